@@ -1,0 +1,2 @@
+//! The `kvern` command.
+fn main() {}

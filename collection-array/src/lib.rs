@@ -1,0 +1,1 @@
+//! Chunked n-d arrays for kvern, over ndarray.

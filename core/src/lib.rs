@@ -1,0 +1,1 @@
+//! The graph, operator and scheduler protocol that every kvern crate stands on.

@@ -1,0 +1,1 @@
+//! The sync and threads backends of kvern: memory budget, spill, cancel.

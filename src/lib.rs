@@ -1,0 +1,1 @@
+//! kvern facade.

@@ -1,0 +1,1 @@
+//! The suite of named cases that every kvern scheduler backend must pass.
