@@ -1,0 +1,29 @@
+//! `cargo xtask lint`: clippy over everything, a warning being an error.
+
+use crate::command::{self, Command, Done, Failure};
+use crate::process;
+use crate::workspace::Workspace;
+
+pub(crate) const COMMAND: Command = Command {
+    name: "lint",
+    usage: "",
+    about: "clippy finds nothing, in libraries, tests and examples",
+    details: "
+Runs clippy over all crates and targets with the lints of the root Cargo.toml and clippy.toml; a
+warning is an error. An exception stands in the code, as `#[expect(lint, reason = \"…\")]`.",
+    run,
+};
+
+fn run(workspace: &Workspace, args: &[String]) -> Result<Done, Failure> {
+    command::no_arguments(COMMAND.name, args)?;
+    let clippy = [
+        "clippy",
+        "--workspace",
+        "--all-targets",
+        "--",
+        "-D",
+        "warnings",
+    ];
+    process::run(process::cargo(workspace).args(clippy))?;
+    Ok(Done::Ran)
+}

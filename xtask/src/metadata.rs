@@ -1,0 +1,140 @@
+//! The few facts that we need from `cargo metadata`.
+
+use std::path::PathBuf;
+
+use serde_json::Value;
+
+use crate::command::Failure;
+
+/// A member of the workspace.
+#[derive(Debug)]
+pub(crate) struct Package {
+    pub(crate) name: String,
+    pub(crate) manifest: PathBuf,
+    pub(crate) rust_version: Option<String>,
+    pub(crate) license: Option<String>,
+    pub(crate) description: Option<String>,
+    pub(crate) readme: Option<String>,
+    pub(crate) dependencies: Vec<Dependency>,
+    pub(crate) targets: Vec<Target>,
+    pub(crate) features: Vec<String>,
+}
+
+/// An edge that a manifest declares, used or not: optional and platform-bound ones count.
+#[derive(Debug)]
+pub(crate) struct Dependency {
+    /// The package's own name, whatever the manifest renames it to.
+    pub(crate) name: String,
+    pub(crate) kind: Kind,
+}
+
+/// Which table of the manifest an edge stands in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Normal,
+    Build,
+    Dev,
+}
+
+impl Kind {
+    /// The table's heading in a manifest.
+    pub(crate) fn table(self) -> &'static str {
+        match self {
+            Self::Normal => "[dependencies]",
+            Self::Build => "[build-dependencies]",
+            Self::Dev => "[dev-dependencies]",
+        }
+    }
+}
+
+/// Something that cargo builds: a library, a program, a test, an example.
+#[derive(Debug)]
+pub(crate) struct Target {
+    pub(crate) name: String,
+    pub(crate) kinds: Vec<String>,
+    pub(crate) required_features: Vec<String>,
+}
+
+impl Package {
+    /// Whether other code (and a doc test) can depend on it.
+    pub(crate) fn has_library(&self) -> bool {
+        let is_library = |kind: &String| kind.ends_with("lib") || kind == "proc-macro";
+        self.targets
+            .iter()
+            .any(|target| target.kinds.iter().any(is_library))
+    }
+
+    /// Its declared examples.
+    pub(crate) fn examples(&self) -> impl Iterator<Item = &Target> {
+        self.targets
+            .iter()
+            .filter(|target| target.kinds.iter().any(|kind| kind == "example"))
+    }
+}
+
+/// Reads the members out of what `cargo metadata --no-deps` wrote.
+pub(crate) fn parse(json: &str) -> Result<Vec<Package>, Failure> {
+    let root: Value = serde_json::from_str(json)
+        .map_err(|error| Failure::new(format!("cargo metadata wrote no JSON: {error}")))?;
+    list(&root, "packages").map(package).collect()
+}
+
+fn package(value: &Value) -> Result<Package, Failure> {
+    let name = string(value, "name")
+        .ok_or_else(|| Failure::new("cargo metadata lists a package without a name"))?;
+    let mut features: Vec<String> = value
+        .get("features")
+        .and_then(Value::as_object)
+        .map(|map| map.keys().cloned().collect())
+        .unwrap_or_default();
+    features.sort();
+    Ok(Package {
+        name,
+        manifest: string(value, "manifest_path").unwrap_or_default().into(),
+        rust_version: string(value, "rust_version"),
+        license: string(value, "license"),
+        description: string(value, "description"),
+        readme: string(value, "readme"),
+        dependencies: list(value, "dependencies").filter_map(dependency).collect(),
+        targets: list(value, "targets").filter_map(target).collect(),
+        features,
+    })
+}
+
+fn dependency(value: &Value) -> Option<Dependency> {
+    let kind = match string(value, "kind").as_deref() {
+        Some("dev") => Kind::Dev,
+        Some("build") => Kind::Build,
+        _ => Kind::Normal,
+    };
+    Some(Dependency {
+        name: string(value, "name")?,
+        kind,
+    })
+}
+
+fn target(value: &Value) -> Option<Target> {
+    Some(Target {
+        name: string(value, "name")?,
+        kinds: strings(value, "kind"),
+        required_features: strings(value, "required-features"),
+    })
+}
+
+fn list<'a>(value: &'a Value, field: &str) -> impl Iterator<Item = &'a Value> + use<'a> {
+    value
+        .get(field)
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+}
+
+fn strings(value: &Value, field: &str) -> Vec<String> {
+    list(value, field)
+        .filter_map(|item| item.as_str().map(str::to_owned))
+        .collect()
+}
+
+fn string(value: &Value, field: &str) -> Option<String> {
+    value.get(field)?.as_str().map(str::to_owned)
+}

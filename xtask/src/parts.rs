@@ -1,0 +1,101 @@
+//! The parts of the house by the short names that commands take.
+
+use crate::command::Failure;
+use crate::metadata::Package;
+use crate::text;
+
+/// The package that re-exports all others.
+pub(crate) const FACADE: &str = "kvern";
+
+/// One thing that `cargo xtask test PART` can choose.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// All tests of one package.
+    Package(&'static str),
+    /// The examples in the documentation of all packages.
+    Docs,
+}
+
+/// All parts, ground first.
+pub(crate) const PARTS: &[(&str, Part)] = &[
+    ("core", Part::Package("kvern-core")),
+    ("macros", Part::Package("kvern-macros")),
+    ("local", Part::Package("kvern-scheduler-local")),
+    ("array", Part::Package("kvern-array")),
+    ("facade", Part::Package(FACADE)),
+    ("cli", Part::Package("kvern-cli")),
+    ("conformance", Part::Package("kvern-conformance")),
+    ("xtask", Part::Package("xtask")),
+    ("docs", Part::Docs),
+];
+
+/// The part of that name (or of that package), or a failure that names the nearest one.
+pub(crate) fn find(name: &str) -> Result<Part, Failure> {
+    PARTS
+        .iter()
+        .find(|(short, part)| {
+            *short == name || matches!(part, Part::Package(full) if *full == name)
+        })
+        .map(|(_, part)| *part)
+        .ok_or_else(|| Failure::new(text::unknown("part", name, names())))
+}
+
+/// The short names.
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+    PARTS.iter().map(|(short, _)| *short)
+}
+
+/// The member of that name.
+pub(crate) fn package<'a>(packages: &'a [Package], name: &str) -> Result<&'a Package, Failure> {
+    packages
+        .iter()
+        .find(|package| package.name == name)
+        .ok_or_else(|| {
+            let names = packages.iter().map(|package| package.name.as_str());
+            Failure::new(text::unknown("package", name, names))
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::workspace::Workspace;
+
+    #[test]
+    fn parts_have_short_and_full_names() {
+        assert_eq!(
+            find("local").unwrap(),
+            Part::Package("kvern-scheduler-local")
+        );
+        assert_eq!(find("kvern-array").unwrap(), Part::Package("kvern-array"));
+        assert_eq!(find("docs").unwrap(), Part::Docs);
+    }
+
+    #[test]
+    fn an_unknown_part_is_told_the_nearest_and_all() {
+        let sentence = find("arrays").unwrap_err().to_string();
+        assert!(
+            sentence.starts_with("unknown part `arrays`: did you mean `array`?"),
+            "{sentence}"
+        );
+        assert!(sentence.contains("core, macros, local"), "{sentence}");
+        assert!(find("").is_err());
+    }
+
+    #[test]
+    fn every_member_is_a_part() {
+        let packages = Workspace::locate().unwrap().packages().unwrap();
+        for package in &packages {
+            assert!(
+                find(&package.name).is_ok(),
+                "`{}` has no part",
+                package.name
+            );
+        }
+        for (short, part) in PARTS {
+            if let Part::Package(name) = part {
+                assert!(super::package(&packages, name).is_ok(), "part `{short}`");
+            }
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! `cargo xtask test`: all tests of the workspace, or those of one part.
+
+use crate::command::{Command, Done, Failure};
+use crate::metadata::Package;
+use crate::parts::{self, Part};
+use crate::process;
+use crate::workspace::Workspace;
+
+pub(crate) const COMMAND: Command = Command {
+    name: "test",
+    usage: "[PART] [-- FILTERS]",
+    about: "all tests, or those of one part",
+    details: "
+Runs unit tests, integration tests and the examples in the documentation. Needs nothing but Rust;
+cargo-nextest, where it is installed, runs the tests faster.
+
+PART     core, macros, local, array, facade, cli, conformance, xtask: all tests of that crate;
+         docs: the examples in the documentation of all crates
+FILTERS  go to the tests themselves, for example `cargo xtask test core -- key` or `-- --ignored`",
+    run,
+};
+
+fn run(workspace: &Workspace, args: &[String]) -> Result<Done, Failure> {
+    let (part, filters) = chosen(args)?;
+    // What a part needs beyond Rust is installed here, before its tests. Today none needs anything.
+    let packages = workspace.packages()?;
+    match part {
+        None => {
+            run_tests(workspace, &["--workspace"], filters)?;
+            run_docs(workspace, &["--workspace"], filters)?;
+        }
+        Some(Part::Docs) => run_docs(workspace, &["--workspace"], filters)?,
+        Some(Part::Package(name)) => {
+            let package = parts::package(&packages, name)?;
+            run_tests(workspace, &["--package", name], filters)?;
+            if has_doc_tests(package) {
+                run_docs(workspace, &["--package", name], filters)?;
+            }
+        }
+    }
+    Ok(Done::Ran)
+}
+
+/// The part and what goes on to the tests: `[PART] [-- FILTERS]`.
+fn chosen(args: &[String]) -> Result<(Option<Part>, &[String]), Failure> {
+    let split = args
+        .iter()
+        .position(|arg| arg == "--")
+        .unwrap_or(args.len());
+    let filters = args.get(split + 1..).unwrap_or_default();
+    match &args[..split] {
+        [] => Ok((None, filters)),
+        [part] => Ok((Some(parts::find(part)?), filters)),
+        [_, second, ..] => Err(Failure::new(format!(
+            "`test` takes one part, but also got `{second}`; what is for the tests goes after `--`"
+        ))),
+    }
+}
+
+/// Cargo refuses to look for doc tests in a package that is only a program.
+fn has_doc_tests(package: &Package) -> bool {
+    package.has_library()
+}
+
+fn run_tests(workspace: &Workspace, of: &[&str], filters: &[String]) -> Result<(), Failure> {
+    let mut tests = process::cargo(workspace);
+    if process::has_cargo_tool(workspace, "nextest") {
+        // A filter that picks tests of one crate leaves the others with none, which is no failure.
+        tests
+            .args(["nextest", "run", "--no-tests", "pass"])
+            .args(of);
+    } else {
+        tests.args(["test", "--tests"]).args(of);
+    }
+    process::run(after_dashes(&mut tests, filters))
+}
+
+fn run_docs(workspace: &Workspace, of: &[&str], filters: &[String]) -> Result<(), Failure> {
+    let mut tests = process::cargo(workspace);
+    tests.args(["test", "--doc"]).args(of);
+    process::run(after_dashes(&mut tests, filters))
+}
+
+fn after_dashes<'a>(
+    command: &'a mut std::process::Command,
+    filters: &[String],
+) -> &'a mut std::process::Command {
+    if !filters.is_empty() {
+        command.arg("--").args(filters);
+    }
+    command
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(line: &str) -> Vec<String> {
+        line.split_whitespace().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn the_part_comes_first_and_filters_after_dashes() {
+        let args = words("core -- key --ignored");
+        let (part, filters) = chosen(&args).unwrap();
+        assert_eq!(part, Some(Part::Package("kvern-core")));
+        assert_eq!(filters, ["key", "--ignored"]);
+
+        let args = words("-- key");
+        let (part, filters) = chosen(&args).unwrap();
+        assert_eq!((part, filters), (None, &args[1..]));
+        assert_eq!(chosen(&[]).unwrap(), (None, &[][..]));
+    }
+
+    #[test]
+    fn a_forgotten_dash_is_explained() {
+        let sentence = chosen(&words("core key")).unwrap_err().to_string();
+        assert!(
+            sentence.contains("`key`") && sentence.contains("after `--`"),
+            "{sentence}"
+        );
+    }
+
+    #[test]
+    fn the_help_names_every_part() {
+        for name in parts::names() {
+            assert!(COMMAND.details.contains(name), "`{name}` is missing");
+        }
+    }
+}
