@@ -24,7 +24,8 @@ fn run(workspace: &Workspace, args: &[String]) -> Result<Done, Failure> {
     }
     let deny = |words: &[&str]| {
         let mut deny = process::cargo(workspace);
-        deny.args(["deny", "--workspace", "--all-features"]).args(words);
+        deny.args(["deny", "--workspace", "--all-features"])
+            .args(words);
         deny
     };
     process::run(&mut deny(&["check", "licenses", "bans", "sources"]))?;

@@ -58,7 +58,7 @@ impl Workspace {
         metadata::parse(&json)
     }
 
-    /// Our files with one of these extensions (without the dot), named from the root with `/`, sorted.
+    /// Our files with one of these extensions, named from the root with `/`, sorted.
     pub(crate) fn files(&self, extensions: &[&str]) -> Result<Vec<String>, Failure> {
         let mut found = Vec::new();
         self.walk(&self.root, extensions, &mut found)
@@ -81,7 +81,7 @@ impl Workspace {
                 if !is_foreign(&name) {
                     self.walk(&path, extensions, found)?;
                 }
-            } else if extension(&name).is_some_and(|end| extensions.contains(&end)) {
+            } else if extensions.contains(&extension(&name)) {
                 found.push(self.name_of(&path));
             }
         }
@@ -104,6 +104,21 @@ fn is_foreign(name: &str) -> bool {
     name == ".git" || name == "target" || name.starts_with("target-") || name.ends_with("venv")
 }
 
-fn extension(name: &str) -> Option<&str> {
-    name.rsplit_once('.').map(|(_, end)| end)
+/// What stands behind the last dot; a name without a dot is its own extension, as `run` is.
+fn extension(name: &str) -> &str {
+    name.rsplit('.').next().unwrap_or(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_our_files_and_no_build_products() {
+        let files = Workspace::locate().unwrap().files(&["rs", "run"]).unwrap();
+        assert!(files.contains(&"xtask/src/workspace.rs".to_owned()));
+        assert!(files.contains(&".ci/run".to_owned()));
+        let foreign = |name: &&String| name.starts_with("target") || name.starts_with(".git/");
+        assert_eq!(files.iter().find(foreign), None);
+    }
 }
