@@ -1,0 +1,96 @@
+//! What can be wrong with a configuration.
+
+use super::source::Source;
+
+/// What is wrong with a configuration, and where.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// A layer names a key that no linked crate declares.
+    #[error("{place}: {key:?} is not a configuration key{}; `kvern config list` shows every key", hint(.nearest))]
+    UnknownKey {
+        /// Where the name stands.
+        place: Box<Source>,
+        /// The name as it was written.
+        key: String,
+        /// The nearest key there is.
+        nearest: Option<String>,
+    },
+    /// An environment variable begins with `KVERN_` and belongs to no key.
+    #[error(
+        "environment variable {variable}: no configuration key has this name{}; `kvern config list` shows every key and its variable",
+        hint(.nearest)
+    )]
+    UnknownVariable {
+        /// The variable.
+        variable: String,
+        /// The nearest variable there is.
+        nearest: Option<String>,
+    },
+    /// A value is not what its key allows.
+    #[error("{place}: {value} is not a value for {key}: {reason}; allowed: {allowed}")]
+    WrongValue {
+        /// Where the value stands.
+        place: Box<Source>,
+        /// The key.
+        key: &'static str,
+        /// The value as it was given, cut if it is long.
+        value: String,
+        /// Why it is not allowed.
+        reason: String,
+        /// What is.
+        allowed: String,
+    },
+    /// A program asks for a key that no linked crate declares.
+    #[error("{key:?} is not a configuration key{}; `kvern config list` shows every key", hint(.nearest))]
+    NoSuchKey {
+        /// The name as it was asked for.
+        key: String,
+        /// The nearest key there is.
+        nearest: Option<String>,
+    },
+    /// A program asks for a key as a type that its value does not have.
+    #[error("{key} is {value}, which cannot be read as {wanted}; its type is {kind}")]
+    WrongType {
+        /// The key.
+        key: &'static str,
+        /// The key's value.
+        value: String,
+        /// The type that was asked for.
+        wanted: &'static str,
+        /// The type that the key has.
+        kind: &'static str,
+    },
+    /// Two crates declare one key, or two keys of one environment variable.
+    #[error(
+        "{first_crate} declares the configuration key {first:?} and {second_crate} declares {second:?}: {why}"
+    )]
+    Clash {
+        /// A key.
+        first: &'static str,
+        /// The crate that declares it.
+        first_crate: &'static str,
+        /// The key that clashes with it.
+        second: &'static str,
+        /// The crate that declares that one.
+        second_crate: &'static str,
+        /// What they cannot share.
+        why: &'static str,
+    },
+    /// A crate declares a key with a name or default that is not allowed.
+    #[error("{crate_name} declares the configuration key {key:?} wrongly: {reason}")]
+    BadDeclaration {
+        /// The key.
+        key: &'static str,
+        /// The crate that declares it.
+        crate_name: &'static str,
+        /// What is wrong.
+        reason: String,
+    },
+}
+
+fn hint(nearest: &Option<String>) -> String {
+    nearest
+        .as_ref()
+        .map_or_else(String::new, |name| format!("; did you mean {name:?}?"))
+}

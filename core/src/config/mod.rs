@@ -1,0 +1,50 @@
+//! Layered configuration: nothing is configured by typo.
+//!
+//! Every key is declared once, by the crate that reads it, with its type, default and meaning ([`config_keys!`]); a
+//! [`Schema`] is the collection of all keys that are linked. A [`Config`] stacks values over the defaults, from low to
+//! high: **default**, **file**, **environment**, **code**. Each value remembers where it came from, and a name that no
+//! crate declared is an error with the nearest name that one did.
+//!
+//! | key | variable |
+//! | --- | --- |
+//! | `memory.limit` | `KVERN_MEMORY_LIMIT` |
+//! | `array.chunk-size` | `KVERN_ARRAY_CHUNK_SIZE` |
+//!
+//! A variable is `KVERN_` and the key in capitals, with `_` for each `.` and `-`. A variable that begins with `KVERN_`
+//! and belongs to no key is an error too, but for those that a crate reserved for other ends, and those that begin with
+//! `KVERN_TEST_`.
+//!
+//! This module reads no files: whoever does hands the values over with [`Config::add_file_values`].
+//!
+//! ```
+//! use kvern_core::config::{Config, Schema};
+//!
+//! let mut config = Config::new(Schema::linked()?);
+//! config.add_environment([("KVERN_PROGRESS", "off")])?;
+//! assert_eq!(config.get::<String>("progress")?, "off");
+//!
+//! let error = config.set("progres", "bar").unwrap_err();
+//! assert!(error.to_string().contains(r#"did you mean "progress"?"#));
+//! # Ok::<(), kvern_core::config::ConfigError>(())
+//! ```
+
+mod error;
+mod keys;
+mod kind;
+mod layers;
+mod read;
+mod schema;
+mod source;
+mod value;
+
+pub use crate::config_keys;
+pub use error::ConfigError;
+pub use kind::Kind;
+pub use layers::{Config, Entry};
+pub use read::FromValue;
+pub use schema::{DeclaredKey, Key, Linked, Schema, Variable, variable_of};
+pub use source::Source;
+pub use value::{ConfigValue, Value};
+
+#[doc(hidden)]
+pub use inventory as __inventory;
