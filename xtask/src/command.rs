@@ -37,7 +37,7 @@ impl Failure {
         Self(sentence.into())
     }
 
-    /// "N WHAT:", and one paragraph for each of them.
+    /// "WHAT: N", and one paragraph for each of them.
     pub(crate) fn list(what: &str, sentences: &[String]) -> Self {
         Self(format!(
             "{} {what}:\n\n{}",
