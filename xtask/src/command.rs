@@ -40,7 +40,7 @@ impl Failure {
     /// "WHAT: N", and one paragraph for each of them.
     pub(crate) fn list(what: &str, sentences: &[String]) -> Self {
         Self(format!(
-            "{} {what}:\n\n{}",
+            "{what}: {}\n\n{}",
             sentences.len(),
             sentences.join("\n\n")
         ))
