@@ -70,14 +70,14 @@ fn run_tests(workspace: &Workspace, of: &[&str], filters: &[String]) -> Result<(
             .args(["nextest", "run", "--no-tests", "pass"])
             .args(of);
     } else {
-        tests.args(["test", "--tests"]).args(of);
+        tests.args(["test", "--tests", "--no-fail-fast"]).args(of);
     }
     process::run(after_dashes(&mut tests, filters))
 }
 
 fn run_docs(workspace: &Workspace, of: &[&str], filters: &[String]) -> Result<(), Failure> {
     let mut tests = process::cargo(workspace);
-    tests.args(["test", "--doc"]).args(of);
+    tests.args(["test", "--doc", "--no-fail-fast"]).args(of);
     process::run(after_dashes(&mut tests, filters))
 }
 
