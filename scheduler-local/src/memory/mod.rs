@@ -1,0 +1,3 @@
+//! Memory of the local backends: what may be used.
+
+pub mod limits;
