@@ -1,1 +1,3 @@
 //! Chunked n-d arrays for kvern, over ndarray.
+
+pub mod io;

@@ -1,0 +1,100 @@
+//! Which bytes a block of an array has: as few and as long contiguous runs as the file's order allows.
+
+use std::ops::Range;
+
+/// The runs of a block, in ascending order and not touching each other: `(first byte, bytes)`, from the
+/// first element of the array.
+///
+/// Axes that are taken whole are merged with the one around them, so whole rows are one run.
+#[derive(Debug, Clone)]
+pub(super) struct Runs {
+    next: u64,
+    run_bytes: usize,
+    left: usize,
+    /// Axes around the run, innermost first: steps done, steps in all, bytes a step.
+    outer: Vec<(usize, usize, u64)>,
+}
+
+impl Runs {
+    /// Plans `ranges`, one an axis and inside `shape`; the array's bytes must be addressable.
+    pub(super) fn new(
+        shape: &[usize],
+        ranges: &[Range<usize>],
+        fortran_order: bool,
+        item_size: usize,
+    ) -> Self {
+        // Axes from the fastest to the slowest.
+        let axis = |i: usize| {
+            if fortran_order {
+                i
+            } else {
+                shape.len() - 1 - i
+            }
+        };
+        let mut run_bytes = item_size;
+        let mut stride = item_size as u64;
+        let mut next = 0;
+        let mut left = 1;
+        let mut outer = Vec::new();
+        let mut whole_so_far = true;
+        for i in 0..shape.len() {
+            let (len, range) = (shape[axis(i)], &ranges[axis(i)]);
+            let count = range.len();
+            // Wrapping: an empty block of an array that has a zero axis elsewhere is never read.
+            next = range.start as u64 * stride + next;
+            if whole_so_far {
+                run_bytes *= count;
+            } else {
+                outer.push((0, count, stride));
+                left *= count;
+            }
+            whole_so_far &= count == len;
+            stride = stride.saturating_mul(len.max(1) as u64);
+        }
+        if run_bytes == 0 {
+            left = 0;
+        }
+        Self {
+            next,
+            run_bytes,
+            left,
+            outer,
+        }
+    }
+
+    /// A single run.
+    pub(super) fn single(first: u64, bytes: usize) -> Self {
+        Self {
+            next: first,
+            run_bytes: bytes,
+            left: usize::from(bytes > 0),
+            outer: Vec::new(),
+        }
+    }
+}
+
+impl Iterator for Runs {
+    type Item = (u64, usize);
+
+    fn next(&mut self) -> Option<(u64, usize)> {
+        if self.left == 0 {
+            return None;
+        }
+        let run = (self.next, self.run_bytes);
+        self.left -= 1;
+        for (done, count, stride) in &mut self.outer {
+            *done += 1;
+            self.next += *stride;
+            if *done < *count {
+                break;
+            }
+            *done = 0;
+            self.next -= *stride * *count as u64;
+        }
+        Some(run)
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.left, Some(self.left))
+    }
+}
