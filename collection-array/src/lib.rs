@@ -1,3 +1,5 @@
 //! Chunked n-d arrays for kvern, over ndarray.
 
+pub mod dtype;
 pub mod io;
+pub mod kernels;

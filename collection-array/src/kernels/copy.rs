@@ -1,0 +1,216 @@
+//! Copies between strided views at memory speed: rechunk, transpose and concatenate are made of them.
+//!
+//! Axes are walked in the destination's memory order. Where source and destination both step by one element the run
+//! is copied whole; where the source's unit stride lies along another axis (a transposition), the two axes are walked in
+//! square blocks that stay in the first-level cache on both sides.
+
+use ndarray::{ArrayD, ArrayViewD, ArrayViewMutD, IxDyn};
+
+use super::error::KernelError;
+use super::space::{Rows, Space, memory_order};
+use crate::dtype::Element;
+
+/// Copies `src` into `dst`.
+///
+/// ```
+/// use kvern_array::kernels::copy_into;
+/// use ndarray::{ArrayD, arr2};
+///
+/// let src = arr2(&[[1, 2, 3], [4, 5, 6]]).into_dyn();
+/// let mut dst = ArrayD::zeros(vec![3, 2]);
+/// copy_into(dst.view_mut(), src.t()).unwrap();
+/// assert_eq!(dst, src.t());
+/// ```
+///
+/// # Errors
+/// When the shapes differ.
+pub fn copy_into<T: Element>(
+    mut dst: ArrayViewMutD<'_, T>,
+    src: ArrayViewD<'_, T>,
+) -> Result<(), KernelError> {
+    if dst.shape() != src.shape() {
+        return Err(KernelError::Shape {
+            what: "copy into a view of another shape",
+            got: src.shape().to_vec(),
+            expected: dst.shape().to_vec(),
+        });
+    }
+    let (shape, strides) = (dst.shape().to_vec(), dst.strides().to_vec());
+    // SAFETY: dst is a unique borrow and src a shared one, so they do not overlap; both cover `shape` with their strides.
+    unsafe {
+        copy_raw::<T>(
+            dst.as_mut_ptr(),
+            &strides,
+            src.as_ptr(),
+            src.strides(),
+            &shape,
+        )
+    };
+    Ok(())
+}
+
+/// `src` in C order in a buffer of its own.
+#[must_use]
+pub fn to_contiguous<T: Element>(src: &ArrayViewD<'_, T>) -> ArrayD<T> {
+    let shape = src.shape();
+    let mut out: Vec<T> = Vec::with_capacity(src.len());
+    let strides = super::space::c_strides(shape);
+    // SAFETY: the new buffer has room for every element of `shape` in C order and nothing else points at it.
+    unsafe {
+        copy_raw::<T>(
+            out.as_mut_ptr(),
+            &strides,
+            src.as_ptr(),
+            src.strides(),
+            shape,
+        );
+        out.set_len(src.len());
+    }
+    // SAFETY: the buffer has just the elements of `shape`, in C order.
+    unsafe { ArrayD::from_shape_vec_unchecked(IxDyn(shape), out) }
+}
+
+/// Copies element by position between two strided blocks.
+///
+/// # Safety
+/// `src` is valid for reads and `dst` for writes at every offset that `shape` and the strides reach, both are aligned, and
+/// they do not overlap. No two positions of `dst` are the same.
+pub(crate) unsafe fn copy_raw<T: Copy>(
+    dst: *mut T,
+    dst_strides: &[isize],
+    src: *const T,
+    src_strides: &[isize],
+    shape: &[usize],
+) {
+    // SAFETY: every caller's promise carries over to same-sized integers, which have no invalid values.
+    unsafe {
+        match size_of::<T>() {
+            1 => copy_bits::<u8>(dst.cast(), dst_strides, src.cast(), src_strides, shape),
+            2 => copy_bits::<u16>(dst.cast(), dst_strides, src.cast(), src_strides, shape),
+            4 => copy_bits::<u32>(dst.cast(), dst_strides, src.cast(), src_strides, shape),
+            8 => copy_bits::<u64>(dst.cast(), dst_strides, src.cast(), src_strides, shape),
+            _ => copy_bits::<T>(dst, dst_strides, src, src_strides, shape),
+        }
+    }
+}
+
+/// # Safety
+/// As [`copy_raw`].
+unsafe fn copy_bits<T: Copy>(
+    dst: *mut T,
+    dst_strides: &[isize],
+    src: *const T,
+    src_strides: &[isize],
+    shape: &[usize],
+) {
+    if shape.contains(&0) {
+        return;
+    }
+    let axes = memory_order(dst_strides);
+    let space = Space::new(shape, &axes, &[dst_strides, src_strides]);
+    let (nd, inner) = (space.ndim(), space.inner());
+    let (ds, ss) = (space.inner_stride(0), space.inner_stride(1));
+    // The axis along which the source steps by one, when that is not the innermost.
+    let across = if ss == 1 || ss == 0 || inner < 4 {
+        None
+    } else {
+        (0..nd - 1).find(|&a| space.stride(1, a) == 1 && space.dims[a] >= 4)
+    };
+    let Some(across) = across else {
+        let rows = space.len() / inner;
+        let (mut d, mut s) = (Rows::new(&space, 0, 0), Rows::new(&space, 1, 0));
+        for _ in 0..rows {
+            // SAFETY: the row offsets are those of a position of `shape`.
+            unsafe {
+                copy_row(
+                    dst.offset(d.offset()),
+                    ds,
+                    src.offset(s.offset()),
+                    ss,
+                    inner,
+                )
+            };
+            d.advance();
+            s.advance();
+        }
+        return;
+    };
+    // Every other axis is walked around the blocked pair.
+    let others: Vec<usize> = (0..nd - 1).filter(|&a| a != across).collect();
+    let count: usize = others.iter().map(|&a| space.dims[a]).product();
+    let plane = Plane {
+        rows: space.dims[across],
+        cols: inner,
+        dst_row: space.stride(0, across),
+        dst_col: ds,
+        src_col: ss,
+    };
+    for i in 0..count {
+        let (mut d, mut s, mut left) = (0, 0, i);
+        for &a in others.iter().rev() {
+            let at = (left % space.dims[a]) as isize;
+            left /= space.dims[a];
+            d += at * space.stride(0, a);
+            s += at * space.stride(1, a);
+        }
+        // SAFETY: d and s are the offsets of a position of `shape`, and the plane is spanned by two of its axes.
+        unsafe { transpose(dst.offset(d), src.offset(s), plane) };
+    }
+}
+
+/// # Safety
+/// `n` elements with the given strides are valid on both sides.
+#[inline]
+unsafe fn copy_row<T: Copy>(dst: *mut T, ds: isize, src: *const T, ss: isize, n: usize) {
+    // SAFETY: the caller promises n valid elements at these strides, without overlap.
+    unsafe {
+        match (ds, ss) {
+            (1, 1) => std::ptr::copy_nonoverlapping(src, dst, n),
+            (1, 0) => std::slice::from_raw_parts_mut(dst.cast::<std::mem::MaybeUninit<T>>(), n)
+                .fill(std::mem::MaybeUninit::new(*src)),
+            (1, _) => {
+                for i in 0..n as isize {
+                    *dst.offset(i) = *src.offset(i * ss);
+                }
+            }
+            _ => {
+                for i in 0..n as isize {
+                    *dst.offset(i * ds) = *src.offset(i * ss);
+                }
+            }
+        }
+    }
+}
+
+/// Two axes of a copy: the source steps by one along `rows`, the destination (usually by one) along `cols`.
+#[derive(Clone, Copy)]
+struct Plane {
+    rows: usize,
+    cols: usize,
+    dst_row: isize,
+    dst_col: isize,
+    src_col: isize,
+}
+
+/// # Safety
+/// Every position of the plane is valid on both sides.
+unsafe fn transpose<T: Copy>(dst: *mut T, src: *const T, p: Plane) {
+    // A cache line of the source on one side, four of the destination on the other.
+    let side = 64 / size_of::<T>().clamp(1, 16);
+    let wide = side * 4;
+    for r0 in (0..p.rows).step_by(side) {
+        let r1 = (r0 + side).min(p.rows);
+        for c0 in (0..p.cols).step_by(wide) {
+            let c1 = (c0 + wide).min(p.cols);
+            for r in r0..r1 {
+                for c in c0..c1 {
+                    // SAFETY: r and c are inside the plane.
+                    unsafe {
+                        *dst.offset(r as isize * p.dst_row + c as isize * p.dst_col) =
+                            *src.offset(r as isize + c as isize * p.src_col);
+                    }
+                }
+            }
+        }
+    }
+}

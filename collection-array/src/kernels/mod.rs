@@ -1,0 +1,27 @@
+//! Single-threaded kernels on chunks: elementwise programs, reductions and copies.
+//!
+//! Nothing here knows of tasks or graphs. A [`Program`] says what to compute for every element; [`eval`] runs it over
+//! chunks in one pass; [`reduce`] feeds it to a reduction without a temporary; [`copy_into`] moves strided data.
+
+mod arith;
+mod chunk;
+mod copy;
+mod error;
+mod eval;
+mod level;
+mod math;
+mod op;
+mod program;
+mod space;
+mod tiles;
+
+pub use chunk::{AnyChunk, AnyVec};
+pub use copy::{copy_into, to_contiguous};
+pub use error::KernelError;
+pub use eval::{eval, eval_at, eval_reusing};
+pub use level::Level;
+pub use op::{BinaryOp, UnaryOp};
+pub use program::{
+    Program, ProgramBuilder, Reg, Step, StepKind, binary_dtype, binary_program, unary_dtype,
+    unary_program,
+};
