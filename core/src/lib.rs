@@ -1,4 +1,53 @@
 //! The graph, operator and scheduler protocol that every kvern crate stands on.
+//!
+//! Where to look: a collection builds [`layer::Layer`]s, a [`Graph`] gathers them, [`Plan`] checks and optimises it, a
+//! [`Scheduler`] runs it and answers with a [`Run`], whose results are [`Value`]s behind [`Handle`]s. What the tasks do is named by
+//! [`OpRef`]s and found in a [`Registry`]. [`reference`] runs any graph in the plainest way and is the oracle of every test.
+
+pub mod annotations;
+pub mod blocks;
+pub mod collection;
 pub mod config;
+pub mod delayed;
+pub mod error;
+pub mod events;
+pub mod expand;
+pub mod graph;
+pub mod handle;
+pub mod key;
+pub mod layer;
+pub mod meta;
+pub mod operator;
+pub mod optimize;
+pub mod order;
+pub mod plan;
+pub mod program;
+pub mod reference;
+pub mod registry;
+pub mod scheduler;
+pub mod session;
 pub mod text;
 pub mod url;
+pub mod value;
+
+#[doc(hidden)]
+#[path = "private.rs"]
+pub mod __private;
+
+pub use annotations::Annotations;
+pub use blocks::{AxisMap, BlockBytes, Grid, Splits};
+pub use collection::{Collection, Computation};
+pub use delayed::{Delayed, delayed};
+pub use error::{Error, ErrorKind, Result};
+pub use expand::TaskGraph;
+pub use graph::{Graph, Outputs, Root};
+pub use handle::{Handle, RunHandle};
+pub use key::Key;
+pub use layer::{Layer, LayerEntry, LayerKind, NamedTasks, TaskList};
+pub use meta::Meta;
+pub use operator::{Kernel, OpRef, OpTraits, Operator, TaskContext};
+pub use plan::Plan;
+pub use registry::{OperatorEntry, Registry};
+pub use scheduler::{BackendEntry, Run, Scheduler};
+pub use session::Session;
+pub use value::{TypeEntry, Value};

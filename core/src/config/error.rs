@@ -1,5 +1,7 @@
 //! What can be wrong with a configuration.
 
+use std::path::PathBuf;
+
 use super::source::Source;
 
 /// What is wrong with a configuration, and where.
@@ -40,6 +42,42 @@ pub enum ConfigError {
         reason: String,
         /// What is.
         allowed: String,
+    },
+    /// A file is there and cannot be read, or the environment names one that is not there.
+    #[error("{}{} cannot be read: {reason}", named(.variable), .path.display())]
+    UnreadableFile {
+        /// The file.
+        path: PathBuf,
+        /// The environment variable that names it, if one does.
+        variable: Option<&'static str>,
+        /// What the system says.
+        reason: String,
+    },
+    /// A file is not written in its language.
+    #[error("{}:{line}:{column}: this is not {language}: {message}", .path.display())]
+    Syntax {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// The column, from 1.
+        column: usize,
+        /// What it should be written in.
+        language: &'static str,
+        /// What is wrong there.
+        message: String,
+    },
+    /// One key stands in a file twice, in two ways to write it.
+    #[error("{}:{again}: {key:?} stands in this file twice; first in line {first}", .path.display())]
+    Twice {
+        /// The file.
+        path: PathBuf,
+        /// The key.
+        key: String,
+        /// The line where it stands first.
+        first: usize,
+        /// The line where it stands again.
+        again: usize,
     },
     /// A program asks for a key that no linked crate declares.
     #[error("{key:?} is not a configuration key{}; `kvern config list` shows every key", hint(.nearest))]
@@ -87,6 +125,13 @@ pub enum ConfigError {
         /// What is wrong.
         reason: String,
     },
+}
+
+fn named(variable: &Option<&'static str>) -> String {
+    match variable {
+        Some(name) => format!("environment variable {name}: the configuration file "),
+        None => "the configuration file ".to_owned(),
+    }
 }
 
 fn hint(nearest: &Option<String>) -> String {

@@ -21,6 +21,19 @@ pub struct Entry {
     pub source: Source,
 }
 
+/// Reads configuration files, for every program that links the crate which submits it through `inventory`.
+///
+/// This crate reads none itself: a program that wants none, or another language than TOML, links another reader.
+#[derive(Debug, Clone, Copy)]
+pub struct FileReader {
+    /// The crate that submits it.
+    pub crate_name: &'static str,
+    /// Finds files and adds what they say with [`Config::add_file_values`].
+    pub read: fn(&mut Config) -> Result<(), ConfigError>,
+}
+
+inventory::collect!(FileReader);
+
 /// Values for the keys of a schema, in layers: default < file < environment < code.
 ///
 /// Within a layer the value that was added last wins.
@@ -48,13 +61,30 @@ impl Config {
         Self { schema, entries }
     }
 
-    /// The defaults of every linked crate, and this process's environment over them.
+    /// As [`Config::load`], without files.
     ///
     /// # Errors
     ///
     /// As [`Schema::linked`] and [`Config::add_environment`].
     pub fn from_environment() -> Result<Self, ConfigError> {
         let mut config = Self::new(Schema::linked()?);
+        config.add_environment(std::env::vars_os())?;
+        Ok(config)
+    }
+
+    /// The configuration of this process: the defaults of every linked crate, the files that linked [`FileReader`]s
+    /// find, and the environment over them.
+    ///
+    /// # Errors
+    ///
+    /// As [`Schema::linked`], the readers, and [`Config::add_environment`].
+    pub fn load() -> Result<Self, ConfigError> {
+        let mut config = Self::new(Schema::linked()?);
+        let mut readers: Vec<&FileReader> = inventory::iter::<FileReader>.into_iter().collect();
+        readers.sort_by_key(|reader| reader.crate_name);
+        for reader in readers {
+            (reader.read)(&mut config)?;
+        }
         config.add_environment(std::env::vars_os())?;
         Ok(config)
     }

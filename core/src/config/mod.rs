@@ -14,7 +14,8 @@
 //! and belongs to no key is an error too, but for those that a crate reserved for other ends, and those that begin with
 //! `KVERN_TEST_`.
 //!
-//! This module reads no files: whoever does hands the values over with [`Config::add_file_values`].
+//! This module reads no files: whoever does hands the values over with [`Config::add_file_values`]. A [`FileReader`]
+//! that is linked takes part in [`Config::load`].
 //!
 //! ```
 //! use kvern_core::config::{Config, Schema};
@@ -40,11 +41,11 @@ mod value;
 pub use crate::config_keys;
 pub use error::ConfigError;
 pub use kind::Kind;
-pub use layers::{Config, Entry};
+pub use layers::{Config, Entry, FileReader};
 pub use read::FromValue;
 pub use schema::{DeclaredKey, Key, Linked, Schema, Variable, variable_of};
 pub use source::Source;
 pub use value::{ConfigValue, Value};
 
-#[doc(hidden)]
-pub use inventory as __inventory;
+/// The crate that collects keys and file readers over all linked crates.
+pub use inventory;

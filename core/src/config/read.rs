@@ -6,7 +6,9 @@ use std::time::Duration;
 use super::value::Value;
 use crate::text::ByteAmount;
 
-/// A Rust type that a [`Value`] can be read as. `Option<T>` reads `auto` as `None`.
+/// A Rust type that a [`Value`] can be read as.
+///
+/// `Option<T>` reads `auto` as `None`, and `String` reads it as the word; every other type refuses it.
 pub trait FromValue: Sized {
     /// The type's name in errors, with an article.
     const NAME: &'static str;
@@ -41,7 +43,7 @@ from_value! {
     usize, "a count":
         Value::Count(value) => (*value).try_into().ok(),
         Value::Integer(value) => (*value).try_into().ok();
-    String, "a text": Value::Text(text) => Some(text.clone());
+    String, "a text": Value::Text(text) => Some(text.clone()), Value::Auto => Some("auto".to_owned());
     Duration, "a duration": Value::Duration(value) => Some(*value);
     PathBuf, "a path": Value::Path(path) => Some(path.clone());
     ByteAmount, "an amount of memory": Value::Bytes(amount) => Some(*amount);

@@ -104,7 +104,7 @@ inventory::collect!(Linked);
 #[macro_export]
 macro_rules! config_keys {
     ($($key:expr),* $(,)? $(; $($variable:literal = $doc:literal),+ $(,)?)?) => {
-        $crate::config::__inventory::submit! {
+        $crate::config::inventory::submit! {
             $crate::config::Linked {
                 crate_name: env!("CARGO_PKG_NAME"),
                 keys: &[$($key),*],

@@ -1,0 +1,97 @@
+//! How a layer's tasks should be run, as said by the user. Annotations never change what is computed.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::key::Key;
+
+/// Wishes and limits for the tasks of a layer. They survive every optimisation: layers that differ in them are not merged.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Annotations {
+    /// Tasks of higher priority start first; the static order decides among equals.
+    pub priority: i32,
+    /// How often a failed task is tried again.
+    pub retries: u32,
+    /// Named resources that a task occupies while it runs, such as `{"gpu": 1.0}`.
+    pub resources: BTreeMap<String, f64>,
+    /// Bytes that a task needs beyond its inputs and output.
+    pub memory: Option<u64>,
+    /// A task that runs longer fails.
+    pub timeout: Option<Duration>,
+    /// Only workers of these names may run the tasks; empty: any.
+    pub workers: Vec<String>,
+    /// Free words for people: shown in plans and dashboards.
+    pub label: Option<String>,
+}
+
+impl Annotations {
+    /// None of anything.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets the priority.
+    #[must_use]
+    pub fn priority(mut self, priority: i32) -> Self {
+        self.priority = priority;
+        self
+    }
+
+    /// Sets how often a failed task is tried again.
+    #[must_use]
+    pub fn retries(mut self, retries: u32) -> Self {
+        self.retries = retries;
+        self
+    }
+
+    /// Asks for `amount` of a named resource.
+    #[must_use]
+    pub fn resource(mut self, name: impl Into<String>, amount: f64) -> Self {
+        self.resources.insert(name.into(), amount);
+        self
+    }
+
+    /// Says how many bytes a task needs beyond its inputs and output.
+    #[must_use]
+    pub fn memory(mut self, bytes: u64) -> Self {
+        self.memory = Some(bytes);
+        self
+    }
+
+    /// Limits the time a task may run.
+    #[must_use]
+    pub fn timeout(mut self, limit: Duration) -> Self {
+        self.timeout = Some(limit);
+        self
+    }
+
+    /// Says in free words what the layer is.
+    #[must_use]
+    pub fn label(mut self, words: impl Into<String>) -> Self {
+        self.label = Some(words.into());
+        self
+    }
+
+    /// Equal annotations have equal keys.
+    pub(crate) fn key(&self) -> Key {
+        let k = Key::builder("annotations")
+            .u64(self.priority as u64)
+            .u64(u64::from(self.retries));
+        let k = self
+            .resources
+            .iter()
+            .fold(k.u64(self.resources.len() as u64), |k, (n, a)| {
+                k.str(n).u64(a.to_bits())
+            });
+        let k = k.u64(self.memory.map_or(0, |m| m.wrapping_add(1)));
+        let k = k.u64(self.timeout.map_or(0, |t| t.as_nanos() as u64 + 1));
+        let k = self
+            .workers
+            .iter()
+            .fold(k.u64(self.workers.len() as u64), |k, w| k.str(w));
+        k.str(self.label.as_deref().unwrap_or("")).finish()
+    }
+}

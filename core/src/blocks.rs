@@ -1,0 +1,328 @@
+//! Grids of blocks: how many there are along each axis, how a block number maps from one grid to another, and how long each is.
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::key::KeyBuilder;
+
+/// Number of blocks along each axis; blocks are counted row-major (last axis fastest).
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, Default)]
+pub struct Grid(Vec<u32>);
+
+impl Grid {
+    /// A grid of those block counts. No axis: one block.
+    pub fn new(counts: impl Into<Vec<u32>>) -> Self {
+        Self(counts.into())
+    }
+
+    /// Blocks along each axis.
+    pub fn counts(&self) -> &[u32] {
+        &self.0
+    }
+
+    /// All blocks.
+    pub fn len(&self) -> usize {
+        self.0.iter().map(|&n| n as usize).product()
+    }
+
+    /// Whether there is no block at all (an axis of zero).
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Coordinates of a block number, written to `out`.
+    pub fn coords(&self, mut block: u64, out: &mut Vec<u32>) {
+        out.clear();
+        out.resize(self.0.len(), 0);
+        for (c, &n) in out.iter_mut().zip(&self.0).rev() {
+            let n = u64::from(n.max(1));
+            *c = (block % n) as u32;
+            block /= n;
+        }
+    }
+
+    /// The block number of coordinates.
+    pub fn index(&self, coords: &[u32]) -> u64 {
+        self.0
+            .iter()
+            .zip(coords)
+            .fold(0, |acc, (&n, &c)| acc * u64::from(n) + u64::from(c))
+    }
+
+    /// Adds the grid to a key.
+    pub fn token(&self, k: KeyBuilder) -> KeyBuilder {
+        self.0
+            .iter()
+            .fold(k.u64(self.0.len() as u64), |k, &n| k.u64(u64::from(n)))
+    }
+}
+
+/// Where the coordinate of one axis of the *read* grid comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum AxisMap {
+    /// The coordinate of that axis of the reading block.
+    Out(u32),
+    /// Always this block (broadcasting: block 0).
+    Fixed(u32),
+    /// Every block along the axis (a contraction), in order.
+    All,
+}
+
+/// How a block number of one grid picks a block number of another: one [`AxisMap`] per axis of the other grid, none of them `All`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GridMap {
+    /// The grid that is mapped from.
+    pub from: Grid,
+    /// The grid that is mapped to.
+    pub to: Grid,
+    /// One entry an axis of `to`.
+    pub axes: Vec<AxisMap>,
+}
+
+impl GridMap {
+    /// The block of `to` for a block of `from`.
+    pub fn apply(&self, block: u64) -> u64 {
+        let mut coords = Vec::with_capacity(self.from.counts().len());
+        self.from.coords(block, &mut coords);
+        self.to
+            .counts()
+            .iter()
+            .zip(&self.axes)
+            .fold(0, |acc, (&n, m)| {
+                let c = match m {
+                    AxisMap::Out(d) => coords.get(*d as usize).copied().unwrap_or(0),
+                    AxisMap::Fixed(c) => *c,
+                    AxisMap::All => 0,
+                };
+                acc * u64::from(n) + u64::from(c)
+            })
+    }
+
+    pub(crate) fn token(&self, k: KeyBuilder) -> KeyBuilder {
+        token_axes(&self.axes, self.to.token(self.from.token(k)))
+    }
+}
+
+pub(crate) fn token_axes(axes: &[AxisMap], k: KeyBuilder) -> KeyBuilder {
+    axes.iter().fold(k.u64(axes.len() as u64), |k, a| match a {
+        AxisMap::Out(d) => k.u64(0).u64(u64::from(*d)),
+        AxisMap::Fixed(c) => k.u64(1).u64(u64::from(*c)),
+        AxisMap::All => k.u64(2),
+    })
+}
+
+/// The lengths of the blocks along one axis, run-length encoded: a million equal chunks are one pair.
+///
+/// ```
+/// use kvern_core::Splits;
+/// let s = Splits::regular(10, 4); // 4, 4, 2
+/// assert_eq!((s.len(), s.total(), s.block(2)), (3, 10, (8, 2)));
+/// assert_eq!(s.find(7), 1);
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, Default)]
+pub struct Splits {
+    /// `(block length, how many of them)`, neighbours differ, no zero count.
+    runs: Vec<(u64, u32)>,
+}
+
+impl Splits {
+    /// Blocks of `size`, the last one shorter if it does not divide. A total of 0 is one block of length 0; a size of 0 counts
+    /// as 1.
+    pub fn regular(total: u64, size: u64) -> Self {
+        let size = size.max(1);
+        if total == 0 {
+            return Self { runs: vec![(0, 1)] };
+        }
+        let mut s = Self::default();
+        s.push_run(size, (total / size) as u32);
+        s.push_run(total % size, u32::from(!total.is_multiple_of(size)));
+        s
+    }
+
+    /// From the length of each block.
+    pub fn from_lengths(lengths: impl IntoIterator<Item = u64>) -> Self {
+        let mut s = Self::default();
+        for n in lengths {
+            s.push_run(n, 1);
+        }
+        s
+    }
+
+    fn push_run(&mut self, len: u64, count: u32) {
+        if count == 0 {
+            return;
+        }
+        match self.runs.last_mut() {
+            Some((l, c)) if *l == len => *c += count,
+            _ => self.runs.push((len, count)),
+        }
+    }
+
+    /// Number of blocks.
+    pub fn len(&self) -> usize {
+        self.runs.iter().map(|r| r.1 as usize).sum()
+    }
+
+    /// Whether there is no block.
+    pub fn is_empty(&self) -> bool {
+        self.runs.is_empty()
+    }
+
+    /// Sum of the lengths.
+    pub fn total(&self) -> u64 {
+        self.runs.iter().map(|r| r.0 * u64::from(r.1)).sum()
+    }
+
+    /// Length of the longest block; 0 without blocks.
+    pub fn longest(&self) -> u64 {
+        self.runs.iter().map(|r| r.0).max().unwrap_or(0)
+    }
+
+    /// `(start, length)` of a block. Past the end: `(total, 0)`.
+    pub fn block(&self, index: usize) -> (u64, u64) {
+        let mut left = index as u64;
+        let mut start = 0;
+        for &(len, count) in &self.runs {
+            let count = u64::from(count);
+            if left < count {
+                return (start + left * len, len);
+            }
+            left -= count;
+            start += len * count;
+        }
+        (start, 0)
+    }
+
+    /// The block that holds element `at`; the last block for anything past the end. Empty blocks hold nothing.
+    pub fn find(&self, at: u64) -> usize {
+        let (mut start, mut first) = (0, 0usize);
+        for &(len, count) in &self.runs {
+            let end = start + len * u64::from(count);
+            if at < end {
+                return first + ((at - start) / len) as usize;
+            }
+            start = end;
+            first += count as usize;
+        }
+        first.saturating_sub(1)
+    }
+
+    /// The lengths one by one.
+    pub fn iter(&self) -> impl Iterator<Item = u64> + '_ {
+        self.runs
+            .iter()
+            .flat_map(|&(len, count)| std::iter::repeat_n(len, count as usize))
+    }
+
+    /// The runs `(length, count)`.
+    pub fn runs(&self) -> &[(u64, u32)] {
+        &self.runs
+    }
+
+    /// An error unless the blocks cover `total`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::BadInput`](crate::ErrorKind::BadInput) naming both sums.
+    pub fn check_total(&self, axis: usize, total: u64) -> Result<()> {
+        if self.total() == total {
+            return Ok(());
+        }
+        Err(Error::bad_input(format!(
+            "the chunks of axis {axis} sum to {}, but the axis has length {total}",
+            self.total()
+        )))
+    }
+
+    /// Adds the splits to a key.
+    pub fn token(&self, k: KeyBuilder) -> KeyBuilder {
+        self.runs
+            .iter()
+            .fold(k.u64(self.runs.len() as u64), |k, r| {
+                k.u64(r.0).u64(u64::from(r.1))
+            })
+    }
+}
+
+/// Projected bytes of the blocks of a grid.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum BlockBytes {
+    /// The same for each.
+    Each(u64),
+    /// `item` bytes times the product of the block's lengths.
+    Dense {
+        /// Bytes an element.
+        item: u64,
+        /// Lengths along each axis.
+        axes: Vec<Splits>,
+    },
+}
+
+impl BlockBytes {
+    /// Bytes of one block, saturating.
+    pub fn of(&self, grid: &Grid, block: u64) -> u64 {
+        match self {
+            Self::Each(b) => *b,
+            Self::Dense { item, axes } => {
+                let mut rest = block;
+                let mut bytes = *item;
+                for (s, &n) in axes.iter().zip(grid.counts()).rev() {
+                    let n = u64::from(n.max(1));
+                    bytes = bytes.saturating_mul(s.block((rest % n) as usize).1);
+                    rest /= n;
+                }
+                bytes
+            }
+        }
+    }
+
+    /// Bytes of all blocks, saturating.
+    pub fn total(&self, grid: &Grid) -> u64 {
+        match self {
+            Self::Each(b) => b.saturating_mul(grid.len() as u64),
+            Self::Dense { item, axes } => axes
+                .iter()
+                .fold(*item, |acc, s| acc.saturating_mul(s.total())),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_million_chunks_are_one_run() {
+        let s = Splits::regular(4_000_000, 4);
+        assert_eq!(
+            (s.len(), s.runs().len(), s.block(999_999)),
+            (1_000_000, 1, (3_999_996, 4))
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn splits_agree_with_a_plain_list(lengths in prop::collection::vec(0u64..5, 1..20)) {
+            let s = Splits::from_lengths(lengths.iter().copied());
+            prop_assert_eq!(s.iter().collect::<Vec<_>>(), lengths.clone());
+            let mut start = 0;
+            for (i, &n) in lengths.iter().enumerate() {
+                prop_assert_eq!(s.block(i), (start, n));
+                for at in start..start + n {
+                    prop_assert_eq!(s.find(at), i);
+                }
+                start += n;
+            }
+            prop_assert_eq!(s.total(), start);
+        }
+
+        #[test]
+        fn coordinates_round_trip(counts in prop::collection::vec(1u32..5, 0..4), pick in 0u64..1000) {
+            let g = Grid::new(counts);
+            let block = pick % g.len() as u64;
+            let mut c = Vec::new();
+            g.coords(block, &mut c);
+            prop_assert_eq!(g.index(&c), block);
+        }
+    }
+}

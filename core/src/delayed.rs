@@ -1,0 +1,330 @@
+//! Delayed calls of plain functions and closures: typed, so that a wrong argument does not compile.
+//!
+//! ```
+//! use kvern_core::{delayed, reference};
+//! let add = delayed(|a: &i64, b: &i64| a + b);
+//! let double = delayed(|a: &i64| a * 2);
+//! let sum = add.call((3i64, 4i64));
+//! let out = double.call((&sum,)); // a delayed value is an argument like any other
+//! assert_eq!(out.reference().unwrap(), 14);
+//! ```
+//!
+//! An argument of the wrong type is a compile error:
+//!
+//! ```compile_fail
+//! use kvern_core::delayed;
+//! let double = delayed(|a: &i64| a * 2);
+//! let text = delayed(|| String::from("two")).call(());
+//! double.call((&text,)); // expected i64, found String
+//! ```
+
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use crate::annotations::Annotations;
+use crate::collection::Collection;
+use crate::error::{Error, ErrorKind, Result};
+use crate::graph::Root;
+use crate::handle::Handle;
+use crate::layer::{Data, Edge, Layer, TaskList};
+use crate::operator::{Kernel, OpRef, OpTraits, TaskContext};
+use crate::value::Value;
+
+/// A function made lazy by [`delayed`]; calling it gives a [`Delayed`].
+pub struct DelayedFn<F, Args, Out> {
+    op: OpRef,
+    types: PhantomData<fn(F, Args) -> Out>,
+}
+
+impl<F, Args, Out> Clone for DelayedFn<F, Args, Out> {
+    fn clone(&self) -> Self {
+        Self {
+            op: self.op.clone(),
+            types: PhantomData,
+        }
+    }
+}
+
+/// Makes a function or closure lazy. It takes its arguments by reference (they may be shared with other calls) and gives either a
+/// value or, if fallible, a `Result` (see [`try_delayed`]).
+pub fn delayed<F, Args, Out>(f: F) -> DelayedFn<F, Args, Out>
+where
+    F: Function<Args, Out>,
+    Out: Send + Sync + 'static,
+{
+    let kernel = move |inputs: &mut [Value], _: &TaskContext<'_>| Ok(Value::new(f.apply(inputs)?));
+    DelayedFn {
+        op: local::<F>(Arc::new(kernel)),
+        types: PhantomData,
+    }
+}
+
+/// Makes a fallible function lazy: an `Err` is the task's error and keeps its source chain.
+///
+/// ```
+/// let parse = kvern_core::delayed::try_delayed(|s: &String| s.parse::<i64>());
+/// let e = parse.call((String::from("six"),)).reference().unwrap_err();
+/// assert!(e.to_string().contains("invalid digit"), "{e}");
+/// ```
+pub fn try_delayed<F, Args, Out, E>(f: F) -> DelayedFn<F, Args, Out>
+where
+    F: Function<Args, Result<Out, E>>,
+    Out: Send + Sync + 'static,
+    E: Into<Box<dyn std::error::Error + Send + Sync>> + 'static,
+{
+    let kernel = move |inputs: &mut [Value], _: &TaskContext<'_>| match f.apply(inputs)? {
+        Ok(v) => Ok(Value::new(v)),
+        Err(e) => {
+            let e = e.into();
+            Err(Error::with_source(ErrorKind::Task, e.to_string(), e))
+        }
+    };
+    DelayedFn {
+        op: local::<F>(Arc::new(kernel)),
+        types: PhantomData,
+    }
+}
+
+fn local<F>(kernel: Arc<dyn Kernel>) -> OpRef {
+    let name = std::any::type_name::<F>();
+    OpRef::local_kernel(name, OpTraits::default(), size_of::<F>(), kernel)
+}
+
+impl<F, Args, Out> DelayedFn<F, Args, Out> {
+    /// Calls it lazily. Each argument of the tuple is a value or a reference to a [`Delayed`] of the right type.
+    pub fn call<A: Arguments<Args>>(&self, args: A) -> Delayed<Out> {
+        let mut inputs = Vec::new();
+        args.collect(&mut inputs);
+        let mut list = TaskList::new();
+        let op = list.op(self.op.clone());
+        let mut layers: Vec<Arc<Layer>> = Vec::with_capacity(inputs.len());
+        let edges: Vec<Edge> = inputs
+            .into_iter()
+            .map(|(layer, output)| {
+                layers.push(layer);
+                Edge::Input {
+                    slot: layers.len() as u32 - 1,
+                    output,
+                }
+            })
+            .collect();
+        let task = list.task_with(op, edges);
+        Delayed {
+            layer: Layer::new(list.into_kind([task]), layers),
+            output: 0,
+            types: PhantomData,
+        }
+    }
+}
+
+/// A value of type `T` that will be there once it is computed.
+pub struct Delayed<T> {
+    layer: Arc<Layer>,
+    output: u32,
+    types: PhantomData<fn() -> T>,
+}
+
+impl<T> Clone for Delayed<T> {
+    fn clone(&self) -> Self {
+        Self {
+            layer: self.layer.clone(),
+            output: self.output,
+            types: PhantomData,
+        }
+    }
+}
+
+impl<T: Clone + Send + Sync + 'static> Delayed<T> {
+    /// A value that is there already.
+    pub fn value(value: T) -> Self {
+        Self::of_layer(
+            Layer::new(Data::values(vec![Value::new(value)]), Vec::new()),
+            0,
+        )
+    }
+
+    /// Output `output` of a layer, which must be a `T` when it is computed.
+    pub fn of_layer(layer: Arc<Layer>, output: u32) -> Self {
+        Self {
+            layer,
+            output,
+            types: PhantomData,
+        }
+    }
+
+    /// Says how the call should be run.
+    #[must_use]
+    pub fn annotate(&self, annotations: Annotations) -> Self {
+        Self {
+            layer: self.layer.annotated(annotations),
+            output: self.output,
+            types: PhantomData,
+        }
+    }
+
+    /// The layer that makes it and the number of its output.
+    pub fn layer(&self) -> (&Arc<Layer>, u32) {
+        (&self.layer, self.output)
+    }
+
+    /// Computes it in the current session and waits.
+    ///
+    /// # Errors
+    /// The first task that failed.
+    pub fn compute(&self) -> Result<T> {
+        crate::Session::current()?.compute(self)
+    }
+
+    /// Computes it with the reference executor, one task after another.
+    ///
+    /// # Errors
+    /// The first task that failed.
+    pub fn reference(&self) -> Result<T> {
+        let graph = crate::Graph::new(&self.roots()?);
+        let tasks = crate::TaskGraph::expand(&graph)?;
+        self.finish(crate::reference::run(&tasks, &crate::Registry::linked()?)?)
+    }
+}
+
+impl<T: Clone + Send + Sync + 'static> Collection for Delayed<T> {
+    type Output = T;
+
+    fn roots(&self) -> Result<Vec<Root>> {
+        Ok(vec![Root {
+            layer: self.layer.clone(),
+            outputs: crate::Outputs::Only(vec![self.output]),
+        }])
+    }
+
+    fn finish(&self, values: Vec<Value>) -> Result<T> {
+        let value = values
+            .into_iter()
+            .next()
+            .ok_or_else(|| Error::new(ErrorKind::Internal, "no value came back"))?;
+        value.try_into_inner::<T>().or_else(|v| {
+            v.downcast_ref::<T>()
+                .cloned()
+                .ok_or_else(|| wrong_type::<T>(&v))
+        })
+    }
+
+    fn rebuild(&self, handles: Vec<Handle>) -> Result<Self> {
+        Ok(Self::of_layer(
+            Layer::new(Data::handles(handles), Vec::new()),
+            0,
+        ))
+    }
+}
+
+fn wrong_type<T>(v: &Value) -> Error {
+    Error::bad_input(format!(
+        "a {} was expected, got {}",
+        std::any::type_name::<T>(),
+        v.describe()
+    ))
+}
+
+/// A function of arguments `Args` (a tuple) that takes each by reference. Implemented for closures and `fn`s of up to six.
+pub trait Function<Args, Out>: Send + Sync + 'static {
+    /// Calls it with the tasks' values.
+    ///
+    /// # Errors
+    /// [`ErrorKind::BadInput`] if a value has another type, which typed calls cannot lead to.
+    fn apply(&self, inputs: &[Value]) -> Result<Out>;
+}
+
+/// A tuple of arguments for a function of `Args`.
+pub trait Arguments<Args> {
+    /// Adds the layer and output of each argument.
+    fn collect(self, out: &mut Vec<(Arc<Layer>, u32)>);
+}
+
+/// Something that can be an argument of type `T`: a `T`, or a reference to a delayed one.
+pub trait Argument<T> {
+    /// The layer and output that make it.
+    fn place(self) -> (Arc<Layer>, u32);
+}
+
+impl<T> Argument<T> for &Delayed<T> {
+    fn place(self) -> (Arc<Layer>, u32) {
+        (self.layer.clone(), self.output)
+    }
+}
+
+impl<T: Send + Sync + 'static> Argument<T> for T {
+    fn place(self) -> (Arc<Layer>, u32) {
+        (
+            Layer::new(Data::values(vec![Value::new(self)]), Vec::new()),
+            0,
+        )
+    }
+}
+
+/// All delayed values of a list as one argument `Vec<T>`.
+impl<T: Clone + Send + Sync + 'static> Argument<Vec<T>> for &[Delayed<T>] {
+    fn place(self) -> (Arc<Layer>, u32) {
+        let mut list = TaskList::new();
+        let gather = list.op(OpRef::local(
+            "list",
+            |inputs: &mut [Value], _: &TaskContext<'_>| {
+                let items = inputs.iter().map(|v| {
+                    v.downcast_ref::<T>()
+                        .cloned()
+                        .ok_or_else(|| wrong_type::<T>(v))
+                });
+                Ok(Value::new(items.collect::<Result<Vec<T>>>()?))
+            },
+        ));
+        let edges = self.iter().enumerate().map(|(i, d)| Edge::Input {
+            slot: i as u32,
+            output: d.output,
+        });
+        let task = list.task_with(gather, edges);
+        (
+            Layer::new(
+                list.into_kind([task]),
+                self.iter().map(|d| d.layer.clone()).collect(),
+            ),
+            0,
+        )
+    }
+}
+
+impl<T: Clone + Send + Sync + 'static> Argument<Vec<T>> for &Vec<Delayed<T>> {
+    fn place(self) -> (Arc<Layer>, u32) {
+        <&[Delayed<T>] as Argument<Vec<T>>>::place(self.as_slice())
+    }
+}
+
+macro_rules! functions {
+    ($count:literal; $($name:ident $arg:ident $n:tt),*) => {
+        impl<Func, Out, $($name),*> Function<($($name,)*), Out> for Func
+        where
+            Func: Fn($(&$name),*) -> Out + Send + Sync + 'static,
+            $($name: 'static,)*
+        {
+            fn apply(&self, inputs: &[Value]) -> Result<Out> {
+                if inputs.len() != $count {
+                    let words = format!("{} takes {} arguments, got {}", std::any::type_name::<Func>(), $count, inputs.len());
+                    return Err(Error::bad_input(words));
+                }
+                Ok(self($(inputs[$n].downcast_ref::<$name>().ok_or_else(|| wrong_type::<$name>(&inputs[$n]))?),*))
+            }
+        }
+
+        impl<$($name, $arg: Argument<$name>),*> Arguments<($($name,)*)> for ($($arg,)*) {
+            #[allow(unused_variables, reason = "the empty tuple has nothing to add")]
+            fn collect(self, out: &mut Vec<(Arc<Layer>, u32)>) {
+                $(out.push(self.$n.place());)*
+            }
+        }
+    };
+}
+
+functions!(0;);
+functions!(1; A AA 0);
+functions!(2; A AA 0, B BB 1);
+functions!(3; A AA 0, B BB 1, C CC 2);
+functions!(4; A AA 0, B BB 1, C CC 2, D DD 3);
+functions!(5; A AA 0, B BB 1, C CC 2, D DD 3, E EE 4);
+functions!(6; A AA 0, B BB 1, C CC 2, D DD 3, E EE 4, G GG 5);

@@ -1,0 +1,452 @@
+//! Operators: what a task does. A graph names them ([`OpRef`]); a [`Registry`](crate::Registry) turns names into code
+//! ([`Kernel`]).
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::expand::TaskGraph;
+use crate::key::{self, Key};
+use crate::meta::Meta;
+use crate::program::Program;
+use crate::scheduler::Scheduler;
+use crate::value::Value;
+
+/// A named, versioned operation that a graph can refer to from any process. Implemented by collections and plugins, registered
+/// once with [`register_operator!`](crate::register_operator).
+pub trait Operator: Send + Sync {
+    /// `namespace.op`, for example `"array.elementwise"`.
+    fn name(&self) -> &str;
+
+    /// Raised when the same parameters would give another result; two versions may be registered beside each other.
+    fn version(&self) -> u32 {
+        1
+    }
+
+    /// What optimisers and schedulers may assume.
+    fn traits(&self) -> OpTraits {
+        OpTraits::default()
+    }
+
+    /// Parses and checks the parameters once; the kernel is then run for many tasks.
+    ///
+    /// # Errors
+    /// [`ErrorKind::BadInput`] or [`ErrorKind::Decode`] naming the parameter and what is allowed.
+    fn instantiate(&self, params: &[u8]) -> Result<Arc<dyn Kernel>>;
+
+    /// What the output looks like for such inputs, without running anything. Unknown unless overridden.
+    ///
+    /// # Errors
+    /// When the operator could not take such inputs, in the same words as running it would say.
+    fn infer(&self, _params: &[u8], _inputs: &[Meta]) -> Result<Meta> {
+        Ok(Meta::unknown())
+    }
+}
+
+/// What may be assumed of an operator.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpTraits {
+    /// Same inputs, same output: it may be run again (retry, recompute, speculation) and its results cached.
+    pub pure: bool,
+    /// The kernel asks [`TaskContext::block`]; such an operator is not fused across a change of block numbering.
+    pub uses_block: bool,
+    /// So cheap that it is better run again in each reader than kept: the inline pass copies it into its readers.
+    pub inline: bool,
+}
+
+impl Default for OpTraits {
+    fn default() -> Self {
+        Self {
+            pure: true,
+            uses_block: false,
+            inline: false,
+        }
+    }
+}
+
+/// An operator with its parameters parsed: the code a worker runs.
+pub trait Kernel: Send + Sync {
+    /// Runs one task. An input that no other task will read is held by `inputs` alone, so a kernel may take it
+    /// ([`Value::get_mut`], [`Value::try_into_inner`]) and reuse its memory.
+    ///
+    /// # Errors
+    /// Whatever keeps it from making a value; the scheduler adds which task it was. A panic becomes [`ErrorKind::Panic`].
+    fn run(&self, inputs: &mut [Value], ctx: &TaskContext<'_>) -> Result<Value>;
+}
+
+impl<F> Kernel for F
+where
+    F: Fn(&mut [Value], &TaskContext<'_>) -> Result<Value> + Send + Sync,
+{
+    fn run(&self, inputs: &mut [Value], ctx: &TaskContext<'_>) -> Result<Value> {
+        self(inputs, ctx)
+    }
+}
+
+/// A reference to an operator as a graph holds it: cheap to clone, with a content key.
+#[derive(Clone)]
+pub struct OpRef(Arc<OpInner>);
+
+struct OpInner {
+    name: String,
+    version: u32,
+    traits: OpTraits,
+    key: Key,
+    body: OpBody,
+}
+
+/// Where the code of an [`OpRef`] is.
+pub enum OpBody {
+    /// In a registry under name and version, with these parameters.
+    Named(Vec<u8>),
+    /// Here: a closure of this process.
+    Local {
+        /// The code.
+        kernel: Arc<dyn Kernel>,
+        /// Bytes that the closure captured; 0 means that it could travel to another process of the same build.
+        captured: usize,
+    },
+    /// Several operators run as one task, made by fusion.
+    Program(Program),
+}
+
+impl OpRef {
+    /// An operator by name, version and serialised parameters.
+    pub fn named(name: impl Into<String>, version: u32, traits: OpTraits, params: Vec<u8>) -> Self {
+        let name = name.into();
+        let key = Key::builder("op")
+            .str(&name)
+            .u64(u64::from(version))
+            .bytes(&params)
+            .finish();
+        Self(Arc::new(OpInner {
+            name,
+            version,
+            traits,
+            key,
+            body: OpBody::Named(params),
+        }))
+    }
+
+    /// The same from a registered [`Operator`] and parameters of any serde type.
+    ///
+    /// # Errors
+    /// [`ErrorKind::BadInput`] if the parameters cannot be serialised.
+    pub fn of(op: &dyn Operator, params: &impl Serialize) -> Result<Self> {
+        let bytes = postcard::to_allocvec(params).map_err(|e| {
+            Error::with_source(
+                ErrorKind::BadInput,
+                format!("parameters of {} cannot be serialised", op.name()),
+                e,
+            )
+        })?;
+        Ok(Self::named(op.name(), op.version(), op.traits(), bytes))
+    }
+
+    /// A closure of this process. Its key is its own, so it is equal to nothing but itself; it cannot leave the process.
+    pub fn local<F>(name: impl Into<String>, f: F) -> Self
+    where
+        F: Fn(&mut [Value], &TaskContext<'_>) -> Result<Value> + Send + Sync + 'static,
+    {
+        Self::local_kernel(name, OpTraits::default(), size_of::<F>(), Arc::new(f))
+    }
+
+    /// [`OpRef::local`] with everything said. `captured`: bytes that the user's closure holds.
+    pub fn local_kernel(
+        name: impl Into<String>,
+        traits: OpTraits,
+        captured: usize,
+        kernel: Arc<dyn Kernel>,
+    ) -> Self {
+        let body = OpBody::Local { kernel, captured };
+        Self(Arc::new(OpInner {
+            name: name.into(),
+            version: 0,
+            traits,
+            key: key::unique("op.local"),
+            body,
+        }))
+    }
+
+    /// Several operators run as one task.
+    pub fn program(program: Program) -> Self {
+        let traits = program.traits();
+        let key = program.key();
+        let name = program.name();
+        Self(Arc::new(OpInner {
+            name,
+            version: 0,
+            traits,
+            key,
+            body: OpBody::Program(program),
+        }))
+    }
+
+    /// The operator's name.
+    pub fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// The operator's version; 0 for closures and programs.
+    pub fn version(&self) -> u32 {
+        self.0.version
+    }
+
+    /// What may be assumed of it.
+    pub fn traits(&self) -> OpTraits {
+        self.0.traits
+    }
+
+    /// What it is, by content; for a closure, itself.
+    pub fn key(&self) -> Key {
+        self.0.key
+    }
+
+    /// Where its code is.
+    pub fn body(&self) -> &OpBody {
+        &self.0.body
+    }
+
+    /// `name@version` for messages; only the name for closures and programs.
+    pub fn label(&self) -> String {
+        match self.0.body {
+            OpBody::Named(_) => format!("{}@{}", self.0.name, self.0.version),
+            _ => self.0.name.clone(),
+        }
+    }
+
+    /// Whether the two are one object (a cheap test before comparing keys).
+    pub fn ptr_eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    /// An error unless every part can be sent to another process.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotPortable`] naming the closure, the bytes captured and the remedies.
+    pub fn check_portable(&self) -> Result<()> {
+        match &self.0.body {
+            OpBody::Named(_) => Ok(()),
+            OpBody::Local { captured, .. } => Err(Error::new(
+                ErrorKind::NotPortable,
+                format!(
+                    "the closure {} captures {captured} bytes and cannot leave this process: register a function as an operator \
+                     (#[op]) and pass what it captures as parameters, or run it on a local backend (threads://, sync://)",
+                    self.0.name
+                ),
+            )),
+            OpBody::Program(p) => p.steps().iter().try_for_each(|s| s.op.check_portable()),
+        }
+    }
+}
+
+impl fmt::Debug for OpRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.label())
+    }
+}
+
+/// What of an [`OpRef`] crosses a wire.
+#[derive(Serialize, Deserialize)]
+enum OpWire {
+    Named {
+        name: String,
+        version: u32,
+        traits: OpTraits,
+        params: Vec<u8>,
+    },
+    Program(Program),
+}
+
+impl Serialize for OpRef {
+    fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        self.check_portable().map_err(serde::ser::Error::custom)?;
+        match &self.0.body {
+            OpBody::Named(params) => OpWire::Named {
+                name: self.0.name.clone(),
+                version: self.0.version,
+                traits: self.0.traits,
+                params: params.clone(),
+            }
+            .serialize(s),
+            OpBody::Program(p) => OpWire::Program(p.clone()).serialize(s),
+            OpBody::Local { .. } => {
+                Err(serde::ser::Error::custom("a closure cannot be serialised"))
+            }
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for OpRef {
+    fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        Ok(match OpWire::deserialize(d)? {
+            OpWire::Named {
+                name,
+                version,
+                traits,
+                params,
+            } => Self::named(name, version, traits, params),
+            OpWire::Program(p) => Self::program(p),
+        })
+    }
+}
+
+/// A flag that asks running tasks to stop. Cloning gives another handle on the same flag.
+#[derive(Debug, Clone, Default)]
+pub struct CancelFlag(Arc<AtomicBool>);
+
+impl CancelFlag {
+    /// Asks to stop. Never undone.
+    pub fn cancel(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+
+    /// Whether somebody asked.
+    pub fn is_cancelled(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
+}
+
+/// What a running task can ask of the scheduler that runs it. Backends implement it; kernels see it as [`TaskContext`].
+pub trait TaskHost: Sync {
+    /// Whether this run should stop.
+    fn is_cancelled(&self) -> bool;
+
+    /// Sets memory aside for the running task beyond its inputs and its projected output, spilling others' results if need be.
+    ///
+    /// # Errors
+    /// [`ErrorKind::OutOfMemory`] if the budget cannot hold it.
+    fn reserve(&self, bytes: u64) -> Result<()>;
+
+    /// Gives back what [`TaskHost::reserve`] set aside.
+    fn unreserve(&self, bytes: u64);
+
+    /// Writes a line to the run's log.
+    fn log(&self, key: Key, operator: &str, message: &str);
+
+    /// The scheduler, for tasks that submit tasks.
+    fn scheduler(&self) -> Option<Arc<dyn Scheduler>> {
+        None
+    }
+}
+
+/// What a kernel is told about the task it runs.
+#[derive(Clone, Copy)]
+pub struct TaskContext<'a> {
+    host: &'a dyn TaskHost,
+    graph: &'a TaskGraph,
+    task: u32,
+    block: u64,
+}
+
+impl<'a> TaskContext<'a> {
+    /// For schedulers: the context of `task` of `graph`.
+    pub fn new(host: &'a dyn TaskHost, graph: &'a TaskGraph, task: u32) -> Self {
+        Self {
+            host,
+            graph,
+            task,
+            block: u64::from(graph.block(task)),
+        }
+    }
+
+    /// The same task seen as another block (fused operators each keep their own numbering).
+    #[must_use]
+    pub fn with_block(self, block: u64) -> Self {
+        Self { block, ..self }
+    }
+
+    /// Which block of its layer this task makes, counted row-major over the layer's grid.
+    pub fn block(&self) -> u64 {
+        self.block
+    }
+
+    /// The key of the result.
+    pub fn key(&self) -> Key {
+        self.graph.key(self.task)
+    }
+
+    /// `name@version` of the operator.
+    pub fn operator(&self) -> String {
+        self.graph.op(self.task).label()
+    }
+
+    /// Whether the run was cancelled; long kernels ask between pieces of work.
+    pub fn is_cancelled(&self) -> bool {
+        self.host.is_cancelled()
+    }
+
+    /// [`TaskContext::is_cancelled`] for use with `?`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Cancelled`].
+    pub fn check_cancelled(&self) -> Result<()> {
+        if self.is_cancelled() {
+            Err(Error::new(ErrorKind::Cancelled, "the run was cancelled"))
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Sets `bytes` of memory aside until the guard is dropped.
+    ///
+    /// # Errors
+    /// [`ErrorKind::OutOfMemory`] if the budget cannot hold it.
+    pub fn reserve(&self, bytes: u64) -> Result<Reservation<'a>> {
+        self.host.reserve(bytes)?;
+        Ok(Reservation {
+            host: self.host,
+            bytes,
+        })
+    }
+
+    /// Writes a line to the run's log.
+    pub fn log(&self, message: &str) {
+        self.host
+            .log(self.key(), self.graph.op(self.task).name(), message);
+    }
+
+    /// The scheduler that runs this task, to submit more work to.
+    pub fn scheduler(&self) -> Option<Arc<dyn Scheduler>> {
+        self.host.scheduler()
+    }
+}
+
+/// Memory set aside for a running task; given back when dropped.
+pub struct Reservation<'a> {
+    host: &'a dyn TaskHost,
+    bytes: u64,
+}
+
+impl Reservation<'_> {
+    /// How much is set aside, in bytes.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+}
+
+impl Drop for Reservation<'_> {
+    fn drop(&mut self) {
+        self.host.unreserve(self.bytes);
+    }
+}
+
+/// Decodes the parameters of an operator, naming it on failure.
+///
+/// # Errors
+/// [`ErrorKind::Decode`].
+pub fn decode_params<T: serde::de::DeserializeOwned>(operator: &str, params: &[u8]) -> Result<T> {
+    postcard::from_bytes(params).map_err(|e| {
+        Error::with_source(
+            ErrorKind::Decode,
+            format!(
+                "the parameters of {operator} ({} bytes) cannot be read",
+                params.len()
+            ),
+            e,
+        )
+    })
+}

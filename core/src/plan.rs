@@ -1,0 +1,220 @@
+//! Plans: a checked and optimised symbolic graph, and what a backend of this machine makes of it.
+
+use std::sync::Arc;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::expand::TaskGraph;
+use crate::graph::Graph;
+use crate::operator::Kernel;
+use crate::optimize::{self, PassReport, Passes};
+use crate::order::{self, Dag};
+use crate::registry::Registry;
+use crate::text::format_bytes;
+
+/// A symbolic graph that is ready to be submitted.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    graph: Graph,
+    registry: Arc<Registry>,
+    passes: Passes,
+    reports: Vec<PassReport>,
+}
+
+impl Plan {
+    /// Checks the graph and runs the symbolic passes over it. No task is made yet.
+    ///
+    /// # Errors
+    /// What [`Graph::check`] finds.
+    pub fn new(graph: Graph, registry: Arc<Registry>, passes: Passes) -> Result<Self> {
+        graph.check(&registry)?;
+        let (graph, reports) = optimize::symbolic(graph, &passes);
+        Ok(Self {
+            graph,
+            registry,
+            passes,
+            reports,
+        })
+    }
+
+    /// The optimised graph.
+    pub fn graph(&self) -> &Graph {
+        &self.graph
+    }
+
+    /// What operator names mean.
+    pub fn registry(&self) -> &Arc<Registry> {
+        &self.registry
+    }
+
+    /// What each symbolic pass did.
+    pub fn reports(&self) -> &[PassReport] {
+        &self.reports
+    }
+
+    /// The tasks, optimised and ordered, with their code: what a backend of this machine runs.
+    ///
+    /// # Errors
+    /// What [`TaskGraph::expand`] refuses.
+    pub fn prepare(&self) -> Result<Prepared> {
+        let tasks = TaskGraph::expand(&self.graph)?;
+        let (tasks, mut reports) = optimize::tasks(tasks, &self.passes);
+        let mut all = self.reports.clone();
+        all.append(&mut reports);
+        Prepared::new(tasks, &self.registry, all)
+    }
+}
+
+/// Expanded tasks in the order in which they are best run, with their code and what is projected of them.
+pub struct Prepared {
+    /// The tasks.
+    pub tasks: TaskGraph,
+    /// The code of each operator of [`TaskGraph::ops`].
+    pub kernels: Vec<Arc<dyn Kernel>>,
+    /// Position of each task in the static order: lower runs earlier.
+    pub position: Vec<u32>,
+    /// What the passes did.
+    pub reports: Vec<PassReport>,
+}
+
+impl Prepared {
+    fn new(tasks: TaskGraph, registry: &Registry, reports: Vec<PassReport>) -> Result<Self> {
+        let kernels = tasks
+            .ops()
+            .iter()
+            .map(|op| registry.resolve(op))
+            .collect::<Result<Vec<_>>>()?;
+        let position = order::order(&dag(&tasks));
+        let position = by_priority(&tasks, position);
+        Ok(Self {
+            tasks,
+            kernels,
+            position,
+            reports,
+        })
+    }
+
+    /// What running the tasks one by one in the static order takes.
+    pub fn project(&self) -> Projection {
+        let peak = order::peak(&dag(&self.tasks), &self.position, true);
+        let mut largest = (0u32, 0u64);
+        for t in 0..self.tasks.len() as u32 {
+            let need = self.need(t);
+            if need > largest.1 {
+                largest = (t, need);
+            }
+        }
+        Projection {
+            tasks: self.tasks.len(),
+            total_bytes: self
+                .tasks
+                .all_bytes()
+                .iter()
+                .copied()
+                .fold(0, u64::saturating_add),
+            peak_bytes: peak.bytes,
+            peak_chunks: peak.chunks,
+            largest_task: largest.0,
+            largest_bytes: largest.1,
+        }
+    }
+
+    /// Projected bytes that one task needs at once: its inputs, its result and what it was annotated to need besides.
+    pub fn need(&self, task: u32) -> u64 {
+        let deps = self.tasks.deps(task);
+        let inputs = deps
+            .iter()
+            .enumerate()
+            .filter(|(i, d)| !deps[..*i].contains(d))
+            .map(|(_, &d)| self.tasks.bytes(d));
+        let extra = self
+            .tasks
+            .annotations(task)
+            .and_then(|a| a.memory)
+            .unwrap_or(0);
+        inputs.fold(
+            self.tasks.bytes(task).saturating_add(extra),
+            u64::saturating_add,
+        )
+    }
+
+    /// Refuses a plan that has a task which cannot fit the budget even alone, before anything has run.
+    ///
+    /// # Errors
+    /// [`ErrorKind::OutOfMemory`] naming the operator, the task, what it needs and what would help.
+    pub fn check_budget(&self, budget: u64) -> Result<()> {
+        for t in 0..self.tasks.len() as u32 {
+            // The cheap upper bound first: most tasks are far below any budget.
+            if self.tasks.bytes(t) == 0 && self.tasks.deps(t).is_empty() {
+                continue;
+            }
+            let need = self.need(t);
+            if need > budget {
+                let own = self.tasks.bytes(t);
+                return Err(Error::new(
+                    ErrorKind::OutOfMemory,
+                    format!(
+                        "the plan cannot fit its memory budget of {}: task {} ({}) needs {} at once ({} of inputs, {} of result); \
+                         use smaller chunks or a larger budget (memory=…)",
+                        format_bytes(budget),
+                        self.tasks.key(t).short(),
+                        self.tasks.op(t).label(),
+                        format_bytes(need),
+                        format_bytes(need - own),
+                        format_bytes(own),
+                    ),
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What running a plan takes, by projection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Projection {
+    /// Tasks to run.
+    pub tasks: usize,
+    /// Bytes of all results together.
+    pub total_bytes: u64,
+    /// The most bytes alive at once when run serially in the static order.
+    pub peak_bytes: u64,
+    /// The most results alive at once in that order.
+    pub peak_chunks: usize,
+    /// The task that needs most at once.
+    pub largest_task: u32,
+    /// What it needs: inputs and result.
+    pub largest_bytes: u64,
+}
+
+fn dag(tasks: &TaskGraph) -> Dag<'_> {
+    let (dep_off, deps) = tasks.edges();
+    Dag {
+        dep_off,
+        deps,
+        bytes: tasks.all_bytes(),
+        outputs: tasks.outputs(),
+    }
+}
+
+/// Annotated priorities go before the static order, among tasks that are ready.
+fn by_priority(tasks: &TaskGraph, position: Vec<u32>) -> Vec<u32> {
+    let of = |t: u32| tasks.annotations(t).map_or(0, |a| a.priority);
+    if !tasks.is_annotated() || (0..tasks.len() as u32).all(|t| of(t) == 0) {
+        return position;
+    }
+    // What a task of high priority reads must run before it, so it inherits that priority.
+    let mut priority: Vec<i32> = (0..tasks.len() as u32).map(of).collect();
+    let mut by_position: Vec<u32> = (0..tasks.len() as u32).collect();
+    by_position.sort_unstable_by_key(|&t| position[t as usize]);
+    for &t in by_position.iter().rev() {
+        for &d in tasks.deps(t) {
+            priority[d as usize] = priority[d as usize].max(priority[t as usize]);
+        }
+    }
+    by_position.sort_by_key(|&t| std::cmp::Reverse(priority[t as usize]));
+    let mut ranked = vec![0; tasks.len()];
+    for (rank, &t) in by_position.iter().enumerate() {
+        ranked[t as usize] = rank as u32;
+    }
+    ranked
+}

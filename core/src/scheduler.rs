@@ -1,0 +1,245 @@
+//! The scheduler protocol: what every backend, ours or a third party's, offers to whoever has a graph to run.
+//!
+//! A backend takes a [`Plan`] and gives a [`Run`]. A run's wanted results are numbered in the order of the graph's outputs; users
+//! see them as [`Handle`]s, which are futures and can also be waited for. A graph grows while it runs by submitting another whose
+//! [`Data`](crate::layer::Data) layers hold handles of the first. Values never come back but through handles; events only go out.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::config::Config;
+use crate::error::{Error, ErrorKind, Result};
+use crate::events::{Observer, Subscription};
+use crate::handle::Handle;
+use crate::key::Key;
+use crate::plan::Plan;
+use crate::registry::Registry;
+use crate::url::SchedulerUrl;
+use crate::value::Value;
+
+/// A backend that runs graphs.
+pub trait Scheduler: Send + Sync {
+    /// What this backend is and can do.
+    fn describe(&self) -> Description;
+
+    /// Starts running a plan and returns at once.
+    ///
+    /// # Errors
+    /// What is known to be wrong before any task ran: a graph that does not expand, a plan over the memory budget
+    /// ([`ErrorKind::OutOfMemory`], naming the operator), a closure for a remote backend ([`ErrorKind::NotPortable`]), a closed
+    /// backend.
+    fn submit(&self, plan: Plan) -> Result<Arc<dyn Run>>;
+
+    /// Hands values to the backend, where they live (and are spilled) like results, and gives handles on them.
+    ///
+    /// # Errors
+    /// [`ErrorKind::OutOfMemory`] or [`ErrorKind::NotPortable`].
+    fn scatter(&self, values: Vec<Value>) -> Result<Vec<Handle>>;
+
+    /// Sends events to an observer until the subscription is dropped.
+    fn subscribe(&self, observer: Arc<dyn Observer>) -> Subscription;
+
+    /// The memory that results take.
+    fn memory(&self) -> MemoryUse;
+
+    /// Cancels all runs, waits for running tasks to stop and frees everything. Later submits fail. Done by dropping, too.
+    fn close(&self);
+}
+
+/// What a backend is and can do; conformance cases that need more are skipped by these and nothing else.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Description {
+    /// The URL scheme, such as `threads`.
+    pub scheme: String,
+    /// One sentence for people.
+    pub about: String,
+    /// Tasks that can run at once.
+    pub threads: usize,
+    /// Memory budget for results in bytes, if there is one.
+    pub memory_budget: Option<u64>,
+    /// What it can do.
+    pub capabilities: Capabilities,
+}
+
+impl Description {
+    /// A backend of that scheme with one thread, no budget and no special abilities.
+    pub fn new(scheme: impl Into<String>, about: impl Into<String>) -> Self {
+        Self {
+            scheme: scheme.into(),
+            about: about.into(),
+            threads: 1,
+            memory_budget: None,
+            capabilities: Capabilities::default(),
+        }
+    }
+}
+
+/// Abilities that not every backend has.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Capabilities {
+    /// Runs closures of this process ([`OpRef::local`](crate::OpRef::local)).
+    pub closures: bool,
+    /// Keeps results under a memory budget by spilling them to disk.
+    pub spill: bool,
+    /// Runs the same graph in the same order each time (and explores other orders by seed).
+    pub deterministic: bool,
+    /// `submit` returns before the tasks have run, so that runs can be cancelled and overlap.
+    pub concurrent: bool,
+    /// Tasks can submit tasks and wait for them.
+    pub nested: bool,
+}
+
+/// Memory that a backend's results take, in bytes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct MemoryUse {
+    /// Results in memory now, counted by [`Value::nbytes`].
+    pub live: u64,
+    /// The most that `live` has been since the backend was opened.
+    pub peak: u64,
+    /// Results on disk now.
+    pub spilled: u64,
+    /// All bytes ever written to disk by spilling.
+    pub spilled_total: u64,
+    /// Number of results held, in memory or on disk.
+    pub held: u64,
+}
+
+/// A submitted plan. Dropping the last reference to a run, and the handles on it, cancels what is left of it.
+pub trait Run: Send + Sync {
+    /// Number of wanted results.
+    fn outputs(&self) -> usize;
+
+    /// The content key of a wanted result.
+    fn key(&self, output: u32) -> Key;
+
+    /// The result if it is there: a value, or why there is none. `None`: not yet.
+    fn try_get(&self, output: u32) -> Option<Result<Value>>;
+
+    /// Waits for a result, at most so long. `None`: the time is over. May be called from inside a task of the same backend.
+    fn wait(&self, output: u32, limit: Option<Duration>) -> Option<Result<Value>>;
+
+    /// Calls `then` once the result is there, at once if it is already. It must not block.
+    fn when_done(&self, output: u32, then: Box<dyn FnOnce(Result<Value>) + Send>);
+
+    /// Waits until every task has finished, failed or been cancelled, or until the first failure; at most so long.
+    /// `None`: the time is over.
+    fn wait_all(&self, limit: Option<Duration>) -> Option<Result<()>>;
+
+    /// One more wants this result: it is kept until as many have released it. Each output is wanted once by the submit itself.
+    fn want(&self, output: u32);
+
+    /// One fewer wants this result. When nobody does, it is freed; if it has not been made yet and no other task needs it, it
+    /// may never be.
+    fn release(&self, output: u32);
+
+    /// Stops the run: tasks that have not started never do, running ones are asked to stop, results not yet there become
+    /// [`ErrorKind::Cancelled`]. Those that are there stay.
+    fn cancel(&self);
+
+    /// How far it is.
+    fn progress(&self) -> Progress;
+}
+
+/// How far a run is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Tasks in the run.
+    pub total: u64,
+    /// Tasks that have finished with a value.
+    pub done: u64,
+    /// Tasks that failed, or could not run as something they read failed or was cancelled.
+    pub failed: u64,
+}
+
+impl Progress {
+    /// Whether no task is left to run.
+    pub fn is_finished(&self) -> bool {
+        self.done + self.failed >= self.total
+    }
+}
+
+/// What a backend is opened with.
+#[derive(Debug, Clone)]
+pub struct OpenContext {
+    /// What operator names mean.
+    pub registry: Arc<Registry>,
+    /// The session's configuration.
+    pub config: Arc<Config>,
+}
+
+/// A backend that can be opened by URL; linked crates submit theirs through `inventory`.
+pub struct BackendEntry {
+    /// URL scheme: `threads` for `threads://?workers=4`.
+    pub scheme: &'static str,
+    /// One sentence for people.
+    pub about: &'static str,
+    /// The crate that has it.
+    pub source: &'static str,
+    /// The linked backend of the highest rank is used when nothing is said; below 0: never.
+    pub rank: i32,
+    /// Opens it.
+    pub open: fn(&SchedulerUrl, &OpenContext) -> Result<Arc<dyn Scheduler>>,
+}
+
+inventory::collect!(BackendEntry);
+
+impl BackendEntry {
+    /// The linked backends, the best first.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Duplicate`] if two crates offer one scheme.
+    pub fn linked() -> Result<Vec<&'static Self>> {
+        let mut all: Vec<&Self> = inventory::iter::<Self>().collect();
+        all.sort_by(|a, b| b.rank.cmp(&a.rank).then(a.scheme.cmp(b.scheme)));
+        for (i, a) in all.iter().enumerate() {
+            if let Some(b) = all[..i].iter().find(|b| b.scheme == a.scheme) {
+                let words = format!(
+                    "backend {}:// is offered by both {} and {}",
+                    a.scheme, b.source, a.source
+                );
+                return Err(Error::new(ErrorKind::Duplicate, words));
+            }
+        }
+        Ok(all)
+    }
+
+    /// The linked backend of that scheme.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotRegistered`] naming the nearest and all there are.
+    pub fn find(scheme: &str) -> Result<&'static Self> {
+        let all = Self::linked()?;
+        if let Some(e) = all.iter().find(|e| e.scheme == scheme) {
+            return Ok(e);
+        }
+        let near = crate::text::nearest(scheme, all.iter().map(|e| e.scheme));
+        let hint = near
+            .map(|n| format!("; did you mean {n}://?"))
+            .unwrap_or_default();
+        let have = if all.is_empty() {
+            "none is linked: enable the feature `local`, or add a scheduler crate and `use` it"
+                .to_owned()
+        } else {
+            format!(
+                "linked are {}",
+                all.iter()
+                    .map(|e| format!("{}://", e.scheme))
+                    .collect::<Vec<_>>()
+                    .join(", ")
+            )
+        };
+        Err(Error::new(
+            ErrorKind::NotRegistered,
+            format!("no backend is named {scheme:?}{hint} ({have})"),
+        ))
+    }
+}
+
+impl fmt::Debug for dyn Scheduler {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Scheduler({}://)", self.describe().scheme)
+    }
+}

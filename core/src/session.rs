@@ -1,0 +1,282 @@
+//! Sessions: a backend, a registry and a configuration, chosen once and used by every collection.
+
+use std::sync::{Arc, OnceLock};
+
+use crate::collection::{Collection, Computation};
+use crate::config::Config;
+use crate::error::{Error, ErrorKind, Result};
+use crate::events::{Observer, Subscription};
+use crate::graph::{Graph, Root};
+use crate::handle::{Handle, RunHandle};
+use crate::optimize::Passes;
+use crate::plan::Plan;
+use crate::registry::Registry;
+use crate::scheduler::{BackendEntry, Description, MemoryUse, OpenContext, Scheduler};
+use crate::url::SchedulerUrl;
+use crate::value::Value;
+
+/// Where collections are computed. Cheap to clone; the backend is closed with the last clone.
+#[derive(Clone)]
+pub struct Session(Arc<Inner>);
+
+struct Inner {
+    scheduler: Arc<dyn Scheduler>,
+    registry: Arc<Registry>,
+    config: Arc<Config>,
+    passes: Passes,
+}
+
+impl Session {
+    /// Opens the backend of a URL, such as `threads://?workers=4&memory=8GiB`, `sync://` or a bare name (`threads`), with the
+    /// linked operators and the configuration of files and environment.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotRegistered`] for an unknown backend (the nearest is named), [`ErrorKind::Config`] for a URL or a
+    /// configuration that is wrong.
+    pub fn open(url: &str) -> Result<Self> {
+        Self::builder().url(url).build()
+    }
+
+    /// A session with everything said.
+    pub fn builder() -> SessionBuilder {
+        SessionBuilder::default()
+    }
+
+    /// The session that is used when none is named: opened on first use from the configured `scheduler`, else the best backend
+    /// that is linked.
+    ///
+    /// # Errors
+    /// As [`Session::open`].
+    pub fn current() -> Result<Self> {
+        static CURRENT: OnceLock<Result<Session>> = OnceLock::new();
+        CURRENT.get_or_init(|| Self::builder().build()).clone()
+    }
+
+    /// What runs here.
+    pub fn describe(&self) -> Description {
+        self.0.scheduler.describe()
+    }
+
+    /// The backend.
+    pub fn scheduler(&self) -> &Arc<dyn Scheduler> {
+        &self.0.scheduler
+    }
+
+    /// What operator names mean here.
+    pub fn registry(&self) -> &Arc<Registry> {
+        &self.0.registry
+    }
+
+    /// The configuration.
+    pub fn config(&self) -> &Arc<Config> {
+        &self.0.config
+    }
+
+    /// The memory that results take.
+    pub fn memory(&self) -> MemoryUse {
+        self.0.scheduler.memory()
+    }
+
+    /// Sends events to an observer until the subscription is dropped.
+    pub fn subscribe(&self, observer: Arc<dyn Observer>) -> Subscription {
+        self.0.scheduler.subscribe(observer)
+    }
+
+    /// The plan for some roots: checked, optimised, not started.
+    ///
+    /// # Errors
+    /// What [`Graph::check`] finds.
+    pub fn plan(&self, roots: &[Root]) -> Result<Plan> {
+        Plan::new(
+            Graph::new(roots),
+            self.0.registry.clone(),
+            self.0.passes.clone(),
+        )
+    }
+
+    /// Starts computing what the roots want.
+    ///
+    /// # Errors
+    /// As [`Scheduler::submit`].
+    pub fn submit(&self, roots: &[Root]) -> Result<RunHandle> {
+        self.submit_plan(self.plan(roots)?)
+    }
+
+    /// Starts a plan.
+    ///
+    /// # Errors
+    /// As [`Scheduler::submit`].
+    pub fn submit_plan(&self, plan: Plan) -> Result<RunHandle> {
+        Ok(RunHandle::new(self.0.scheduler.submit(plan)?))
+    }
+
+    /// Computes one collection, or several in a tuple that share their common work, and waits.
+    ///
+    /// # Errors
+    /// The first failure; the rest is cancelled.
+    pub fn compute<C: Computation>(&self, what: C) -> Result<C::Output> {
+        let values = self.submit(&what.roots()?)?.gather()?;
+        what.finish(values)
+    }
+
+    /// Computes a collection and keeps its parts in the backend: the result is the same collection over values that exist.
+    /// Returns at once.
+    ///
+    /// # Errors
+    /// As [`Scheduler::submit`].
+    pub fn persist<C: Collection>(&self, what: &C) -> Result<C> {
+        let handles = self.submit(&what.roots()?)?.handles();
+        what.rebuild(handles)
+    }
+
+    /// Hands values to the backend and gives handles on them.
+    ///
+    /// # Errors
+    /// As [`Scheduler::scatter`].
+    pub fn scatter(&self, values: Vec<Value>) -> Result<Vec<Handle>> {
+        self.0.scheduler.scatter(values)
+    }
+
+    /// Waits for several results, of any runs.
+    ///
+    /// # Errors
+    /// The first failure in the order given.
+    pub fn gather(&self, handles: &[Handle]) -> Result<Vec<Value>> {
+        handles.iter().map(Handle::wait).collect()
+    }
+
+    /// Cancels all runs and frees everything, now rather than with the last clone.
+    pub fn close(&self) {
+        self.0.scheduler.close();
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.scheduler.close();
+    }
+}
+
+impl std::fmt::Debug for Session {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "Session({}://, {:?})",
+            self.describe().scheme,
+            self.0.registry
+        )
+    }
+}
+
+/// Says what a [`Session`] is made of; everything left out is linked or configured.
+#[derive(Default)]
+pub struct SessionBuilder {
+    url: Option<String>,
+    scheduler: Option<Arc<dyn Scheduler>>,
+    registry: Option<Arc<Registry>>,
+    config: Option<Arc<Config>>,
+    passes: Option<Passes>,
+}
+
+impl SessionBuilder {
+    /// The backend by URL or bare name.
+    #[must_use]
+    pub fn url(mut self, url: impl Into<String>) -> Self {
+        self.url = Some(url.into());
+        self
+    }
+
+    /// A backend that is open already: a decorator, a third party's, a test's.
+    #[must_use]
+    pub fn scheduler(mut self, scheduler: Arc<dyn Scheduler>) -> Self {
+        self.scheduler = Some(scheduler);
+        self
+    }
+
+    /// Other operators than the linked ones.
+    #[must_use]
+    pub fn registry(mut self, registry: Arc<Registry>) -> Self {
+        self.registry = Some(registry);
+        self
+    }
+
+    /// Another configuration than that of files and environment.
+    #[must_use]
+    pub fn config(mut self, config: Arc<Config>) -> Self {
+        self.config = Some(config);
+        self
+    }
+
+    /// Which optimisations run.
+    #[must_use]
+    pub fn passes(mut self, passes: Passes) -> Self {
+        self.passes = Some(passes);
+        self
+    }
+
+    /// Opens it.
+    ///
+    /// # Errors
+    /// As [`Session::open`].
+    pub fn build(self) -> Result<Session> {
+        let registry = match self.registry {
+            Some(r) => r,
+            None => Arc::new(Registry::linked()?),
+        };
+        let config = match self.config {
+            Some(c) => c,
+            None => Arc::new(Config::from_environment().map_err(config_error)?),
+        };
+        let scheduler = match self.scheduler {
+            Some(s) => s,
+            None => open_backend(self.url, &registry, &config)?,
+        };
+        Ok(Session(Arc::new(Inner {
+            scheduler,
+            registry,
+            config,
+            passes: self.passes.unwrap_or_default(),
+        })))
+    }
+}
+
+fn open_backend(
+    url: Option<String>,
+    registry: &Arc<Registry>,
+    config: &Arc<Config>,
+) -> Result<Arc<dyn Scheduler>> {
+    let url = match url {
+        Some(u) => u,
+        None => match config
+            .get::<String>("scheduler")
+            .map_err(config_error)?
+            .as_str()
+        {
+            "" | "auto" => match BackendEntry::linked()?.first() {
+                Some(best) if best.rank >= 0 => best.scheme.to_owned(),
+                _ => {
+                    return Err(BackendEntry::find("auto")
+                        .err()
+                        .unwrap_or_else(|| Error::new(ErrorKind::NotRegistered, "no backend")));
+                }
+            },
+            named => named.to_owned(),
+        },
+    };
+    let url = if url.contains("://") {
+        url
+    } else {
+        format!("{url}://")
+    };
+    let url = SchedulerUrl::parse(&url)
+        .map_err(|e| Error::with_source(ErrorKind::Config, e.to_string(), e))?;
+    let context = OpenContext {
+        registry: registry.clone(),
+        config: config.clone(),
+    };
+    (BackendEntry::find(url.scheme())?.open)(&url, &context)
+}
+
+fn config_error(e: crate::config::ConfigError) -> Error {
+    Error::with_source(ErrorKind::Config, e.to_string(), e)
+}
