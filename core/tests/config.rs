@@ -134,6 +134,11 @@ fn values_are_read_as_rust_types() {
     assert_eq!(config.get::<f64>("heart.rate"), Ok(0.5));
     assert_eq!(config.get::<i64>("heart.level"), Ok(0));
     assert_eq!(config.get::<String>("look"), Ok("bar".to_owned()));
+    assert_eq!(
+        config.get::<String>("threads.workers"),
+        Ok("auto".to_owned())
+    );
+    assert!(config.get::<usize>("threads.workers").is_err());
     config.set("threads.workers", 3_u32).unwrap();
     config.set("heart.beat", Duration::from_secs(1)).unwrap();
     config

@@ -2,21 +2,22 @@
 
 use std::path::Path;
 
-use kvern_core::config::ConfigValue;
+use kvern_core::config::{ConfigError, ConfigValue};
 use toml::de::{DeTable, DeValue};
 
-use super::{ConfigFileError, FileValue};
+use super::FileValue;
 
 /// All values of a file, in the order in which they stand there.
-pub(super) fn values(path: &Path, text: &str) -> Result<Vec<FileValue>, ConfigFileError> {
+pub(super) fn values(path: &Path, text: &str) -> Result<Vec<FileValue>, ConfigError> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let table = DeTable::parse(text).map_err(|error| {
         let at = error.span().map_or(0, |span| span.start);
         let (line, column) = position(text, at);
-        ConfigFileError::Syntax {
+        ConfigError::Syntax {
             path: path.to_owned(),
             line,
             column,
+            language: "TOML",
             message: error.message().to_owned(),
         }
     })?;

@@ -2,11 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use kvern_core::config::{Config, Key, Kind, Linked, Schema};
+use kvern_core::config::{Config, ConfigError, Key, Kind, Linked, Schema};
 
 use proptest::prelude::*;
 
-use super::{ConfigFileError, Places, add_files, parse};
+use super::{Places, add_files, parse};
 
 const KEYS: &[Key] = &[
     Key::new("memory.limit", Kind::Memory, "70%", "Memory."),
@@ -27,7 +27,7 @@ fn config() -> Config {
 }
 
 /// Writes a file and reads it as `KVERN_CONFIG` would.
-fn read(text: &str) -> (Result<Config, ConfigFileError>, tempfile::TempDir) {
+fn read(text: &str) -> (Result<Config, ConfigError>, tempfile::TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("k.toml");
     std::fs::write(&path, text).unwrap();
@@ -134,7 +134,7 @@ fn a_named_file_must_be_there_and_is_the_only_one() {
     let error = add_files(&mut config(), &places).unwrap_err().to_string();
     assert!(
         error.starts_with(
-            "environment variable KVERN_CONFIG names /no/such.toml, which cannot be read: "
+            "environment variable KVERN_CONFIG: the configuration file /no/such.toml cannot be read: "
         ),
         "{error}"
     );
