@@ -3,3 +3,4 @@
 pub mod dtype;
 pub mod io;
 pub mod kernels;
+mod keys;
