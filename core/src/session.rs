@@ -225,7 +225,7 @@ impl SessionBuilder {
         };
         let config = match self.config {
             Some(c) => c,
-            None => Arc::new(Config::from_environment().map_err(config_error)?),
+            None => Arc::new(Config::load().map_err(config_error)?),
         };
         let scheduler = match self.scheduler {
             Some(s) => s,
