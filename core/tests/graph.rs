@@ -134,17 +134,39 @@ fn trees_reduce_some_axes_in_order() {
             output: 8,
         };
         let ops = || [sum(), sum(), sum()];
-        let all = TreeReduction::new(ops(), grid.clone(), vec![true, true], split, bytes).unwrap();
+        let all = TreeReduction::new(
+            ops(),
+            grid.clone(),
+            vec![BlockArg::same(0, &grid)],
+            vec![true, true],
+            split,
+            bytes,
+        )
+        .unwrap();
         assert_eq!(
             run(&Layer::new(all, vec![source(&grid)])),
             [(0..15).sum::<i64>()],
             "split {split}"
         );
-        let rows =
-            TreeReduction::new(ops(), grid.clone(), vec![false, true], split, bytes).unwrap();
+        let rows = TreeReduction::new(
+            ops(),
+            grid.clone(),
+            vec![BlockArg::same(0, &grid)],
+            vec![false, true],
+            split,
+            bytes,
+        )
+        .unwrap();
         assert_eq!(run(&Layer::new(rows, vec![source(&grid)])), [10, 35, 60]);
-        let columns =
-            TreeReduction::new(ops(), grid.clone(), vec![true, false], split, bytes).unwrap();
+        let columns = TreeReduction::new(
+            ops(),
+            grid.clone(),
+            vec![BlockArg::same(0, &grid)],
+            vec![true, false],
+            split,
+            bytes,
+        )
+        .unwrap();
         assert_eq!(
             run(&Layer::new(columns, vec![source(&grid)])),
             [15, 18, 21, 24, 27]
@@ -217,6 +239,7 @@ fn damaged_graphs_are_refused_without_a_panic() {
     let tree = TreeReduction::new(
         [sum(), sum(), sum()],
         grid.clone(),
+        vec![BlockArg::same(0, &grid)],
         vec![true, false],
         2,
         bytes,

@@ -72,7 +72,7 @@ impl BlockArg {
             .all(|(&u, &n)| u == 1 || (n == 1 && u <= 1))
     }
 
-    fn check(&self, out: &Grid) -> Result<(), String> {
+    pub(super) fn check(&self, out: &Grid) -> Result<(), String> {
         if self.axes.len() != self.grid.counts().len() {
             return Err(format!(
                 "{} axis maps for a grid of {} axes",
@@ -182,23 +182,7 @@ impl LayerKind for Blockwise {
     }
 
     fn edges(&self, task: usize, out: &mut Vec<Edge>) {
-        // Coordinates are only worked out when some argument needs them.
-        let mut coords: Option<Vec<u32>> = None;
-        for arg in &self.args {
-            if arg.is_same(&self.grid) {
-                out.push(Edge::Input {
-                    slot: arg.slot,
-                    output: task as u32,
-                });
-                continue;
-            }
-            let coords = coords.get_or_insert_with(|| {
-                let mut c = Vec::new();
-                self.grid.coords(task as u64, &mut c);
-                c
-            });
-            push_blocks(arg, coords, 0, 0, out);
-        }
+        arg_edges(&self.args, &self.grid, task as u64, out);
     }
 
     fn ops(&self) -> &[OpRef] {
@@ -214,13 +198,7 @@ impl LayerKind for Blockwise {
     }
 
     fn token(&self, k: KeyBuilder) -> KeyBuilder {
-        let k = self
-            .grid
-            .token(k.key(self.op[0].key()))
-            .u64(self.args.len() as u64);
-        self.args.iter().fold(k, |k, a| {
-            token_axes(&a.axes, a.grid.token(k.u64(u64::from(a.slot))))
-        })
+        arg_token(&self.args, self.grid.token(k.key(self.op[0].key())))
     }
 
     fn encode(&self) -> Result<Vec<u8>> {
@@ -231,6 +209,34 @@ impl LayerKind for Blockwise {
         let op: [OpRef; 1] = ops.try_into().ok()?;
         Some(Arc::new(Self { op, ..self.clone() }))
     }
+}
+
+/// Appends what block `block` of `grid` reads through `args`.
+pub(super) fn arg_edges(args: &[BlockArg], grid: &Grid, block: u64, out: &mut Vec<Edge>) {
+    // Coordinates are only worked out when some argument needs them.
+    let mut coords: Option<Vec<u32>> = None;
+    for arg in args {
+        if arg.is_same(grid) {
+            out.push(Edge::Input {
+                slot: arg.slot,
+                output: block as u32,
+            });
+            continue;
+        }
+        let coords = coords.get_or_insert_with(|| {
+            let mut c = Vec::new();
+            grid.coords(block, &mut c);
+            c
+        });
+        push_blocks(arg, coords, 0, 0, out);
+    }
+}
+
+/// Adds arguments to a key.
+pub(super) fn arg_token(args: &[BlockArg], k: KeyBuilder) -> KeyBuilder {
+    args.iter().fold(k.u64(args.len() as u64), |k, a| {
+        token_axes(&a.axes, a.grid.token(k.u64(u64::from(a.slot))))
+    })
 }
 
 /// Appends the blocks that an argument picks, axes from `axis` on; `index` is the row-major number so far.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::blockwise::{BlockArg, arg_edges, arg_token};
 use super::{Edge, LayerEntry, LayerKind, decode_layer, encode_layer, malformed};
 use crate::blocks::Grid;
 use crate::error::{Error, Result};
@@ -19,16 +20,18 @@ pub struct TreeBytes {
     pub output: u64,
 }
 
-/// Reduces the blocks of one input along some axes of its grid, in a fixed order, so that floating-point results do not depend
+/// Reduces the blocks of a grid along some of its axes, in a fixed order, so that floating-point results do not depend
 /// on the schedule.
 ///
-/// Three operators: `chunk` turns an input block into a partial, `combine` several partials (in order) into one, `finish` several
+/// Three operators: `chunk` turns the input blocks at one place of the grid (one per argument, as in a
+/// [`Blockwise`](super::Blockwise) layer) into a partial, `combine` several partials (in order) into one, `finish` several
 /// partials into the result. Each group ends in one `finish`, whose inputs are at most `split_every` partials.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct TreeReduction {
     /// chunk, combine, finish.
     ops: [OpRef; 3],
     grid: Grid,
+    args: Vec<BlockArg>,
     reduced: Vec<bool>,
     split_every: u32,
     bytes: TreeBytes,
@@ -42,13 +45,14 @@ pub struct TreeReduction {
 }
 
 impl TreeReduction {
-    /// Reduces the axes of `grid` for which `reduced` is true, `split_every` (at least 2) partials at a time.
+    /// The chunk tasks read `args` at each block of `grid` ([`BlockArg::same`] for one input of that grid). Reduces the axes for which `reduced` is true, `split_every` (at least 2) partials at a time.
     ///
     /// # Errors
     /// [`ErrorKind::BadInput`](crate::ErrorKind::BadInput) if the lengths differ, the fan-in is below 2 or there is no block.
     pub fn new(
         [chunk, combine, finish]: [OpRef; 3],
         grid: Grid,
+        args: Vec<BlockArg>,
         reduced: Vec<bool>,
         split_every: u32,
         bytes: TreeBytes,
@@ -56,6 +60,7 @@ impl TreeReduction {
         let tree = Self {
             ops: [chunk, combine, finish],
             grid,
+            args,
             reduced,
             split_every,
             bytes,
@@ -80,6 +85,10 @@ impl TreeReduction {
                 "split_every is {}, at least 2 is needed",
                 self.split_every
             ));
+        }
+        for (i, a) in self.args.iter().enumerate() {
+            a.check(&self.grid)
+                .map_err(|e| format!("argument {i}: {e}"))?;
         }
         let product = |want: bool| {
             let mut counts = self
@@ -117,7 +126,12 @@ impl TreeReduction {
         self.levels.len()
     }
 
-    /// The input's blocks.
+    /// What the chunk tasks read.
+    pub fn args(&self) -> &[BlockArg] {
+        &self.args
+    }
+
+    /// The blocks that are reduced.
     pub fn grid(&self) -> &Grid {
         &self.grid
     }
@@ -181,16 +195,15 @@ impl LayerKind for TreeReduction {
     }
 
     fn inputs(&self) -> usize {
-        1
+        let slots = self.args.iter().map(|a| a.slot as usize + 1);
+        slots.max().unwrap_or(0)
     }
 
     fn edges(&self, task: usize, out: &mut Vec<Edge>) {
         let (level, group, member) = self.place(task);
         if level == 0 {
-            out.push(Edge::Input {
-                slot: 0,
-                output: self.block_of(group, member),
-            });
+            let block = self.block_of(group, member);
+            arg_edges(&self.args, &self.grid, u64::from(block), out);
             return;
         }
         let first = member * self.split_every;
@@ -236,10 +249,8 @@ impl LayerKind for TreeReduction {
     }
 
     fn token(&self, k: KeyBuilder) -> KeyBuilder {
-        let k = self
-            .ops
-            .iter()
-            .fold(self.grid.token(k), |k, o| k.key(o.key()));
+        let k = arg_token(&self.args, self.grid.token(k));
+        let k = self.ops.iter().fold(k, |k, o| k.key(o.key()));
         self.reduced
             .iter()
             .fold(k.u64(u64::from(self.split_every)), |k, &r| {
