@@ -40,8 +40,7 @@ impl Runs {
         for i in 0..shape.len() {
             let (len, range) = (shape[axis(i)], &ranges[axis(i)]);
             let count = range.len();
-            // Wrapping: an empty block of an array that has a zero axis elsewhere is never read.
-            next = range.start as u64 * stride + next;
+            next += range.start as u64 * stride;
             if whole_so_far {
                 run_bytes *= count;
             } else {
@@ -49,7 +48,7 @@ impl Runs {
                 left *= count;
             }
             whole_so_far &= count == len;
-            stride = stride.saturating_mul(len.max(1) as u64);
+            stride *= len.max(1) as u64;
         }
         if run_bytes == 0 {
             left = 0;

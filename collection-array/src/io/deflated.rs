@@ -19,6 +19,9 @@ use super::NpyError;
 use super::block::Runs;
 use super::cursor::{Cursor, Snapshot, Stream};
 
+#[cfg(test)]
+mod tests;
+
 /// Idle cursors kept for later reads.
 const IDLE_CURSORS: usize = 8;
 /// Snapshots that a member of ordinary size gets, and the bounds of the distance that follows.
@@ -94,8 +97,13 @@ struct Frontier {
 impl Deflated {
     /// A member at its start; nothing is read yet.
     pub(super) fn new(stream: Stream) -> Self {
-        let cursor = Cursor::new();
         let spacing = (stream.size / SNAPSHOTS).clamp(SPACING.0, SPACING.1);
+        Self::with_spacing(stream, spacing)
+    }
+
+    /// The same with a snapshot about every `spacing` bytes.
+    fn with_spacing(stream: Stream, spacing: u64) -> Self {
+        let cursor = Cursor::new();
         let state = State {
             lead: LeadState::Free,
             reached: 0,
