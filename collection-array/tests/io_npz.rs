@@ -83,8 +83,8 @@ fn a_second_pass_runs_on_many_threads() {
         });
         let stats = reader.inflate_stats().unwrap();
         assert!(stats.verified, "pass {pass}");
-        // At 0 and every 4 MiB; the header moves the end past the last of them.
-        assert_eq!(stats.snapshots, 7);
+        // At 0 and about every 4 MiB, or 3 MiB where a read begins.
+        assert!((4..=8).contains(&stats.snapshots), "{stats:?}");
     }
 }
 

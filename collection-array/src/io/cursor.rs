@@ -46,15 +46,19 @@ struct Core {
 }
 
 /// A frozen decoder: about 43 KB.
-pub(super) struct Snapshot(Box<Core>);
+pub(super) struct Snapshot {
+    core: Box<Core>,
+    /// As in the cursor: what is decoded beyond it lies in the ring.
+    position: u64,
+}
 
 impl Snapshot {
     /// Bytes of memory that one snapshot holds.
     pub(super) const BYTES: usize = size_of::<Core>();
 
-    /// Offset of the first byte that decoding from here makes.
+    /// Offset of the first byte that a cursor hands out from here.
     pub(super) fn position(&self) -> u64 {
-        self.0.decoded
+        self.position
     }
 }
 
@@ -75,26 +79,25 @@ impl Cursor {
 
     /// A decoder at the start of the stream.
     pub(super) fn new() -> Self {
-        Self::from_core(Box::new(Core {
+        let core = Core {
             state: DecompressorOxide::new(),
             ring: [0; RING],
             decoded: 0,
             taken: 0,
-        }))
+        };
+        Self::resume(&Snapshot {
+            core: Box::new(core),
+            position: 0,
+        })
     }
 
     /// A decoder that goes on from `snapshot`.
     pub(super) fn resume(snapshot: &Snapshot) -> Self {
-        Self::from_core(snapshot.0.clone())
-    }
-
-    fn from_core(core: Box<Core>) -> Self {
-        let (position, input_at) = (core.decoded, core.taken);
         Self {
-            core,
-            position,
+            core: snapshot.core.clone(),
+            position: snapshot.position,
             input: vec![0; INPUT].into_boxed_slice(),
-            input_at,
+            input_at: snapshot.core.taken,
             input_len: 0,
         }
     }
@@ -109,9 +112,12 @@ impl Cursor {
         self.core.decoded
     }
 
-    /// Freezes the decoder as it is after the last byte decoded.
+    /// Freezes the decoder at its position.
     pub(super) fn snapshot(&self) -> Snapshot {
-        Snapshot(self.core.clone())
+        Snapshot {
+            core: self.core.clone(),
+            position: self.position,
+        }
     }
 
     /// Hands out the next bytes, at most `most` (not 0) and at most what lies in the ring in one piece.

@@ -6,7 +6,8 @@
 //! lower offset is waiting, so readers of consecutive blocks, in any order of arrival, share one pass.
 //!
 //! **Later reads.** Data behind the frontier is decoded again, without waiting for anyone, from the
-//! nearest idle cursor or snapshot before it; a sequence of such reads keeps its cursor.
+//! nearest idle cursor or snapshot before it; a sequence of such reads keeps its cursor. Snapshots are put
+//! where reads of the first pass began, as later passes mostly ask for the same blocks.
 //!
 //! **Why it cannot hang.** There is one lock, held for bookkeeping only, and one thing to wait for, the
 //! frontier. Its holder waits for nothing, and gives it back when dropped, on an error as well. Among the
@@ -25,7 +26,7 @@ mod tests;
 /// Idle cursors kept for later reads.
 const IDLE_CURSORS: usize = 8;
 /// Snapshots that a member of ordinary size gets, and the bounds of the distance that follows.
-const SNAPSHOTS: u64 = 64;
+const SNAPSHOTS: u64 = 56;
 const SPACING: (u64, u64) = (4 << 20, 64 << 20);
 
 /// What reading a deflated member has cost so far.
@@ -89,7 +90,7 @@ enum LeadState {
 struct Frontier {
     cursor: Cursor,
     hasher: crc32fast::Hasher,
-    next_snapshot: u64,
+    last_snapshot: u64,
     /// Whether end and CRC-32 have been checked.
     checked: bool,
 }
@@ -117,7 +118,7 @@ impl Deflated {
         let frontier = Frontier {
             cursor,
             hasher: crc32fast::Hasher::new(),
-            next_snapshot: spacing,
+            last_snapshot: 0,
             checked: false,
         };
         Self {
@@ -152,6 +153,7 @@ impl Deflated {
             if !lead.skip_to(start)? {
                 continue;
             }
+            lead.mark(start);
             split = lead.frontier.cursor.position();
             let mut filled = 0;
             for (at, n) in pieces() {
@@ -170,6 +172,12 @@ impl Deflated {
             self.replay(split, pieces(), out)?;
         }
         Ok(())
+    }
+
+    /// Blocks of this many bytes or more can be read again by many threads at little more than their own
+    /// decoding; of smaller ones, several lie between two snapshots.
+    pub(super) fn spacing(&self) -> u64 {
+        self.spacing
     }
 
     /// What it has cost so far.
@@ -352,6 +360,14 @@ impl Lead<'_> {
         Ok(true)
     }
 
+    /// Takes a snapshot where a read begins, unless the last one is near.
+    fn mark(&mut self, start: u64) {
+        let near = self.frontier.last_snapshot + self.member.spacing / 4 * 3;
+        if self.frontier.cursor.position() == start && start >= near {
+            self.frontier.snapshot(self.member);
+        }
+    }
+
     /// Reads the bytes at `offset`, which is not behind the frontier.
     fn read(&mut self, offset: u64, mut out: &mut [u8]) -> Result<(), NpyError> {
         while self.frontier.cursor.position() < offset {
@@ -406,14 +422,18 @@ impl Frontier {
                 }
                 self.checked = true;
             }
-        } else if decoded >= self.next_snapshot {
-            self.next_snapshot = decoded + spacing;
-            let snapshot = Arc::new(self.cursor.snapshot());
-            let mut state = member.lock();
-            state.snapshots.push(snapshot);
-            state.reached = self.cursor.position();
+        } else if self.cursor.position() - self.last_snapshot >= *spacing {
+            self.snapshot(member);
         }
         Ok(())
+    }
+
+    fn snapshot(&mut self, member: &Deflated) {
+        let snapshot = Arc::new(self.cursor.snapshot());
+        self.last_snapshot = snapshot.position();
+        let mut state = member.lock();
+        state.reached = snapshot.position();
+        state.snapshots.push(snapshot);
     }
 }
 

@@ -24,7 +24,8 @@ const HASH_RUN: usize = 4096;
 ///
 /// All reads take `&self` and may run on many threads at once. A plain or stored array is read at its
 /// offsets. A deflated one is decoded from the nearest place known before the block: the first pass through
-/// the file leaves such places behind, about one in 64 parts, so later reads can start anywhere.
+/// the file leaves such places behind, about 56 of 43 KB each (more for arrays beyond 3.5 GB, which get one every 64 MiB),
+/// so later reads can start anywhere.
 ///
 /// ```
 /// use kvern_array::io::NpyReader;
@@ -94,6 +95,17 @@ impl NpyReader {
     /// The path, and the member's name if any, as error messages give them.
     pub fn origin(&self) -> &str {
         &self.origin
+    }
+
+    /// Bytes that a block should have at least, so that many threads can read blocks after the first pass
+    /// without decoding much twice; `None` for an array that is not deflated, whose blocks can be of any size.
+    ///
+    /// Whole rows are best: a block that cuts other axes too decodes all that lies between its runs.
+    pub fn parallel_block_bytes(&self) -> Option<u64> {
+        match &self.bytes {
+            Bytes::Deflated(deflated) => Some(deflated.spacing()),
+            Bytes::Plain(_) | Bytes::Stored(_) => None,
+        }
     }
 
     /// What decoding has cost so far; `None` for an array that is not deflated.
