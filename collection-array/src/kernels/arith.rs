@@ -42,6 +42,8 @@ unsafe fn slices<'a, I, O>(args: Args) -> (&'a [I], &'a mut [MaybeUninit<O>]) {
 
 pub(crate) struct UnLoop<K>(PhantomData<K>);
 impl<K: Un> Body for UnLoop<K> {
+    type Args = Args;
+
     #[inline(always)]
     unsafe fn run<const FMA: bool>(args: Args) {
         // SAFETY: the caller's promise covers the one operand and the result.
@@ -54,6 +56,8 @@ impl<K: Un> Body for UnLoop<K> {
 
 struct BinLoop<K>(PhantomData<K>);
 impl<K: Bin> Body for BinLoop<K> {
+    type Args = Args;
+
     #[inline(always)]
     unsafe fn run<const FMA: bool>(args: Args) {
         // SAFETY: the caller's promise covers both operands and the result.
@@ -68,6 +72,8 @@ impl<K: Bin> Body for BinLoop<K> {
 
 struct WhereLoop<T>(PhantomData<T>);
 impl<T: Copy> Body for WhereLoop<T> {
+    type Args = Args;
+
     #[inline(always)]
     unsafe fn run<const FMA: bool>(args: Args) {
         // SAFETY: the first operand is bool, read as the bytes 0 and 1 that it is made of.

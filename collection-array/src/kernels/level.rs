@@ -93,19 +93,22 @@ pub(crate) type Kernel = unsafe fn(Args);
 
 /// A loop that can be compiled for every level. `FMA` tells whether `mul_add` is one instruction.
 pub(crate) trait Body {
+    /// What it works on.
+    type Args: Copy;
+
     /// # Safety
-    /// As [`Kernel`] says, for any level.
-    unsafe fn run<const FMA: bool>(args: Args);
+    /// The arguments are what the loop says it needs (for [`Args`], what [`Kernel`] says).
+    unsafe fn run<const FMA: bool>(args: Self::Args);
 }
 
-unsafe fn base<B: Body>(args: Args) {
+unsafe fn base<B: Body>(args: B::Args) {
     // SAFETY: the caller's promise is that of `Body::run`.
     unsafe { B::run::<BASE_FMA>(args) }
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma,bmi1,bmi2,lzcnt,popcnt")]
-unsafe fn avx2<B: Body>(args: Args) {
+unsafe fn avx2<B: Body>(args: B::Args) {
     // SAFETY: the caller's promise is that of `Body::run`.
     unsafe { B::run::<true>(args) }
 }
@@ -114,13 +117,13 @@ unsafe fn avx2<B: Body>(args: Args) {
 #[target_feature(
     enable = "avx512f,avx512bw,avx512cd,avx512dq,avx512vl,avx2,fma,bmi1,bmi2,lzcnt,popcnt"
 )]
-unsafe fn avx512<B: Body>(args: Args) {
+unsafe fn avx512<B: Body>(args: B::Args) {
     // SAFETY: the caller's promise is that of `Body::run`.
     unsafe { B::run::<true>(args) }
 }
 
-/// The clone of `B` for `level`.
-pub(crate) fn clone_for<B: Body>(level: Level) -> Kernel {
+/// The clone of `B` for `level`. Calling it needs a machine that has the level.
+pub(crate) fn clone_for<B: Body>(level: Level) -> unsafe fn(B::Args) {
     #[cfg(target_arch = "x86_64")]
     match level {
         Level::Avx512 => return avx512::<B>,
@@ -132,6 +135,6 @@ pub(crate) fn clone_for<B: Body>(level: Level) -> Kernel {
 }
 
 /// The clone of `B` for the baseline: for loops that vector instructions do not help.
-pub(crate) fn scalar_only<B: Body>() -> Kernel {
+pub(crate) fn scalar_only<B: Body>() -> unsafe fn(B::Args) {
     base::<B>
 }

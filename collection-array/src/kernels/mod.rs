@@ -12,6 +12,7 @@ mod level;
 mod math;
 mod op;
 mod program;
+mod reduce;
 mod space;
 mod tiles;
 
@@ -25,3 +26,4 @@ pub use program::{
     Program, ProgramBuilder, Reg, Step, StepKind, binary_dtype, binary_program, unary_dtype,
     unary_program,
 };
+pub use reduce::{Origin, Partial, Reduce, combine, reduce, reduce_chunk, reduce_chunk_at};

@@ -90,6 +90,7 @@ pub(crate) struct Tiles<'a> {
     /// The register of the result when the caller gives no place for it.
     out_slot: *mut u8,
     computed: bool,
+    itemsize: usize,
     _scratch: Scratch,
     _inputs: std::marker::PhantomData<&'a [AnyChunk]>,
 }
@@ -168,6 +169,7 @@ impl<'a> Tiles<'a> {
             output,
             out_slot: std::ptr::null_mut(),
             computed: !uniform[output] && !matches!(steps[output].kind, StepKind::Load(_)),
+            itemsize: program.dtype().itemsize(),
             _scratch: Scratch { buffer: Vec::new() },
             _inputs: std::marker::PhantomData,
         };
@@ -259,6 +261,16 @@ impl<'a> Tiles<'a> {
     /// True when the result is computed (into a given place) rather than an input or a constant as it is.
     pub(crate) fn is_computed(&self) -> bool {
         self.computed
+    }
+
+    /// Bytes of one result.
+    pub(crate) fn itemsize(&self) -> usize {
+        self.itemsize
+    }
+
+    /// True when a tile that [`tile`](Self::tile) returned lies in a register that the next tile may overwrite.
+    pub(crate) fn is_transient(&self, tile: *const u8) -> bool {
+        self.sources.iter().any(|s| std::ptr::eq(s.slot, tile))
     }
 
     /// Computes elements `start .. start + len` in walking order and returns where they lie: at `out` when it is given

@@ -1,0 +1,190 @@
+//! Mean and sum of squared distances from it, the ground of variance and standard deviation.
+//!
+//! A run that goes to one output is taken twice while it is in cache (mean, then squares) and merged by the formula of
+//! Chan, Golub and LeVeque (1979). Rows that go to many outputs update them one by one (Welford 1962).
+
+use std::any::Any;
+
+use super::super::level::{Body, Level, clone_for};
+use super::accumulate::{Accumulate, Finished};
+
+const LANES: usize = 32;
+
+/// Mean and sum of squared distances of two groups together, from those of each.
+pub(crate) fn merge(na: f64, a: (f64, f64), nb: f64, b: (f64, f64)) -> (f64, f64) {
+    if na == 0.0 {
+        return b;
+    }
+    if nb == 0.0 {
+        return a;
+    }
+    let n = na + nb;
+    let d = b.0 - a.0;
+    (a.0 + d * (nb / n), a.1 + b.1 + d * d * (na * nb / n))
+}
+
+#[derive(Clone, Copy)]
+struct SegmentArgs {
+    x: *const f64,
+    n: usize,
+    /// Mean and sum of squared distances that the loop writes.
+    out: *mut (f64, f64),
+}
+
+struct Segment;
+impl Body for Segment {
+    type Args = SegmentArgs;
+
+    #[inline(always)]
+    unsafe fn run<const FMA: bool>(args: SegmentArgs) {
+        // SAFETY: the caller promises n elements at x.
+        let x = unsafe { std::slice::from_raw_parts(args.x, args.n) };
+        let n = x.len() as f64;
+        let mean = lanes_sum(x, |v| v) / n;
+        // The second sum is what rounding has left in the first.
+        let left = lanes_sum(x, |v| v - mean);
+        let squares = lanes_sum(x, |v| (v - mean) * (v - mean));
+        // SAFETY: the caller promises room for the pair.
+        unsafe { args.out.write((mean + left / n, squares - left * left / n)) };
+    }
+}
+
+#[inline(always)]
+fn lanes_sum(x: &[f64], f: impl Fn(f64) -> f64) -> f64 {
+    let mut lanes = [0.0; LANES];
+    let (whole, rest) = x.as_chunks::<LANES>();
+    for chunk in whole {
+        for i in 0..LANES {
+            lanes[i] += f(chunk[i]);
+        }
+    }
+    let mut width = LANES / 2;
+    while width > 0 {
+        for i in 0..width {
+            lanes[i] += lanes[i + width];
+        }
+        width /= 2;
+    }
+    rest.iter().fold(lanes[0], |s, &v| s + f(v))
+}
+
+#[derive(Clone, Copy)]
+struct RowArgs {
+    x: *const f64,
+    n: usize,
+    mean: *mut f64,
+    m2: *mut f64,
+    /// One over the number of rows with this one.
+    inverse: f64,
+}
+
+struct Row;
+impl Body for Row {
+    type Args = RowArgs;
+
+    #[inline(always)]
+    unsafe fn run<const FMA: bool>(args: RowArgs) {
+        let n = args.n;
+        // SAFETY: the caller promises a row and two accumulator arrays of n elements, which do not overlap.
+        let (x, mean, m2) = unsafe {
+            (
+                std::slice::from_raw_parts(args.x, n),
+                std::slice::from_raw_parts_mut(args.mean, n),
+                std::slice::from_raw_parts_mut(args.m2, n),
+            )
+        };
+        for j in 0..n {
+            let d = x[j] - mean[j];
+            mean[j] += d * args.inverse;
+            m2[j] += d * (x[j] - mean[j]);
+        }
+    }
+}
+
+/// Moments of `f64` elements.
+pub(crate) struct Moments {
+    /// Elements so far: differs between outputs only while a chunk is being eaten.
+    count: Vec<u64>,
+    mean: Vec<f64>,
+    m2: Vec<f64>,
+    segment: unsafe fn(SegmentArgs),
+    row: unsafe fn(RowArgs),
+    level: Level,
+}
+
+impl Moments {
+    pub(crate) fn new(outputs: usize, level: Level) -> Self {
+        Self {
+            count: vec![0; outputs],
+            mean: vec![0.0; outputs],
+            m2: vec![0.0; outputs],
+            segment: clone_for::<Segment>(level),
+            row: clone_for::<Row>(level),
+            level,
+        }
+    }
+
+    fn add(&mut self, at: usize, n: u64, moments: (f64, f64)) {
+        let before = (self.mean[at], self.m2[at]);
+        (self.mean[at], self.m2[at]) = merge(self.count[at] as f64, before, n as f64, moments);
+        self.count[at] += n;
+    }
+}
+
+impl Accumulate for Moments {
+    unsafe fn segment(&mut self, at: usize, x: *const u8, n: usize, _index: u64) {
+        let mut moments = (0.0, 0.0);
+        // SAFETY: the caller promises n elements of f64.
+        unsafe {
+            (self.segment)(SegmentArgs {
+                x: x.cast(),
+                n,
+                out: &raw mut moments,
+            })
+        };
+        self.add(at, n as u64, moments);
+    }
+
+    unsafe fn rows(&mut self, at: usize, rows: &[*const u8], n: usize, _index: u64, _step: u64) {
+        for &x in rows {
+            // All outputs of a row have had equally many elements.
+            let count = self.count[at] + 1;
+            let mean = self.mean[at..at + n].as_mut_ptr();
+            let m2 = self.m2[at..at + n].as_mut_ptr();
+            let args = RowArgs {
+                x: x.cast(),
+                n,
+                mean,
+                m2,
+                inverse: 1.0 / count as f64,
+            };
+            // SAFETY: the caller promises the row; the accumulators have been sliced to n elements.
+            unsafe { (self.row)(args) };
+            self.count[at..at + n].fill(count);
+        }
+    }
+
+    fn fresh(&self, outputs: usize) -> Box<dyn Accumulate> {
+        Box::new(Self::new(outputs, self.level))
+    }
+
+    fn fold(&mut self, at: usize, other: &dyn Accumulate, from: usize, n: usize, _index: u64) {
+        if let Some(o) = other.as_any().downcast_ref::<Self>() {
+            for j in 0..n {
+                let i = from + j;
+                self.add(at + j, o.count[i], (o.mean[i], o.m2[i]));
+            }
+        }
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+
+    fn finish(self: Box<Self>) -> Finished {
+        Finished::Moments {
+            mean: self.mean,
+            m2: self.m2,
+        }
+    }
+}
