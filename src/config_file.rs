@@ -147,8 +147,10 @@ fn check_and_place(
         let declared = schema.get(key).filter(|key| key.kind() == Kind::Path);
         if let (Some(declared), ConfigValue::Text(text)) = (declared, &*value) {
             let auto = declared.auto().is_some() && text == "auto";
-            if let Some(folder) = path.parent().filter(|_| !auto && !text.is_empty()) {
-                *value = ConfigValue::Path(folder.join(text));
+            let folder = path.parent().filter(|_| !auto && !text.is_empty());
+            if let Some(placed) = folder.map(|folder| folder.join(text)) {
+                // Absolute, so that it stays the same folder when the program goes elsewhere.
+                *value = ConfigValue::Path(std::path::absolute(&placed).unwrap_or(placed));
             }
         }
     }

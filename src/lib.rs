@@ -1,10 +1,11 @@
 //! kvern facade.
 
+pub mod about;
 #[cfg(feature = "config-file")]
 pub mod config_file;
 
-pub use kvern_core as core;
 #[cfg(feature = "array")]
 pub use kvern_array as array;
+pub use kvern_core as core;
 #[cfg(feature = "local")]
 pub use kvern_scheduler_local as scheduler_local;

@@ -92,7 +92,7 @@ pub enum UrlError {
 fn hint(nearest: &Option<String>) -> String {
     nearest
         .as_ref()
-        .map_or_else(String::new, |name| format!("; did you mean {name:?}?"))
+        .map_or_else(String::new, |name| format!(" (did you mean {name:?}?)"))
 }
 
 impl SchedulerUrl {
@@ -279,7 +279,10 @@ pub trait FromText: Sized {
 }
 
 fn reason(error: &TextError) -> String {
-    error.reason().to_owned()
+    match error.advice() {
+        "" => error.reason().to_owned(),
+        advice => format!("{}; {advice}", error.reason()),
+    }
 }
 
 macro_rules! from_text {

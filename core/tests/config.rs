@@ -174,7 +174,7 @@ fn an_unknown_key_is_an_error_in_every_layer() {
         file(&mut config, "memory.limt", "1GB")
             .unwrap_err()
             .to_string(),
-        "kvern.toml:3: \"memory.limt\" is not a configuration key; did you mean \"memory.limit\"?; `kvern config list` shows every key"
+        "kvern.toml:3: \"memory.limt\" is not a configuration key (did you mean \"memory.limit\"?); `kvern config list` shows every key"
     );
     let error = config
         .add_environment([("KVERN_MEMORY_LIMT", "1GB")])
@@ -215,7 +215,7 @@ fn a_wrong_value_is_an_error_that_says_what_is_allowed() {
             0.7.into(),
             &["0.7", "it is a number", "70%"],
         ),
-        ("memory.limit", 0.into(), &["0", "out of range", "from 1"]),
+        ("memory.limit", 0.into(), &["0", "out of range", "above 0"]),
         (
             "spill.limit",
             "70%".into(),

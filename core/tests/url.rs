@@ -59,7 +59,7 @@ fn an_unknown_key_names_the_nearest() {
     query.get::<u64>("memory").unwrap();
     assert_eq!(
         query.finish().unwrap_err().to_string(),
-        "scheduler URL \"threads://?wrokers=4\": threads knows no \"wrokers\"; did you mean \"workers\"?; it knows workers, memory"
+        "scheduler URL \"threads://?wrokers=4\": threads knows no \"wrokers\" (did you mean \"workers\"?); it knows workers, memory"
     );
 }
 

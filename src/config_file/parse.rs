@@ -18,7 +18,7 @@ pub(super) fn values(path: &Path, text: &str) -> Result<Vec<FileValue>, ConfigEr
             line,
             column,
             language: "TOML",
-            message: error.message().to_owned(),
+            message: message(text, at, error.message()),
         }
     })?;
     let mut found = Vec::new();
@@ -59,6 +59,16 @@ fn value_of(value: &DeValue<'_>) -> ConfigValue {
         DeValue::Array(_) => ConfigValue::Other("a list"),
         DeValue::Table(_) => ConfigValue::Other("a table"),
     }
+}
+
+/// A word without quotes is the slip of every day, and no parser knows what it should have been.
+fn message(text: &str, at: usize, message: &str) -> String {
+    let (before, after) = text.split_at_checked(at).unwrap_or((text, ""));
+    let is_value = before.trim_end_matches([' ', '\t']).ends_with('=');
+    if is_value && after.starts_with(|c: char| c.is_alphabetic() || c == '/' || c == '~') {
+        return "a value that is no number, true or false stands in quotes".to_owned();
+    }
+    message.to_owned()
 }
 
 /// Line and column of a byte, both from 1.

@@ -87,7 +87,7 @@ fn paths_that_stand_alone_stay() {
 fn errors_name_the_line() {
     assert_eq!(
         error("# mine\n[memory]\nlimt = '1GB'\n"),
-        "k.toml:3: \"memory.limt\" is not a configuration key; did you mean \"memory.limit\"?; `kvern config list` shows every key"
+        "k.toml:3: \"memory.limt\" is not a configuration key (did you mean \"memory.limit\"?); `kvern config list` shows every key"
     );
     assert!(
         error("workers = 4\n\nrate = [1]").starts_with("k.toml:3: a list is not a value for rate")

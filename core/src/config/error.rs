@@ -137,5 +137,5 @@ fn named(variable: &Option<&'static str>) -> String {
 fn hint(nearest: &Option<String>) -> String {
     nearest
         .as_ref()
-        .map_or_else(String::new, |name| format!("; did you mean {name:?}?"))
+        .map_or_else(String::new, |name| format!(" (did you mean {name:?}?)"))
 }

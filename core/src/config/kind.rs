@@ -172,11 +172,11 @@ impl fmt::Display for Kind {
             Self::Float => f.write_str("a number"),
             Self::Text => f.write_str("a text that is not empty"),
             Self::Count => f.write_str("a whole number from 1"),
-            Self::Bytes => f.write_str("a number of bytes from 1 with a unit, such as 256MiB or 8GB"),
+            Self::Bytes => f.write_str("a number of bytes such as 256MiB or 8GB, at least 1"),
             Self::Memory => f.write_str(
-                "a number of bytes from 1 with a unit, such as 256MiB or 8GB, or a share of the memory that this process may use, such as 70%",
+                "a number of bytes such as 256MiB or 8GB, or a share of usable memory such as 70%, above 0",
             ),
-            Self::Duration => f.write_str("a duration with a unit, such as 50ms or 1.5s"),
+            Self::Duration => f.write_str("a number and a unit of time, such as 50ms or 1.5s"),
             Self::Path => f.write_str("a path"),
             Self::OneOf(words) => {
                 for (at, word) in words.iter().enumerate() {

@@ -44,14 +44,14 @@ const SIZES: [(&str, u64); 11] = [
 pub fn parse_bytes(text: &str) -> Result<u64, TextError> {
     let fail = |reason: String| TextError::new(text, EXPECTED, reason);
     let (number, rest) = Decimal::scan(text.trim()).map_err(|why| match why {
-        NoDecimal::Absent => fail(EXAMPLES.to_owned()),
+        NoDecimal::Absent => fail("it does not begin with a number".to_owned()).advise(EXAMPLES),
         NoDecimal::TooLong => fail(too_large()),
     })?;
     let unit = rest.trim_start();
     let factor = if unit.is_empty() {
         1
     } else {
-        factor_of(unit).ok_or_else(|| fail(unknown_unit(text.trim(), rest, unit)))?
+        factor_of(unit).ok_or_else(|| unknown_unit(text, rest, unit))?
     };
     if factor == 1 && !number.is_whole_times(1) {
         return Err(fail("there is no part of a byte".to_owned()));
@@ -73,20 +73,22 @@ fn factor_of(unit: &str) -> Option<u64> {
         .map(|(_, factor)| *factor)
 }
 
-fn unknown_unit(text: &str, rest: &str, unit: &str) -> String {
+fn unknown_unit(text: &str, rest: &str, unit: &str) -> TextError {
+    let fail = |reason: String| TextError::new(text, EXPECTED, reason);
     let prefix = unit.trim_end_matches(['i', 'I']);
     if prefix.len() == 1 && prefix.contains(['k', 'K', 'm', 'M', 'g', 'G', 't', 'T', 'p', 'P']) {
-        let number = text.strip_suffix(rest).unwrap_or(text);
+        let number = text.trim();
+        let number = number.strip_suffix(rest).unwrap_or(number);
         let prefix = prefix.to_uppercase();
         let thousand = if prefix == "K" { "k" } else { &prefix };
-        return format!(
+        return fail(format!(
             "{unit:?} may be meant as 1000 or as 1024; write {number}{thousand}B or {number}{prefix}iB"
-        );
+        ));
     }
     if unit == "%" {
-        return "a share of memory is not allowed here; ".to_owned() + EXAMPLES;
+        return fail("a share of memory is not allowed here".to_owned()).advise(EXAMPLES);
     }
-    format!("the unit {:?} is unknown; {UNITS}", super::shorten(unit))
+    fail(format!("the unit {:?} is unknown", super::shorten(unit))).advise(UNITS)
 }
 
 /// An amount of memory: a number of bytes, or a share of what there is.

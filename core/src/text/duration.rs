@@ -49,7 +49,9 @@ pub fn parse_duration(text: &str) -> Result<Duration, TextError> {
     let mut smallest = u128::MAX;
     loop {
         let (number, after) = Decimal::scan(rest).map_err(|why| match why {
-            NoDecimal::Absent => fail(EXAMPLES.to_owned()),
+            NoDecimal::Absent => {
+                fail("a number is missing before a unit".to_owned()).advise(EXAMPLES)
+            }
             NoDecimal::TooLong => fail("it has too many digits".to_owned()),
         })?;
         let after = after.trim_start();
@@ -58,7 +60,7 @@ pub fn parse_duration(text: &str) -> Result<Duration, TextError> {
             .unwrap_or(after.len());
         let (name, after) = after.split_at(end);
         if name.is_empty() {
-            return Err(fail(format!("it has no unit; {EXAMPLES}")));
+            return Err(fail("it has no unit".to_owned()).advise(EXAMPLES));
         }
         let nanos = UNITS
             .iter()
@@ -66,9 +68,8 @@ pub fn parse_duration(text: &str) -> Result<Duration, TextError> {
             .map(|(_, nanos)| *nanos);
         let nanos = nanos.ok_or_else(|| {
             let name = super::shorten(name);
-            fail(format!(
-                "the unit {name:?} is unknown; known units are d, h, m (or min), s, ms, us, ns"
-            ))
+            fail(format!("the unit {name:?} is unknown"))
+                .advise("known units are d, h, m (or min), s, ms, us, ns")
         })?;
         if nanos >= smallest {
             return Err(fail(

@@ -11,11 +11,12 @@ use std::borrow::Cow;
 /// assert!(error.to_string().starts_with(r#""8 gigs" is not a number of bytes"#));
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{:?} is not {expected}: {reason}", shorten(.text))]
+#[error("{:?} is not {expected}: {reason}{}{advice}", shorten(.text), if .advice.is_empty() { "" } else { "; " })]
 pub struct TextError {
     text: String,
     expected: &'static str,
     reason: String,
+    advice: &'static str,
 }
 
 impl TextError {
@@ -24,7 +25,13 @@ impl TextError {
             text: text.to_owned(),
             expected,
             reason: reason.into(),
+            advice: "",
         }
+    }
+
+    /// Says what is allowed.
+    pub(crate) fn advise(self, advice: &'static str) -> Self {
+        Self { advice, ..self }
     }
 
     /// The text as it was given.
@@ -37,9 +44,14 @@ impl TextError {
         self.expected
     }
 
-    /// Why it is not, with what is allowed.
+    /// Why it is not.
     pub fn reason(&self) -> &str {
         &self.reason
+    }
+
+    /// What is allowed, where the reason does not say it already; or nothing.
+    pub fn advice(&self) -> &'static str {
+        self.advice
     }
 }
 

@@ -1,0 +1,72 @@
+//! The texts of `--help`.
+
+pub(crate) const MAIN: &str = "\
+kvern: parallel arrays, tables and functions on one machine or many
+
+Usage: kvern COMMAND [OPTIONS]
+
+Commands:
+  doctor            Show what this build and machine have, and what is amiss
+  config list       Show every configuration key with its value and meaning
+  config get KEY    Print the value of a key
+  config where KEY  Show where a key's value comes from, and what it may be
+  help [COMMAND]    Show help
+
+Options:
+  --json            Print JSON, for programs
+  -h, --help        Show help; after a command, that command's
+  -V, --version     Print the version
+
+Exit status: 0 if all is well, 1 if something is wrong with the machine or the
+configuration, 2 if the command line could not be understood.
+";
+
+pub(crate) const DOCTOR: &str = "\
+Show what this build and machine have, and what is amiss.
+
+Usage: kvern doctor [--json]
+
+Prints the version with its features, backends and operators; the processor,
+its cores and vector units; the memory that this process may use, with the
+limits of its control groups; the spill folder, its free space and whether it
+can be written to (a small file is written and removed); and the configuration
+files. Ends with problems and warnings, each with what to do about it.
+
+Options:
+  --json      Print JSON, for programs
+  -h, --help  Show this
+
+Exit status: 0 if there are no problems (warnings are none), 1 if there are.
+";
+
+pub(crate) const CONFIG: &str = "\
+Show the configuration: every key, its value, and where the value comes from.
+
+Usage: kvern config list [--json]
+       kvern config get KEY [--json]
+       kvern config where KEY [--json]
+
+  list   Every key with its value, where that comes from, and its meaning
+  get    The value of a key, alone on a line
+  where  A key's meaning, what it may be, and its value in every layer
+
+Layers, each over the one before:
+  1. the default
+  2. files: $XDG_CONFIG_HOME/kvern/config.toml or ~/.config/kvern/config.toml,
+     then kvern.toml in the current folder; $KVERN_CONFIG names another file
+     to be read in place of both
+  3. environment variables: KVERN_ARRAY_CHUNK_SIZE sets array.chunk-size
+  4. the program's own code, which this command cannot see
+
+In a file the key memory.limit is written
+
+  [memory]
+  limit = \"8GiB\"
+
+Options:
+  --json      Print JSON, for programs
+  -h, --help  Show this
+
+Exit status: 0 if all is well, 1 if the configuration is wrong or has no such
+key, 2 if the command line could not be understood.
+";
