@@ -1,11 +1,12 @@
 //! `kvern doctor`: what this build and this machine have, and what is in the way.
 //!
-//! `facts` are found out once; `report` shows them, `findings` judges them, and neither looks at the machine again.
+//! `facts` are found out once; `rows` and `report` show them, `findings` judges them, and neither looks at the machine again.
 
 mod facts;
 mod findings;
 mod machine;
 mod report;
+mod rows;
 mod spill;
 
 use crate::output::{FAILED, Output};
@@ -16,7 +17,7 @@ use findings::Level;
 pub(crate) fn run(json: bool) -> Output {
     let facts = Facts::find();
     let findings = findings::of(&facts);
-    let sections = report::sections(&facts);
+    let sections = rows::sections(&facts);
     let mut output = if json {
         Output::json(&report::as_json(&sections, &findings))
     } else {

@@ -29,8 +29,9 @@
 //! # Ok::<(), kvern_core::config::ConfigError>(())
 //! ```
 
+mod builtin;
 mod error;
-mod keys;
+mod key;
 mod kind;
 mod layers;
 mod read;
@@ -40,10 +41,11 @@ mod value;
 
 pub use crate::config_keys;
 pub use error::ConfigError;
+pub use key::{Key, Linked, Variable, variable_of};
 pub use kind::Kind;
 pub use layers::{Config, Entry, FileReader};
 pub use read::FromValue;
-pub use schema::{DeclaredKey, Key, Linked, Schema, Variable, variable_of};
+pub use schema::{DeclaredKey, Schema};
 pub use source::Source;
 pub use value::{ConfigValue, Value};
 

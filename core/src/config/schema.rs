@@ -3,116 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::error::ConfigError;
+use super::key::{Key, Linked, Variable, is_name, variable_of};
 use super::kind::Kind;
 use super::value::{ConfigValue, Value};
 use crate::text::nearest;
-
-/// A key as a crate declares it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Key {
-    name: &'static str,
-    kind: Kind,
-    default: &'static str,
-    doc: &'static str,
-    unit: &'static str,
-    auto: Option<&'static str>,
-}
-
-impl Key {
-    /// Declares a key: its dotted name (`memory.limit`), type, default as text, and meaning in one sentence.
-    ///
-    /// A name is words of `a-z`, `0-9` and `-` with dots between them.
-    pub const fn new(
-        name: &'static str,
-        kind: Kind,
-        default: &'static str,
-        doc: &'static str,
-    ) -> Self {
-        let unit = match kind {
-            Kind::Bytes | Kind::Memory => "bytes",
-            Kind::Duration => "time",
-            _ => "",
-        };
-        Self {
-            name,
-            kind,
-            default,
-            doc,
-            unit,
-            auto: None,
-        }
-    }
-
-    /// The dotted name.
-    pub const fn name(&self) -> &'static str {
-        self.name
-    }
-
-    /// Says what is counted, such as `threads`.
-    #[must_use]
-    pub const fn unit(mut self, unit: &'static str) -> Self {
-        self.unit = unit;
-        self
-    }
-
-    /// Allows the word `auto`, and says what it stands for.
-    #[must_use]
-    pub const fn auto(mut self, meaning: &'static str) -> Self {
-        self.auto = Some(meaning);
-        self
-    }
-}
-
-/// An environment variable that begins with `KVERN_` and is no configuration: its name and meaning.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Variable {
-    /// The name, with `KVERN_`.
-    pub name: &'static str,
-    /// What it is for, in one sentence.
-    pub doc: &'static str,
-}
-
-/// What one crate declares. Made by [`config_keys!`](crate::config_keys).
-#[derive(Debug, Clone, Copy)]
-pub struct Linked {
-    /// The crate.
-    pub crate_name: &'static str,
-    /// Its keys.
-    pub keys: &'static [Key],
-    /// Variables that it reads and that are no configuration.
-    pub variables: &'static [Variable],
-}
-
-inventory::collect!(Linked);
-
-/// Declares the configuration keys of a crate, for every program that links it.
-///
-/// ```
-/// use kvern_core::config::{Key, Kind, Schema, config_keys};
-///
-/// config_keys! {
-///     Key::new("mill.stones", Kind::Count, "2", "How many stones grind at once.").unit("stones"),
-///     Key::new("mill.oil", Kind::Bool, "false", "Oil the bearings before each run."),
-/// }
-///
-/// assert!(Schema::linked()?.get("mill.stones").is_some());
-/// # Ok::<(), kvern_core::config::ConfigError>(())
-/// ```
-///
-/// After a semicolon, environment variables that begin with `KVERN_` and are no configuration may follow:
-/// `config_keys! { Key::new(…); "KVERN_MILL_TRACE" = "Where to write the trace." }`.
-#[macro_export]
-macro_rules! config_keys {
-    ($($key:expr),* $(,)? $(; $($variable:literal = $doc:literal),+ $(,)?)?) => {
-        $crate::config::inventory::submit! {
-            $crate::config::Linked {
-                crate_name: env!("CARGO_PKG_NAME"),
-                keys: &[$($key),*],
-                variables: &[$($($crate::config::Variable { name: $variable, doc: $doc }),+)?],
-            }
-        }
-    };
-}
 
 /// A key of a schema: as it was declared, with what follows from that.
 #[derive(Debug, Clone, PartialEq)]
@@ -174,23 +68,8 @@ impl DeclaredKey {
 
     /// Reads a raw value as this key's type.
     pub(crate) fn read(&self, raw: &ConfigValue) -> Result<Value, String> {
-        read(&self.key, raw)
+        self.key.read(raw)
     }
-}
-
-fn read(key: &Key, raw: &ConfigValue) -> Result<Value, String> {
-    match raw {
-        ConfigValue::Text(text) if key.auto.is_some() && text.trim() == "auto" => Ok(Value::Auto),
-        _ => key.kind.read(raw),
-    }
-}
-
-/// The environment variable of a key: `array.chunk-size` has `KVERN_ARRAY_CHUNK_SIZE`.
-pub fn variable_of(key: &str) -> String {
-    format!(
-        "KVERN_{}",
-        key.replace(['.', '-'], "_").to_ascii_uppercase()
-    )
 }
 
 /// All keys that a configuration may hold.
@@ -246,12 +125,14 @@ impl Schema {
                 "a name is words of a-z, 0-9 and - with dots between them".to_owned(),
             ));
         }
-        let default = read(key, &ConfigValue::Text(key.default.to_owned())).map_err(|reason| {
-            bad(format!(
-                "its default {:?} is not allowed: {reason}",
-                key.default
-            ))
-        })?;
+        let default = key
+            .read(&ConfigValue::Text(key.default.to_owned()))
+            .map_err(|reason| {
+                bad(format!(
+                    "its default {:?} is not allowed: {reason}",
+                    key.default
+                ))
+            })?;
         if let Some(first) = self.keys.get(key.name) {
             return Err(clash(first, key.name, crate_name, "a key has one owner"));
         }
@@ -362,14 +243,4 @@ fn clash(
         second_crate,
         why,
     }
-}
-
-fn is_name(name: &str) -> bool {
-    name.split('.').all(|word| {
-        word.starts_with(|c: char| c.is_ascii_lowercase())
-            && word.ends_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit())
-            && word
-                .chars()
-                .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
-    })
 }
