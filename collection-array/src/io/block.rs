@@ -97,3 +97,23 @@ impl Iterator for Runs {
         (self.left, Some(self.left))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn runs(ranges: &[Range<usize>], fortran_order: bool) -> Vec<(u64, usize)> {
+        Runs::new(&[4, 5, 6], ranges, fortran_order, 8).collect()
+    }
+
+    #[test]
+    fn whole_axes_are_merged() {
+        assert_eq!(runs(&[1..3, 0..5, 0..6], false), [(240, 480)]);
+        assert_eq!(runs(&[1..3, 2..4, 0..6], false), [(336, 96), (576, 96)]);
+        assert_eq!(runs(&[3..4, 0..2, 5..6], false), [(760, 8), (808, 8)]);
+        assert_eq!(runs(&[0..4, 0..5, 2..4], true), [(320, 320)]);
+        assert_eq!(runs(&[0..4, 1..3, 2..4], true), [(352, 64), (512, 64)]);
+        assert_eq!(runs(&[0..4, 2..2, 0..6], false), []);
+        assert_eq!(Runs::new(&[], &[], false, 8).collect::<Vec<_>>(), [(0, 8)]);
+    }
+}

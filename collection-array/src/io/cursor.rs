@@ -120,15 +120,14 @@ impl Cursor {
         }
     }
 
-    /// Hands out the next bytes, at most `most` (not 0) and at most what lies in the ring in one piece.
+    /// Hands out the next bytes, at most `most` (not 0) and at most what lies decoded in the ring.
     pub(super) fn next(&mut self, stream: &Stream, most: u64) -> Result<&[u8], NpyError> {
         if self.position == self.core.decoded {
             self.decode(stream)?;
         }
+        // In one piece: decoding stops at the ring's end, and goes on only when all is handed out.
         let start = (self.position % RING as u64) as usize;
-        let n = (self.core.decoded - self.position)
-            .min(most)
-            .min((RING - start) as u64) as usize;
+        let n = (self.core.decoded - self.position).min(most) as usize;
         self.position += n as u64;
         Ok(&self.core.ring[start..start + n])
     }

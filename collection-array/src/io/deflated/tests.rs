@@ -337,3 +337,40 @@ fn a_file_cut_after_opening_is_an_error_until_it_is_whole_again() {
     w.check(0, SIZE);
     assert!(w.member.stats().verified);
 }
+
+#[test]
+fn a_cut_between_the_data_and_the_streams_end_is_checked_again() {
+    // One stored block that ends 3 bytes before the first piece of input does, and an empty last one.
+    let data = vec![9; 32_760];
+    let w = world(data.clone(), |stream, packed| {
+        *packed = [
+            &[0, 0xF8, 0x7F, 0x07, 0x80],
+            &data[..],
+            &[1, 0, 0, 0xFF, 0xFF],
+        ]
+        .concat();
+        stream.packed = packed.len() as u64;
+    });
+    let all = std::fs::read(&w.path).unwrap();
+    std::fs::write(&w.path, &all[..all.len() - 2]).unwrap();
+    let e = w.read(0, 10).unwrap_err().to_string();
+    assert_eq!(
+        e,
+        "stream: truncated: 2 bytes wanted at offset 32773, 0 are there"
+    );
+    std::fs::write(&w.path, &all).unwrap();
+    w.check(0, 32_760);
+    assert!(w.member.stats().verified);
+}
+
+#[test]
+fn damage_that_comes_later_stays_as_well() {
+    let w = world(data(9), |_, _| {});
+    w.check(0, SIZE);
+    let all = std::fs::read(&w.path).unwrap();
+    std::fs::write(&w.path, vec![0xFF; all.len()]).unwrap();
+    let e = w.read(0, SIZE).unwrap_err().to_string();
+    assert!(e.contains("invalid code"), "{e}");
+    std::fs::write(&w.path, &all).unwrap();
+    assert_eq!(w.read(SIZE - 1, 1).unwrap_err().to_string(), e);
+}
