@@ -238,6 +238,11 @@ fn requests_outside_the_array() {
     let name = path.display().to_string();
     let message = |e: NpyError| rest(&e.to_string(), &name);
     let block = |ranges: &[_]| message(reader.read_block::<f64>(ranges).unwrap_err());
+    let four = block(&[0..1, 0..1, 0..1, 0..1]);
+    assert_eq!(
+        four,
+        "4 ranges for an array of 3 axes; allowed is one an axis"
+    );
     assert_eq!(
         block(&[0..1, 0..1]),
         "2 ranges for an array of 3 axes; allowed is one an axis"

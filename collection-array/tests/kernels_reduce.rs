@@ -167,6 +167,11 @@ fn compare<T: Ordered>(r: Reduce, got: &AnyChunk, x: &AnyChunk, to: &[usize], ax
         let (e, off) = expected(r, &g).expect("there are elements");
         let v = element(got, i);
         let (a, b) = (v.get::<f64>(), e.get::<f64>());
+        // A product that may underflow or overflow on the way depends on the order of its factors.
+        let binades = |v: &T| v.to_scalar().get::<f64>().abs().log2().abs();
+        if r == Reduce::Prod && T::DTYPE.is_float() && g.iter().map(binades).sum::<f64>() > 900.0 {
+            continue;
+        }
         let zeros = a == 0.0 && b == 0.0 && v.dtype() == e.dtype();
         let close = v.dtype().is_float() && (a - b).abs() <= off;
         assert!(

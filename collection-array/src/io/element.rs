@@ -2,7 +2,7 @@
 
 use super::{NpyDtype, NpyError};
 
-/// What [`NpyElement::read_vec`] gives back besides the reader's own errors.
+/// What [`Sealed::read_vec`] gives back besides the reader's own errors.
 pub(super) enum Fault {
     /// The reader failed.
     Read(NpyError),

@@ -11,6 +11,7 @@
 //! Nothing here knows of chunks, keys or graphs: a lazy source is a reader and a list of blocks.
 
 mod block;
+mod bytes;
 mod checksum;
 mod cursor;
 mod deflated;
@@ -18,6 +19,7 @@ mod element;
 mod error;
 mod npy;
 mod npy_header;
+mod npy_literal;
 mod npy_write;
 mod npz;
 mod positional;

@@ -3,9 +3,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use super::bytes::{Bytes, Stored};
 use super::cursor::Stream;
 use super::deflated::Deflated;
-use super::npy::{Bytes, Stored};
 use super::positional::PositionalFile;
 use super::zip_directory::{self, Entry};
 use super::{NpyError, NpyReader};
