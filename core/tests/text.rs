@@ -21,6 +21,7 @@ fn bytes_as_people_write_them() {
         (".5kB", 500),
         ("0.1GB", 100_000_000),
         ("1_000kb", 1_000_000),
+        ("0.3337KiB", 342),
         ("16383.999PiB", 18_446_742_947_809_644_773),
         ("18446744073709551615", u64::MAX),
     ];
@@ -119,6 +120,7 @@ fn the_nearest_name_is_the_one_that_was_meant() {
         nearest("Threads_Workers", ["threads-workers"]),
         Some("threads-workers")
     );
+    assert_eq!(nearest("gte", ["get"]), Some("get"));
     assert_eq!(nearest("xyz", keys), None);
     assert_eq!(nearest("", keys), None);
     assert_eq!(nearest("a", ["b"]), None);

@@ -71,6 +71,11 @@ fn without_limits_the_machine_binds() {
         ),
     ];
     assert_eq!(binding(&files), machine);
+    assert_eq!(
+        limits_under(tree(&files).path()).len(),
+        1,
+        "the largest number says that there is no limit"
+    );
     let files = [
         MEMINFO,
         V2_MOUNT,
