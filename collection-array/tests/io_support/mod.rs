@@ -5,6 +5,8 @@
     reason = "each test file uses some of the builders"
 )]
 
+use std::fs::File;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// A file of the repository's fixtures.
@@ -15,9 +17,19 @@ pub fn fixture(name: &str) -> PathBuf {
 }
 
 /// Writes `bytes` as `name` in `dir`.
+///
+/// Without cutting the file to nothing first: some file systems then flush it when it is closed, and the
+/// mutation tests write thousands.
 pub fn put(dir: &tempfile::TempDir, name: &str, bytes: &[u8]) -> PathBuf {
     let path = dir.path().join(name);
-    std::fs::write(&path, bytes).unwrap();
+    let mut file = File::options()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(&path)
+        .unwrap();
+    file.write_all(bytes).unwrap();
+    file.set_len(bytes.len() as u64).unwrap();
     path
 }
 
