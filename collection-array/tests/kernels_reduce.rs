@@ -125,7 +125,7 @@ fn expected<T: Ordered>(r: Reduce, g: &[T]) -> Option<(Scalar, f64)> {
                 .collect::<Vec<_>>());
             let var = squares / (n - f64::from(ddof)).max(0.0);
             let worst = f.iter().fold(0.0_f64, |a, v| a.max(v.abs()));
-            let off = unit * 64.0 * (var + worst * worst * unit * n);
+            let off = unit * (64.0 + 4.0 * n.sqrt()) * (var + worst * worst * unit * n);
             match r {
                 Reduce::Var { .. } => (mean_of(var), off),
                 _ => (

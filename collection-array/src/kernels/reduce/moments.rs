@@ -1,7 +1,8 @@
 //! Mean and sum of squared distances from it, the ground of variance and standard deviation.
 //!
 //! A run that goes to one output is taken twice while it is in cache (mean, then squares) and merged by the formula of
-//! Chan, Golub and LeVeque (1979). Rows that go to many outputs update them one by one (Welford 1962).
+//! Chan, Golub and LeVeque (1979). Rows that go to many outputs update them one by one (Welford 1962). Both work on the
+//! distance from the first element of each output, so that a mean that is large beside the scatter costs no digits.
 
 use std::any::Any;
 
@@ -27,6 +28,8 @@ pub(crate) fn merge(na: f64, a: (f64, f64), nb: f64, b: (f64, f64)) -> (f64, f64
 struct SegmentArgs {
     x: *const f64,
     n: usize,
+    /// What the mean is told relative to.
+    shift: f64,
     /// Mean and sum of squared distances that the loop writes.
     out: *mut (f64, f64),
 }
@@ -45,7 +48,10 @@ impl Body for Segment {
         let left = lanes_sum(x, |v| v - mean);
         let squares = lanes_sum(x, |v| (v - mean) * (v - mean));
         // SAFETY: the caller promises room for the pair.
-        unsafe { args.out.write((mean + left / n, squares - left * left / n)) };
+        unsafe {
+            args.out
+                .write(((mean - args.shift) + left / n, squares - left * left / n))
+        };
     }
 }
 
@@ -72,6 +78,7 @@ fn lanes_sum(x: &[f64], f: impl Fn(f64) -> f64) -> f64 {
 struct RowArgs {
     x: *const f64,
     n: usize,
+    shift: *const f64,
     mean: *mut f64,
     m2: *mut f64,
     /// One over the number of rows with this one.
@@ -85,18 +92,20 @@ impl Body for Row {
     #[inline(always)]
     unsafe fn run<const FMA: bool>(args: RowArgs) {
         let n = args.n;
-        // SAFETY: the caller promises a row and two accumulator arrays of n elements, which do not overlap.
-        let (x, mean, m2) = unsafe {
+        // SAFETY: the caller promises a row and three arrays of n elements, which do not overlap.
+        let (x, shift, mean, m2) = unsafe {
             (
                 std::slice::from_raw_parts(args.x, n),
+                std::slice::from_raw_parts(args.shift, n),
                 std::slice::from_raw_parts_mut(args.mean, n),
                 std::slice::from_raw_parts_mut(args.m2, n),
             )
         };
         for j in 0..n {
-            let d = x[j] - mean[j];
+            let y = x[j] - shift[j];
+            let d = y - mean[j];
             mean[j] += d * args.inverse;
-            m2[j] += d * (x[j] - mean[j]);
+            m2[j] += d * (y - mean[j]);
         }
     }
 }
@@ -105,6 +114,8 @@ impl Body for Row {
 pub(crate) struct Moments {
     /// Elements so far: differs between outputs only while a chunk is being eaten.
     count: Vec<u64>,
+    /// The first element; means are relative to it.
+    shift: Vec<f64>,
     mean: Vec<f64>,
     m2: Vec<f64>,
     segment: unsafe fn(SegmentArgs),
@@ -116,6 +127,7 @@ impl Moments {
     pub(crate) fn new(outputs: usize, level: Level) -> Self {
         Self {
             count: vec![0; outputs],
+            shift: vec![0.0; outputs],
             mean: vec![0.0; outputs],
             m2: vec![0.0; outputs],
             segment: clone_for::<Segment>(level),
@@ -134,14 +146,19 @@ impl Moments {
 impl Accumulate for Moments {
     unsafe fn segment(&mut self, at: usize, x: *const u8, n: usize, _index: u64) {
         let mut moments = (0.0, 0.0);
-        // SAFETY: the caller promises n elements of f64.
+        // SAFETY: the caller promises n elements of f64, and a run has at least one.
         unsafe {
+            if self.count[at] == 0 {
+                self.shift[at] = *x.cast::<f64>();
+            }
+            let (shift, out) = (self.shift[at], &raw mut moments);
             (self.segment)(SegmentArgs {
                 x: x.cast(),
                 n,
-                out: &raw mut moments,
-            })
-        };
+                shift,
+                out,
+            });
+        }
         self.add(at, n as u64, moments);
     }
 
@@ -149,11 +166,18 @@ impl Accumulate for Moments {
         for &x in rows {
             // All outputs of a row have had equally many elements.
             let count = self.count[at] + 1;
+            if count == 1 {
+                // SAFETY: the caller promises n elements of f64 in every row.
+                let first = unsafe { std::slice::from_raw_parts(x.cast::<f64>(), n) };
+                self.shift[at..at + n].copy_from_slice(first);
+            }
+            let shift = self.shift[at..at + n].as_ptr();
             let mean = self.mean[at..at + n].as_mut_ptr();
             let m2 = self.m2[at..at + n].as_mut_ptr();
             let args = RowArgs {
                 x: x.cast(),
                 n,
+                shift,
                 mean,
                 m2,
                 inverse: 1.0 / count as f64,
@@ -171,8 +195,15 @@ impl Accumulate for Moments {
     fn fold(&mut self, at: usize, other: &dyn Accumulate, from: usize, n: usize, _index: u64) {
         if let Some(o) = other.as_any().downcast_ref::<Self>() {
             for j in 0..n {
-                let i = from + j;
-                self.add(at + j, o.count[i], (o.mean[i], o.m2[i]));
+                let (i, at) = (from + j, at + j);
+                if o.count[i] == 0 {
+                    continue;
+                }
+                if self.count[at] == 0 {
+                    self.shift[at] = o.shift[i];
+                }
+                let mean = o.mean[i] + (o.shift[i] - self.shift[at]);
+                self.add(at, o.count[i], (mean, o.m2[i]));
             }
         }
     }
@@ -182,9 +213,12 @@ impl Accumulate for Moments {
     }
 
     fn finish(self: Box<Self>) -> Finished {
-        Finished::Moments {
-            mean: self.mean,
-            m2: self.m2,
-        }
+        let mean = self
+            .mean
+            .iter()
+            .zip(&self.shift)
+            .map(|(m, s)| m + s)
+            .collect();
+        Finished::Moments { mean, m2: self.m2 }
     }
 }
