@@ -8,6 +8,7 @@ mod machine;
 mod report;
 mod rows;
 mod spill;
+mod trial;
 
 use crate::output::{FAILED, Output};
 use facts::Facts;

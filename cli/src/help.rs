@@ -26,11 +26,12 @@ Show what this build and machine have, and what is amiss.
 
 Usage: kvern doctor [--json]
 
-Prints the version with its features, backends and operators; the processor,
-its cores and vector units; the memory that this process may use, with the
-limits of its control groups; the spill folder, its free space and whether it
-can be written to (a small file is written and removed); and the configuration
-files. Ends with problems and warnings, each with what to do about it.
+Prints the version with its features, backends and operators, and computes a
+small graph; then the processor, its cores and vector units; the memory that
+this process may use, with the limits of its control groups; the spill folder,
+its free space and whether it can be written to (a small file is written and
+removed); and the configuration files. Ends with problems and warnings, each
+with what to do about it.
 
 Options:
   --json      Print JSON, for programs

@@ -247,6 +247,12 @@ fn doctor_reports_on_this_machine() {
     assert_eq!(json["kvern"]["version"], env!("CARGO_PKG_VERSION"));
     assert!(json["machine"]["cores"]["usable"].as_u64().unwrap() >= 1);
     assert_eq!(json["spill"]["writable"], true);
+    let backends = json["kvern"]["backends"].as_array().unwrap();
+    assert_eq!(
+        json["kvern"]["trial"]["done"],
+        !backends.is_empty(),
+        "{json:#}"
+    );
     assert_eq!(json["configuration"]["state"]["good"], true);
     if cfg!(target_os = "linux") {
         let (usable, total) = (

@@ -9,6 +9,7 @@ use kvern::scheduler_local::memory::limits::{self, Limit};
 
 use super::machine::{self, Machine};
 use super::spill::{self, Spill};
+use super::trial::{self, Trial};
 
 /// What was found out.
 #[derive(Debug, Clone)]
@@ -18,6 +19,7 @@ pub(crate) struct Facts {
     pub(crate) memory: Memory,
     pub(crate) spill: Spill,
     pub(crate) config: Configured,
+    pub(crate) trial: Trial,
 }
 
 /// What this program is made of.
@@ -29,6 +31,13 @@ pub(crate) struct Build {
     pub(crate) backends: Result<Vec<(String, String)>, String>,
     /// Name, version and crate.
     pub(crate) operators: Result<Vec<(String, u32, String)>, String>,
+}
+
+impl Build {
+    /// Whether a session could be opened at all.
+    fn works(&self) -> bool {
+        self.backends.as_ref().is_ok_and(|all| !all.is_empty()) && self.operators.is_ok()
+    }
 }
 
 /// What this process may use.
@@ -71,8 +80,16 @@ impl Facts {
             .as_ref()
             .and_then(|config| config.get("spill.directory").ok())
             .flatten();
+        let build = build();
+        let trial = match &config {
+            _ if error.is_some() => Trial::Skipped("the configuration is wrong"),
+            _ if !build.works() => Trial::Skipped("there is no backend"),
+            Some(config) => trial::of(config),
+            None => Trial::Skipped("there is no configuration"),
+        };
         Self {
-            build: build(),
+            build,
+            trial,
             machine: machine::find(),
             memory: Memory {
                 limits: limits::limits(),

@@ -5,6 +5,7 @@ use kvern::scheduler_local::memory::limits::LimitSource;
 
 use super::facts::Facts;
 use super::spill::FileSystem;
+use super::trial::Trial;
 
 /// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -78,6 +79,13 @@ fn build(facts: &Facts, add: &mut impl FnMut(Level, String, &str)) {
             Level::Problem,
             "No backend is linked, so nothing can be computed.".to_owned(),
             "Build kvern with the feature `local`, or link a crate that has a backend.",
+        );
+    }
+    if let Trial::Failed(error) = &facts.trial {
+        add(
+            Level::Problem,
+            format!("A small graph could not be computed: {error}."),
+            "If `scheduler` is set, see `kvern config where scheduler`; sync:// needs the least.",
         );
     }
     if facts.build.debug {

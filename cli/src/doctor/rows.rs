@@ -9,6 +9,7 @@ use serde_json::{Value as Json, json};
 use super::facts::{Build, Configured, Facts, Memory};
 use super::machine::Machine;
 use super::spill::Spill;
+use super::trial::Trial;
 
 /// Rows under a title.
 pub(crate) struct Section {
@@ -52,7 +53,7 @@ fn bytes(name: &'static str, bytes: Option<u64>) -> Row {
 pub(crate) fn sections(facts: &Facts) -> Vec<Section> {
     let section = |title, rows| Section { title, rows };
     vec![
-        section("kvern", build(&facts.build)),
+        section("kvern", build(&facts.build, &facts.trial)),
         section("machine", machine(&facts.machine)),
         section("memory", memory(&facts.memory, &facts.config)),
         section("spill", spill(&facts.spill)),
@@ -60,7 +61,7 @@ pub(crate) fn sections(facts: &Facts) -> Vec<Section> {
     ]
 }
 
-fn build(build: &Build) -> Vec<Row> {
+fn build(build: &Build, of: &Trial) -> Vec<Row> {
     let names = |on: bool| {
         let chosen = build.features.iter().filter(|(_, there)| *there == on);
         chosen.map(|(name, _)| *name).collect::<Vec<_>>()
@@ -84,6 +85,7 @@ fn build(build: &Build) -> Vec<Row> {
         with_json("features", features, json!(names(true))),
         backends(build),
         operators(build),
+        trial(of),
     ]
 }
 
@@ -134,6 +136,45 @@ fn operators(build: &Build) -> Row {
         .iter()
         .map(|(name, version, source)| json!({"name": name, "version": version, "source": source}));
     with_json("operators", listed(&of_each), json.collect())
+}
+
+fn trial(trial: &Trial) -> Row {
+    match trial {
+        Trial::Done {
+            scheme,
+            threads,
+            memory_budget,
+            took,
+        } => {
+            let threads_text = if *threads == 1 {
+                "1 thread".to_owned()
+            } else {
+                format!("{threads} threads")
+            };
+            let memory = memory_budget.map_or_else(String::new, |bytes| {
+                format!(", {} of memory", format_bytes(bytes))
+            });
+            let seconds = took.as_secs_f64();
+            with_json(
+                "trial",
+                format!(
+                    "{scheme}:// ({threads_text}{memory}) computed a small graph in {:.1} ms",
+                    seconds * 1e3
+                ),
+                json!({"done": true, "scheme": scheme, "threads": threads, "memory_budget": memory_budget, "seconds": seconds}),
+            )
+        }
+        Trial::Failed(error) => with_json(
+            "trial",
+            "failed, see below",
+            json!({"done": false, "error": error}),
+        ),
+        Trial::Skipped(why) => with_json(
+            "trial",
+            format!("not done: {why}"),
+            json!({"done": false, "why": why}),
+        ),
+    }
 }
 
 fn machine(machine: &Machine) -> Vec<Row> {

@@ -50,6 +50,7 @@ fn well() -> Facts {
             memory_source: "default".to_owned(),
             may_spill: true,
         },
+        trial: Trial::Skipped("this machine is made up"),
     }
 }
 
@@ -74,7 +75,7 @@ fn a_machine_that_is_well_has_no_findings() {
 
 #[test]
 fn problems_are_what_will_not_work() {
-    let cases: [(&str, (Level, String)); 4] = [
+    let cases: [(&str, (Level, String)); 5] = [
         (
             "Permission denied",
             after(|f| f.spill.unwritable = Some("Permission denied".to_owned())),
@@ -84,6 +85,10 @@ fn problems_are_what_will_not_work() {
             after(|f| f.config.error = Some("\"memory.limt\" is no key".to_owned())),
         ),
         ("No backend", after(|f| f.build.backends = Ok(Vec::new()))),
+        (
+            "could not be computed: no",
+            after(|f| f.trial = Trial::Failed("no".to_owned())),
+        ),
         (
             "a and b",
             after(|f| f.build.operators = Err("a and b both have x".to_owned())),
