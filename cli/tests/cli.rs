@@ -307,6 +307,35 @@ fn doctor_names_what_is_in_the_way() {
     assert!(said.out.contains("\"threads.workers\"?"), "{said:?}");
 }
 
+#[test]
+fn doctor_tries_the_scheduler_that_is_configured() {
+    let place = Place::new();
+    let trial = |url: &str| {
+        place
+            .run_with("doctor --json", &[("KVERN_SCHEDULER", url)])
+            .json()["kvern"]["trial"]
+            .clone()
+    };
+    assert_eq!(trial("sync://")["scheme"], "sync");
+    let said = trial("threads://?workers=3&memory=64MiB");
+    assert_eq!(
+        (&said["threads"], &said["memory_budget"]),
+        (&3.into(), &(64 << 20).into()),
+        "{said}"
+    );
+    for (url, part) in [
+        ("thraeds://", "threads://"),
+        ("threads://?wrokers=3", "\"workers\""),
+        ("tpc://host:1", "tpc"),
+    ] {
+        let said = trial(url);
+        assert!(
+            said["done"] == false && said["error"].as_str().unwrap().contains(part),
+            "{url}: {said}"
+        );
+    }
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn doctor_sees_the_limits_of_a_process() {

@@ -90,28 +90,27 @@ fn build(build: &Build, of: &Trial) -> Vec<Row> {
 }
 
 fn backends(build: &Build) -> Row {
-    match &build.backends {
-        Ok(all) => {
-            let lines: Vec<String> = all
-                .iter()
-                .map(|(scheme, about)| format!("{scheme}://  {about}"))
-                .collect();
-            let json = all
-                .iter()
-                .map(|(scheme, about)| json!({"scheme": scheme, "about": about}))
-                .collect();
-            with_json(
-                "backends",
-                if all.is_empty() {
-                    "none".to_owned()
-                } else {
-                    lines.join("\n")
-                },
-                Json::Array(json),
-            )
-        }
-        Err(error) => with_json("backends", error, Json::Null),
-    }
+    let all = match &build.backends {
+        Ok(all) => all,
+        Err(error) => return with_json("backends", error, Json::Null),
+    };
+    let width = all
+        .iter()
+        .map(|(scheme, _)| scheme.len() + 3)
+        .max()
+        .unwrap_or(0);
+    let line =
+        |(scheme, about): &(String, String)| format!("{:<width$}  {about}", format!("{scheme}://"));
+    let lines: Vec<String> = all.iter().map(line).collect();
+    let text = if lines.is_empty() {
+        "none".to_owned()
+    } else {
+        lines.join("\n")
+    };
+    let json = all
+        .iter()
+        .map(|(scheme, about)| json!({"scheme": scheme, "about": about}));
+    with_json("backends", text, json.collect())
 }
 
 /// How many operators each crate has; programs get them all by name.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use kvern::core::config::Config;
 use kvern::core::url::SchedulerUrl;
-use kvern::core::{Session, delayed};
+use kvern::core::{BackendEntry, Session, delayed};
 
 /// What came of it.
 #[derive(Debug, Clone)]
@@ -28,10 +28,12 @@ pub(crate) enum Trial {
 /// Opens the session that this configuration asks for, and computes 3 * 4 + 3 in it.
 pub(crate) fn of(config: &Config) -> Trial {
     let url: Option<String> = config.get("scheduler").ok().flatten();
-    let remote =
-        url.is_some_and(|url| SchedulerUrl::parse(&url).is_ok_and(|url| url.host().is_some()));
-    if remote {
-        return Trial::Skipped("the scheduler is on another machine");
+    let url = url.and_then(|url| SchedulerUrl::parse(&url).ok());
+    if let Some(url) = url.filter(|url| url.host().is_some()) {
+        return match BackendEntry::find(url.scheme()) {
+            Ok(_) => Trial::Skipped("the scheduler is on another machine"),
+            Err(error) => Trial::Failed(error.to_string()),
+        };
     }
     let start = Instant::now();
     match compute(config) {
