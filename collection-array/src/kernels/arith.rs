@@ -311,14 +311,9 @@ un_ops! {
     Reciprocal [f32, f64] -> same |a| 1.0 / a;
     Sqrt [f32, f64] -> same |a| a.sqrt();
     Cbrt [f32, f64] -> same |a| a.cbrt();
-    Asin [f32, f64] -> same |a| a.asin();
-    Acos [f32, f64] -> same |a| a.acos();
-    Sinh [f32, f64] -> same |a| a.sinh();
-    Cosh [f32, f64] -> same |a| a.cosh();
     Asinh [f32, f64] -> same |a| a.asinh();
     Acosh [f32, f64] -> same |a| math::acosh(f64::from(a)) as _;
     Atanh [f32, f64] -> same |a| a.atanh();
-    Log10 [f32, f64] -> same |a| a.log10();
     Floor [f32, f64] -> same |a| a.floor();
     Ceil [f32, f64] -> same |a| a.ceil();
     Trunc [f32, f64] -> same |a| a.trunc();
@@ -459,11 +454,6 @@ pub(crate) fn unary(op: UnaryOp, d: DType, level: Level) -> Option<Kernel> {
         U::Reciprocal => floats!(Reciprocal, d, level, un),
         U::Sqrt => floats!(Sqrt, d, level, un),
         U::Cbrt => floats!(Cbrt, d, level, un_scalar),
-        U::Log10 => floats!(Log10, d, level, un_scalar),
-        U::Asin => floats!(Asin, d, level, un_scalar),
-        U::Acos => floats!(Acos, d, level, un_scalar),
-        U::Sinh => floats!(Sinh, d, level, un_scalar),
-        U::Cosh => floats!(Cosh, d, level, un_scalar),
         U::Asinh => floats!(Asinh, d, level, un_scalar),
         U::Acosh => floats!(Acosh, d, level, un_scalar),
         U::Atanh => floats!(Atanh, d, level, un_scalar),
