@@ -43,7 +43,7 @@ pub use expand::TaskGraph;
 pub use graph::{Graph, Outputs, Root};
 pub use handle::{Handle, RunHandle};
 pub use key::Key;
-pub use layer::{Layer, LayerEntry, LayerKind, NamedTasks, TaskList};
+pub use layer::{Layer, LayerEntry, LayerKind, NamedTasks, TaskId, TaskList};
 pub use meta::Meta;
 pub use operator::{Kernel, OpRef, OpTraits, Operator, TaskContext};
 pub use plan::Plan;

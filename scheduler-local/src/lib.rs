@@ -1,4 +1,18 @@
-//! The sync and threads backends of kvern: memory budget, spill, cancel.
+//! The backends of one machine: [`ThreadScheduler`] (`threads://`) runs tasks on the threads of this process under a memory
+//! budget, spilling what does not fit; [`SyncScheduler`] (`sync://`) runs them one by one in the same order each time.
+//!
+//! Code map: `run/` is one submitted plan and how a task is run, whoever drives it; `threads/` and `serial` are the two
+//! drivers; `memory/` counts, admits and spills; `open` reads URLs.
 
 mod keys;
 pub mod memory;
+mod open;
+mod run;
+mod scatter;
+mod serial;
+mod threads;
+
+pub use serial::{SyncOptions, SyncScheduler};
+pub use threads::{ThreadOptions, ThreadScheduler};
+
+pub(crate) use open::default_budget;

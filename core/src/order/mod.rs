@@ -6,8 +6,8 @@
 //! looked for among the readers of what is alive. Walks differ in how they break ties and in
 //! how far ahead they run; no single one is best on every graph. So a few are tried, each is measured
 //! while it goes, given up once it cannot win, and the lowest peak is taken. How many depends on the
-//! size alone: all of them up to some thousands of tasks, two on large graphs. Time and memory are
-//! linear in tasks and edges (at most about 36 bytes a task and 4 an edge while it goes) and nothing recurses.
+//! size alone: all of them up to some thousands of tasks, three on large graphs. Time and memory are
+//! linear in tasks and edges (about 40 bytes a task and 4 an edge while they go) and nothing recurses.
 //!
 //! The aim, tasks that free memory first and few roots loaded ahead, is that of `dask.order`, whose
 //! peaks on the canonical graphs are recorded in `tests/data/dask_order.json` and never exceeded.
@@ -29,13 +29,16 @@ mod walk;
 pub use dag::Dag;
 pub use peak::{Peak, peak};
 
+use meter::Tops;
 use policy::POLICIES;
 use readers::Readers;
 use walk::Walk;
 
-/// Tasks plus edges that all walks together may visit; about five milliseconds. Two walks are made
-/// whatever the size.
+/// Tasks plus edges that all walks together may visit, which takes about five milliseconds.
 const BUDGET: usize = 100_000;
+/// Walks that are tried whatever the size. On a graph too large for its share of the budget, a walk
+/// after the first is given up as soon as its peak is no lower, whatever it does for held outputs.
+const LEAST: usize = 3;
 
 /// The position of each task in the order: the task at position 0 runs first.
 ///
@@ -77,14 +80,16 @@ pub fn order(dag: &Dag<'_>) -> Vec<u32> {
 fn best(dag: &Dag<'_>) -> Vec<u32> {
     let readers = Readers::new(dag);
     let need = need::needs(dag, &readers);
-    let walks = (BUDGET / (dag.len() + dag.deps.len())).clamp(2, POLICIES.len());
+    let affordable = BUDGET / (dag.len() + dag.deps.len());
+    let large = affordable < LEAST;
+    let walks = affordable.clamp(LEAST, POLICIES.len());
     let floor = meter::floor(dag);
-    let (mut best, mut score) = (Vec::new(), u64::MAX);
+    let (mut best, mut to_beat) = (Vec::new(), Tops::WORST);
     for &policy in &POLICIES[..walks] {
-        if let Some(found) = Walk::run(dag, &readers, &need, policy, score) {
-            (best, score) = found;
+        if let Some((position, tops)) = Walk::run(dag, &readers, &need, policy, to_beat, large) {
+            (best, to_beat) = (position, tops);
         }
-        if score <= floor {
+        if to_beat.score() <= floor {
             break;
         }
     }

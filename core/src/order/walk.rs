@@ -1,7 +1,7 @@
 //! One walk over the graph: what is needed is made depth first, what frees memory runs at once.
 
 use super::Dag;
-use super::meter::Meter;
+use super::meter::{Meter, Tops};
 use super::policy::{Chains, Inputs, Next, Outputs, Policy};
 use super::readers::Readers;
 
@@ -37,18 +37,18 @@ pub(super) struct Walk<'a> {
     /// Chunks with readers left, the newest last.
     recent: Vec<u32>,
     meter: Meter,
-    limit: u64,
 }
 
 impl<'a> Walk<'a> {
-    /// Positions and score of the walk, or `None` once its score reaches `limit`.
+    /// Positions and peaks of the walk, or `None` once it cannot beat `to_beat`, see [`Meter::new`].
     pub(super) fn run(
         dag: &'a Dag<'a>,
         readers: &'a Readers,
         need: &'a [f32],
         policy: Policy,
-        limit: u64,
-    ) -> Option<(Vec<u32>, u64)> {
+        to_beat: Tops,
+        strict: bool,
+    ) -> Option<(Vec<u32>, Tops)> {
         let n = dag.len() as u32;
         let mut walk = Walk {
             dag,
@@ -68,12 +68,12 @@ impl<'a> Walk<'a> {
             lacking: Vec::new(),
             waiting: vec![0; if policy.gathers { n as usize } else { 0 }],
             recent: Vec::new(),
-            meter: Meter::new(dag),
-            limit,
+            meter: Meter::new(dag, to_beat, strict),
         };
         walk.all()?;
-        let score = walk.meter.score();
-        Some((walk.tasks.iter().map(|task| task.position).collect(), score))
+        let tops = walk.meter.tops();
+        let position = walk.tasks.iter().map(|task| task.position).collect();
+        Some((position, tops))
     }
 
     fn all(&mut self) -> Option<()> {
@@ -167,9 +167,11 @@ impl<'a> Walk<'a> {
     fn go(&mut self, t: u32) -> Option<()> {
         self.place(t);
         loop {
-            if self.meter.score() >= self.limit {
+            if self.meter.lost() {
                 return None;
             }
+            // Whatever was put there has its inputs; that it has is looked at once more, as an order
+            // must be valid above all.
             if let Some(t) = self.eager.pop() {
                 if self.todo(t) && self.tasks[t as usize].pending == 0 {
                     self.place(t);

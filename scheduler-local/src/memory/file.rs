@@ -1,0 +1,241 @@
+//! The spill file: one unnamed temporary file a backend, with checksummed extents that are used again when freed.
+//!
+//! The file is unlinked as soon as it is made, so the system frees it however the process ends, a crash included.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use kvern_core::text::format_bytes;
+use kvern_core::{Error, ErrorKind, Result};
+use xxhash_rust::xxh3::xxh3_64;
+
+/// A written piece of the file.
+#[derive(Debug)]
+pub(super) struct Extent {
+    start: u64,
+    len: u64,
+    checksum: u64,
+}
+
+pub(super) struct SpillFile {
+    file: Arc<File>,
+    directory: PathBuf,
+    limit: Option<u64>,
+    end: u64,
+    used: u64,
+    /// Freed pieces, start -> length; neighbours are merged.
+    holes: BTreeMap<u64, u64>,
+}
+
+/// Reads extents without holding up those who write.
+pub(super) struct Reader {
+    file: Arc<File>,
+    directory: PathBuf,
+}
+
+impl SpillFile {
+    pub(super) fn create(directory: Option<&Path>, limit: Option<u64>) -> Result<Self> {
+        let directory = directory.map_or_else(std::env::temp_dir, Path::to_path_buf);
+        let file = std::fs::create_dir_all(&directory)
+            .and_then(|()| tempfile::tempfile_in(&directory))
+            .map_err(|e| {
+                let words = format!(
+                    "cannot make a spill file in {} (spill.directory): {e}",
+                    directory.display()
+                );
+                Error::with_source(ErrorKind::Spill, words, e)
+            })?;
+        Ok(Self {
+            file: Arc::new(file),
+            directory,
+            limit,
+            end: 0,
+            used: 0,
+            holes: BTreeMap::new(),
+        })
+    }
+
+    pub(super) fn used(&self) -> u64 {
+        self.used
+    }
+
+    pub(super) fn reader(&self) -> Result<Reader> {
+        Ok(Reader {
+            file: self.file.clone(),
+            directory: self.directory.clone(),
+        })
+    }
+
+    pub(super) fn write(&mut self, bytes: &[u8]) -> Result<Extent> {
+        let len = bytes.len() as u64;
+        if let Some(limit) = self.limit
+            && self.used + len > limit
+        {
+            return Err(Error::new(
+                ErrorKind::Spill,
+                format!(
+                    "spilling {} more would exceed the limit of {} on disk (spill.limit); {} are spilled already",
+                    format_bytes(len),
+                    format_bytes(limit),
+                    format_bytes(self.used)
+                ),
+            ));
+        }
+        let start = self.allocate(len);
+        if let Err(e) = self.file.write_all_at(bytes, start) {
+            self.give_back(start, len);
+            let words = format!(
+                "cannot spill {} to {}: {e}",
+                format_bytes(len),
+                self.directory.display()
+            );
+            return Err(Error::with_source(ErrorKind::Spill, words, e));
+        }
+        self.used += len;
+        Ok(Extent {
+            start,
+            len,
+            checksum: xxh3_64(bytes),
+        })
+    }
+
+    /// First fit: chunks of one array are mostly of one size, so holes fit exactly.
+    fn allocate(&mut self, len: u64) -> u64 {
+        if let Some((&start, &hole)) = self.holes.iter().find(|h| *h.1 >= len) {
+            self.holes.remove(&start);
+            if hole > len {
+                self.holes.insert(start + len, hole - len);
+            }
+            return start;
+        }
+        let start = self.end;
+        self.end += len;
+        start
+    }
+
+    pub(super) fn free(&mut self, extent: Extent) {
+        self.used -= extent.len;
+        self.give_back(extent.start, extent.len);
+    }
+
+    fn give_back(&mut self, mut start: u64, mut len: u64) {
+        if let Some((&s, &l)) = self.holes.range(..start).next_back()
+            && s + l == start
+        {
+            self.holes.remove(&s);
+            (start, len) = (s, l + len);
+        }
+        if let Some(l) = self.holes.remove(&(start + len)) {
+            len += l;
+        }
+        if start + len == self.end {
+            self.end = start;
+            // The tail goes back to the disk; if that fails it is merely kept for later.
+            let _ = self.file.set_len(self.end);
+        } else {
+            self.holes.insert(start, len);
+        }
+    }
+
+    pub(super) fn corrupt(&mut self) -> Result<()> {
+        let mut bytes = vec![0; self.end as usize];
+        let flip =
+            |e: io::Error| Error::with_source(ErrorKind::Spill, "cannot corrupt the spill file", e);
+        self.file.read_exact_at(&mut bytes, 0).map_err(flip)?;
+        bytes.iter_mut().step_by(97).for_each(|b| *b ^= 1);
+        self.file.write_all_at(&bytes, 0).map_err(flip)
+    }
+}
+
+impl Reader {
+    pub(super) fn read(&self, extent: &Extent) -> Result<Vec<u8>> {
+        let mut bytes = vec![0; extent.len as usize];
+        self.file
+            .read_exact_at(&mut bytes, extent.start)
+            .map_err(|e| {
+                let words = format!(
+                    "cannot read {} of spilled data in {}: {e}",
+                    format_bytes(extent.len),
+                    self.directory.display()
+                );
+                Error::with_source(ErrorKind::Spill, words, e)
+            })?;
+        let found = xxh3_64(&bytes);
+        if found != extent.checksum {
+            return Err(Error::new(
+                ErrorKind::Spill,
+                format!(
+                    "spilled data in {} is corrupt: {} at offset {} have checksum {found:016x}, {:016x} was written",
+                    self.directory.display(),
+                    format_bytes(extent.len),
+                    extent.start,
+                    extent.checksum
+                ),
+            ));
+        }
+        Ok(bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file() -> SpillFile {
+        SpillFile::create(None, None).unwrap()
+    }
+
+    #[test]
+    fn freed_space_is_used_again_and_the_tail_returned() {
+        let mut f = file();
+        let a = f.write(&[1; 100]).unwrap();
+        let b = f.write(&[2; 100]).unwrap();
+        let c = f.write(&[3; 100]).unwrap();
+        f.free(a);
+        let d = f.write(&[4; 100]).unwrap();
+        assert_eq!((d.start, f.end), (0, 300));
+        f.free(b);
+        f.free(d);
+        assert_eq!(f.holes.len(), 1);
+        f.free(c);
+        assert_eq!((f.end, f.used, f.holes.len()), (0, 0, 0));
+    }
+
+    #[test]
+    fn corruption_is_an_error_that_says_where() {
+        let mut f = file();
+        let a = f.write(&[7; 1000]).unwrap();
+        assert_eq!(f.reader().unwrap().read(&a).unwrap(), [7; 1000]);
+        f.corrupt().unwrap();
+        let e = f.reader().unwrap().read(&a).unwrap_err();
+        assert_eq!(e.kind(), ErrorKind::Spill);
+        assert!(
+            e.to_string().contains("is corrupt: 1000B at offset 0"),
+            "{e}"
+        );
+    }
+
+    #[test]
+    fn the_limit_is_named() {
+        let mut f = SpillFile::create(None, Some(150)).unwrap();
+        let _a = f.write(&[7; 100]).unwrap();
+        let e = f.write(&[7; 100]).unwrap_err();
+        assert!(
+            e.to_string()
+                .contains("the limit of 150B on disk (spill.limit)"),
+            "{e}"
+        );
+    }
+
+    #[test]
+    fn a_directory_that_cannot_be_is_named() {
+        let e = SpillFile::create(Some(Path::new("/proc/nowhere")), None)
+            .err()
+            .unwrap();
+        assert!(e.to_string().contains("/proc/nowhere"), "{e}");
+    }
+}

@@ -1,0 +1,497 @@
+//! Running one task: inputs out of their slots, the kernel, the result into its slot, readers told.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use kvern_core::error::TaskInfo;
+use kvern_core::events::{Event, Interest};
+use kvern_core::operator::TaskHost;
+use kvern_core::scheduler::Scheduler;
+use kvern_core::{Annotations, Error, ErrorKind, Key, Result, TaskContext, Value};
+
+use super::{RunCore, Stored, counts_as_held};
+use crate::memory::Cell;
+
+/// What a worker reuses from task to task.
+#[derive(Default)]
+pub(crate) struct Scratch {
+    inputs: Vec<Value>,
+    /// Inputs that a task took out of their slots for itself: bytes to uncount, and whether they were held.
+    taken: u64,
+    taken_held: u64,
+    pinned: Vec<Arc<Cell>>,
+}
+
+/// What became of a task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// It has a value, or nobody needs one.
+    Done,
+    /// It has an error.
+    Failed,
+    /// There is no memory for it now: try again when another task has finished.
+    Deferred,
+}
+
+impl RunCore {
+    /// Runs `task`, whose inputs are there, and adds tasks that became ready to `ready`. Call between `enter` and `leave`.
+    pub(crate) fn execute(
+        &self,
+        task: u32,
+        worker: u32,
+        scratch: &mut Scratch,
+        ready: &mut Vec<u32>,
+    ) -> Outcome {
+        let t = task as usize;
+        if self.slots[t].units() == 1 {
+            // Only the task's own unit is left: nobody wants it any more.
+            self.complete(task, Stored::Empty, ready);
+            return Outcome::Done;
+        }
+        let mut admitted = None;
+        if self.managed {
+            match self.admit(task) {
+                Ok(Some(bytes)) => admitted = Some(Admitted::new(&self.memory, bytes)),
+                Ok(None) => return Outcome::Deferred,
+                Err(e) => {
+                    let e = self.blame(task, e, &[]);
+                    self.fail(task, e, ready);
+                    return Outcome::Failed;
+                }
+            }
+        }
+        let result = self.run_kernel(task, worker, scratch);
+        drop(admitted);
+        let outcome = match result {
+            Ok(value) => {
+                let stored = self.stored(task, value);
+                self.complete(task, stored, ready);
+                Outcome::Done
+            }
+            Err(e) => {
+                self.fail(task, e, ready);
+                Outcome::Failed
+            }
+        };
+        // Actual bytes may exceed projected ones: what is over the budget goes to disk now.
+        if self.memory.is_over()
+            && let Err(e) = self.memory.make_room(0)
+        {
+            self.first_error.get_or_init(|| e);
+            self.cancel.cancel();
+        }
+        outcome
+    }
+
+    fn fail(&self, task: u32, e: Error, ready: &mut Vec<u32>) {
+        self.first_error.get_or_init(|| e.clone());
+        self.complete(task, Stored::Failed(e), ready);
+        // Who waits for the whole run hears of the first failure at once.
+        self.notify();
+    }
+
+    /// Sets memory aside for the task: its projected result, what it was annotated to need, and inputs that come back from disk.
+    /// `None`: not now.
+    fn admit(&self, task: u32) -> Result<Option<u64>> {
+        let mut need = self.tasks.bytes(task);
+        if self.annotated {
+            need += self
+                .tasks
+                .annotations(task)
+                .and_then(|a| a.memory)
+                .unwrap_or(0);
+        }
+        for &d in self.tasks.deps(task) {
+            // SAFETY: the task holds a unit of each input, and they are filled since it is ready.
+            need += unsafe {
+                self.slots[d as usize].look(|s| match s {
+                    Stored::Kept(c) if c.is_on_disk() => c.nbytes(),
+                    _ => 0,
+                })
+            };
+        }
+        if need == 0 || self.memory.try_reserve(need) {
+            return Ok(Some(need));
+        }
+        // One at a time from here on: each holds its inputs in place, which are nobody's victims then.
+        let _one = self.memory.admission();
+        let inputs = self.tasks.deps(task).iter();
+        let pins: Vec<Arc<Cell>> = inputs
+            .filter_map(|&d| {
+                // SAFETY: as above.
+                unsafe { self.slots[d as usize].look(kept) }
+            })
+            .inspect(|c| c.hold_in_place())
+            .collect();
+        let admitted = self.admit_slowly(need);
+        pins.iter().for_each(|c| c.unpin());
+        admitted
+    }
+
+    fn admit_slowly(&self, need: u64) -> Result<Option<u64>> {
+        loop {
+            let ended = self.memory.ended();
+            if self.memory.make_room(need)? && self.memory.try_reserve(need) {
+                return Ok(Some(need));
+            }
+            if self.memory.is_busy() {
+                // Another task is running; when it ends there is more room, or nobody else to wait for.
+                return Ok(None);
+            }
+            if self.memory.ended() != ended {
+                // One ended while we looked: what it held can go now.
+                continue;
+            }
+            // Alone: the plan was checked to fit task by task, so what is in the way cannot be spilled.
+            if self.memory.fits_nearly(need) {
+                self.memory.force_reserve(need);
+                return Ok(Some(need));
+            }
+            return Err(self.memory.refusal(need));
+        }
+    }
+
+    fn run_kernel(&self, task: u32, worker: u32, scratch: &mut Scratch) -> Result<Value> {
+        let annotations = if self.annotated {
+            self.tasks.annotations(task).map(Arc::as_ref)
+        } else {
+            None
+        };
+        let retries = annotations.map_or(0, |a| a.retries);
+        let mut attempt = 0;
+        loop {
+            let result = self.attempt(task, worker, scratch, annotations, attempt < retries);
+            self.put_down(scratch);
+            match result {
+                Err(e) if attempt < retries && is_retryable(&e) && !self.cancel.is_cancelled() => {
+                    attempt += 1;
+                    let event = Event::TaskFailed {
+                        run: self.id,
+                        error: e,
+                        retried: true,
+                    };
+                    self.observers.tell(Interest::Runs, &event);
+                }
+                Err(e) => {
+                    let event = Event::TaskFailed {
+                        run: self.id,
+                        error: e.clone(),
+                        retried: false,
+                    };
+                    self.observers.tell(Interest::Runs, &event);
+                    return Err(e);
+                }
+                ok => return ok,
+            }
+        }
+    }
+
+    fn attempt(
+        &self,
+        task: u32,
+        worker: u32,
+        scratch: &mut Scratch,
+        annotations: Option<&Annotations>,
+        keep_inputs: bool,
+    ) -> Result<Value> {
+        if let Err(e) = self.pick_up(task, scratch, keep_inputs) {
+            // A failed input is the blame of the task that failed; anything else (a corrupt spill file) is this one's.
+            return Err(if e.task().is_some() {
+                e
+            } else {
+                self.blame(task, e, &[])
+            });
+        }
+        let limit = annotations.and_then(|a| a.timeout);
+        let told = self.observers.wants(Interest::Tasks);
+        let begun = (told || limit.is_some()).then(Instant::now);
+        if told {
+            self.tell_started(task, worker);
+        }
+        let host = Host {
+            run: self,
+            deadline: begun.zip(limit).map(|(b, l)| b + l),
+        };
+        let kernel = &self.kernels[self.tasks.op_index(task)];
+        let context = TaskContext::new(&host, &self.tasks, task);
+        let caught = catch_unwind(AssertUnwindSafe(|| {
+            kernel.run(&mut scratch.inputs, &context)
+        }));
+        let took = begun.map_or(Duration::ZERO, |b| b.elapsed());
+        let result = match caught {
+            Ok(r) => r,
+            Err(payload) => Err(Error::new(
+                ErrorKind::Panic,
+                format!("panicked: {}", panic_words(payload.as_ref())),
+            )),
+        };
+        let result = match limit {
+            Some(limit) if took > limit => Err(Error::new(
+                ErrorKind::Timeout,
+                format!("ran for {took:.1?}, its time limit is {limit:.1?}"),
+            )),
+            _ => result,
+        };
+        match result {
+            Ok(value) if self.cancel.is_cancelled() => {
+                drop(value);
+                Err(super::cancelled())
+            }
+            Ok(value) => {
+                if told {
+                    self.tell_finished(task, worker, took, &value);
+                }
+                Ok(value)
+            }
+            Err(e) => Err(self.blame(task, e, &scratch.inputs)),
+        }
+    }
+
+    /// Takes the inputs: shared, or for itself where no other reader is left.
+    fn pick_up(&self, task: u32, scratch: &mut Scratch, keep: bool) -> Result<()> {
+        debug_assert!(scratch.inputs.is_empty());
+        for &d in self.tasks.deps(task) {
+            let slot = &self.slots[d as usize];
+            // SAFETY: the task holds a unit of each input for each time that it reads it; the inputs are filled, since its
+            // pending count came down to 0 through them.
+            let taken = if keep {
+                None
+            } else {
+                unsafe { slot.take_if_sole() }
+            };
+            let value = match taken {
+                Some(stored) => {
+                    if counts_as_held(&stored) {
+                        scratch.taken_held += 1;
+                    }
+                    match stored {
+                        Stored::Value(v) => {
+                            scratch.taken += v.nbytes();
+                            v
+                        }
+                        Stored::Foreign(v) => v,
+                        Stored::Kept(cell) => {
+                            let v = cell.take()?;
+                            scratch.taken += cell.nbytes();
+                            v
+                        }
+                        Stored::Failed(e) => return Err(e),
+                        Stored::Empty => {
+                            return Err(Error::new(
+                                ErrorKind::Internal,
+                                "an input was taken twice",
+                            ));
+                        }
+                    }
+                }
+                // SAFETY: as above.
+                None => unsafe { slot.look(|stored| self.share(stored, &mut scratch.pinned)) }?,
+            };
+            scratch.inputs.push(value);
+        }
+        Ok(())
+    }
+
+    fn share(&self, stored: &Stored, pinned: &mut Vec<Arc<Cell>>) -> Result<Value> {
+        match stored {
+            Stored::Value(v) | Stored::Foreign(v) => Ok(v.clone()),
+            Stored::Kept(cell) => {
+                let v = cell.pin()?;
+                pinned.push(cell.clone());
+                Ok(v)
+            }
+            Stored::Failed(e) => Err(e.clone()),
+            Stored::Empty => Err(Error::new(
+                ErrorKind::Internal,
+                "an input was freed before its last reader",
+            )),
+        }
+    }
+
+    /// Lets go of the inputs of an attempt.
+    fn put_down(&self, scratch: &mut Scratch) {
+        scratch.inputs.clear();
+        if scratch.taken > 0 {
+            self.memory.sub(scratch.taken);
+        }
+        if scratch.taken_held > 0 {
+            self.memory.unhold(scratch.taken_held);
+        }
+        (scratch.taken, scratch.taken_held) = (0, 0);
+        scratch.pinned.drain(..).for_each(|c| c.unpin());
+    }
+
+    /// Puts a result in place, frees inputs that nobody else reads, and counts down the readers of the result.
+    pub(super) fn complete(&self, task: u32, stored: Stored, ready: &mut Vec<u32>) {
+        let slot = &self.slots[task as usize];
+        // SAFETY: the caller runs this task (each is run once) and so holds its own unit, which it gives back right after.
+        let rest = unsafe {
+            slot.fill(stored);
+            slot.give_back()
+        };
+        if let Some(rest) = rest {
+            self.uncount(rest);
+        }
+        for &d in self.tasks.deps(task) {
+            // SAFETY: one unit for each time the task reads it; it has looked for the last time.
+            if let Some(rest) = unsafe { self.slots[d as usize].give_back() } {
+                self.uncount(rest);
+            }
+        }
+        let (off, rows) = &self.dependents;
+        for &r in &rows[off[task as usize] as usize..off[task as usize + 1] as usize] {
+            if self.pending[r as usize].fetch_sub(1, Ordering::AcqRel) == 1 {
+                ready.push(r);
+            }
+        }
+        if self.outputs.is_output(task) {
+            self.outputs.made(self, task);
+        }
+    }
+
+    /// Names the task in an error, with what its inputs were.
+    #[cold]
+    fn blame(&self, task: u32, e: Error, inputs: &[Value]) -> Error {
+        let inputs = self.tasks.deps(task).iter().enumerate().map(|(i, &d)| {
+            // A kernel may have taken an input apart; then its projected look is all that is left to tell.
+            match inputs.get(i) {
+                Some(v) if !v.is::<()>() => v.describe(),
+                _ => self
+                    .tasks
+                    .layer_of(d)
+                    .meta()
+                    .map_or_else(|| self.tasks.op(d).label(), |m| m.describe()),
+            }
+        });
+        e.at_task(TaskInfo {
+            key: self.tasks.key(task),
+            operator: self.tasks.op(task).label(),
+            inputs: inputs.collect(),
+        })
+    }
+
+    #[cold]
+    fn tell_started(&self, task: u32, worker: u32) {
+        let operator = self.tasks.op(task).name().into();
+        let event = Event::TaskStarted {
+            run: self.id,
+            key: self.tasks.key(task),
+            operator,
+            worker,
+        };
+        self.observers.tell(Interest::Tasks, &event);
+    }
+
+    #[cold]
+    fn tell_finished(&self, task: u32, worker: u32, took: Duration, value: &Value) {
+        let (key, operator) = (self.tasks.key(task), self.tasks.op(task).name().into());
+        let event = Event::TaskFinished {
+            run: self.id,
+            key,
+            operator,
+            worker,
+            took,
+            bytes: value.nbytes(),
+        };
+        self.observers.tell(Interest::Tasks, &event);
+    }
+}
+
+thread_local! {
+    /// Tasks that this thread runs under admission, one in the other (a waiting task's thread helps).
+    static ADMITTED: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+}
+
+/// A task that was let in: counted as running, its memory set aside.
+struct Admitted<'a> {
+    memory: &'a crate::memory::Memory,
+    bytes: u64,
+}
+
+impl<'a> Admitted<'a> {
+    fn new(memory: &'a crate::memory::Memory, bytes: u64) -> Self {
+        memory.start();
+        ADMITTED.set(ADMITTED.get() + 1);
+        Self { memory, bytes }
+    }
+}
+
+impl Drop for Admitted<'_> {
+    fn drop(&mut self) {
+        ADMITTED.set(ADMITTED.get() - 1);
+        self.memory.stop();
+        self.memory.unreserve(self.bytes);
+    }
+}
+
+/// Runs `f` with this thread's admitted tasks counted as waiting: those that they wait for must not wait for them.
+pub(crate) fn as_waiting<R>(memory: &crate::memory::Memory, f: impl FnOnce() -> R) -> R {
+    let mine = ADMITTED.replace(0);
+    (0..mine).for_each(|_| memory.stop());
+    let r = f();
+    (0..mine).for_each(|_| memory.start());
+    ADMITTED.set(mine);
+    r
+}
+
+fn kept(stored: &Stored) -> Option<Arc<Cell>> {
+    match stored {
+        Stored::Kept(c) => Some(c.clone()),
+        _ => None,
+    }
+}
+
+/// An operator's own failures may pass; wrong inputs and cancellation will not.
+fn is_retryable(e: &Error) -> bool {
+    !matches!(
+        e.kind(),
+        ErrorKind::Cancelled | ErrorKind::BadInput | ErrorKind::OutOfMemory
+    )
+}
+
+fn panic_words(payload: &(dyn std::any::Any + Send)) -> String {
+    let words = payload.downcast_ref::<&str>().map(|s| (*s).to_owned());
+    words
+        .or_else(|| payload.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "(the payload is not a text)".to_owned())
+}
+
+/// The run as its kernels see it.
+struct Host<'a> {
+    run: &'a RunCore,
+    deadline: Option<Instant>,
+}
+
+impl TaskHost for Host<'_> {
+    fn is_cancelled(&self) -> bool {
+        self.run.cancel.is_cancelled() || self.deadline.is_some_and(|d| Instant::now() > d)
+    }
+
+    fn reserve(&self, bytes: u64) -> Result<()> {
+        if self.run.memory.try_reserve(bytes)
+            || self.run.memory.make_room(bytes)? && self.run.memory.try_reserve(bytes)
+        {
+            return Ok(());
+        }
+        Err(self.run.memory.refusal(bytes))
+    }
+
+    fn unreserve(&self, bytes: u64) {
+        self.run.memory.unreserve(bytes);
+    }
+
+    fn log(&self, key: Key, operator: &str, message: &str) {
+        let event = Event::Log {
+            key,
+            operator: operator.to_owned(),
+            message: message.to_owned(),
+        };
+        self.run.observers.tell(Interest::Runs, &event);
+    }
+
+    fn scheduler(&self) -> Option<Arc<dyn Scheduler>> {
+        self.run.driver.scheduler()
+    }
+}

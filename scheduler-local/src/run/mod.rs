@@ -1,0 +1,405 @@
+//! One run: the tasks of a submitted plan, how far each is, and who waits for what. Both backends drive it; it knows neither
+//! threads nor queues.
+//!
+//! Code map: [`slot`] where a result waits, [`execute`](RunCore::execute) (`execute.rs`) runs one task, `outputs.rs` is the side
+//! that handles see.
+
+mod execute;
+mod outputs;
+pub(crate) mod slot;
+
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError, Weak};
+use std::time::Instant;
+
+use kvern_core::events::{Event, Interest, Observers};
+use kvern_core::layer::Datum;
+use kvern_core::operator::CancelFlag;
+use kvern_core::plan::Prepared;
+use kvern_core::scheduler::{Progress, Scheduler};
+use kvern_core::{Error, ErrorKind, Handle, Kernel, Result, TaskGraph, Value};
+
+pub(crate) use execute::{Outcome, Scratch, as_waiting};
+use outputs::Outputs;
+pub(crate) use outputs::as_run;
+use slot::Slot;
+
+use crate::memory::{Cell, Memory, Owner, SPILL_MIN};
+
+/// What a slot holds.
+#[derive(Default)]
+pub(crate) enum Stored {
+    #[default]
+    Empty,
+    /// A value that is too small to spill, or not ours to spill. Counted if `execute` counted it.
+    Value(Value),
+    /// A value of somebody else (data at hand, another run's result): never counted here.
+    Foreign(Value),
+    /// A value under the budget's care.
+    Kept(Arc<Cell>),
+    Failed(Error),
+}
+
+/// What a run needs of the backend that drives it.
+pub(crate) trait Driver: Send + Sync {
+    /// Tasks became ready outside of any worker (a result of another run arrived).
+    fn ready(&self, run: &Arc<RunCore>, tasks: Vec<u32>);
+
+    /// Somebody waits on a thread that should rather work: run something until `done`. False: this thread is not ours.
+    fn help(&self, done: &dyn Fn() -> bool) -> bool;
+
+    /// For tasks that submit tasks.
+    fn scheduler(&self) -> Option<Arc<dyn Scheduler>>;
+
+    /// The run has no task left, or was cancelled.
+    fn finished(&self, run: &Arc<RunCore>);
+}
+
+pub(crate) struct RunCore {
+    pub(crate) id: u64,
+    me: Weak<Self>,
+    pub(crate) tasks: TaskGraph,
+    kernels: Vec<Arc<dyn Kernel>>,
+    /// Position of each task in the static order.
+    pub(crate) position: Vec<u32>,
+    dependents: (Vec<u32>, Vec<u32>),
+    /// Inputs that are not there yet.
+    pending: Vec<AtomicU32>,
+    slots: Vec<Slot<Stored>>,
+    outputs: Outputs,
+    annotated: bool,
+    /// Admission by projected bytes is needed: the results could exceed the budget together.
+    pub(crate) managed: bool,
+    pub(crate) memory: Arc<Memory>,
+    pub(crate) observers: Arc<Observers>,
+    driver: Arc<dyn Driver>,
+    pub(crate) cancel: CancelFlag,
+    /// Tasks that have neither finished nor failed, less those that workers have not reported yet.
+    remaining: AtomicUsize,
+    failed: AtomicU64,
+    first_error: OnceLock<Error>,
+    /// Workers and callbacks that touch slots right now; a cancelled run is swept when there are none.
+    inside: AtomicUsize,
+    swept: AtomicBool,
+    ended: AtomicBool,
+    waiting: Mutex<()>,
+    wake: Condvar,
+    started: Instant,
+}
+
+impl RunCore {
+    /// A run and the tasks that can start at once, in the static order. Data at hand is put in place; results of other runs are
+    /// waited for without blocking anybody (see [`RunCore::connect`]).
+    pub(crate) fn new(
+        id: u64,
+        prepared: Prepared,
+        memory: &Arc<Memory>,
+        observers: &Arc<Observers>,
+        driver: Arc<dyn Driver>,
+    ) -> (Arc<Self>, Vec<u32>) {
+        let Prepared {
+            tasks,
+            kernels,
+            position,
+            ..
+        } = prepared;
+        let n = tasks.len();
+        let dependents = tasks.dependents();
+        let pending: Vec<AtomicU32> = (0..n as u32)
+            .map(|t| AtomicU32::new(tasks.deps(t).len() as u32))
+            .collect();
+        let outputs = Outputs::new(tasks.outputs(), n);
+        let mut units: Vec<u32> = dependents.0.windows(2).map(|w| w[1] - w[0] + 1).collect();
+        for &t in tasks.outputs() {
+            units[t as usize] += 1;
+        }
+        let slots = units.into_iter().map(Slot::new).collect();
+        let mut is_data = vec![false; if tasks.data().is_empty() { 0 } else { n }];
+        for (t, _) in tasks.data() {
+            is_data[*t as usize] = true;
+        }
+        let mut roots: Vec<u32> = (0..n as u32)
+            .filter(|&t| {
+                tasks.deps(t).is_empty() && !is_data.get(t as usize).copied().unwrap_or(false)
+            })
+            .collect();
+        roots.sort_unstable_by_key(|&t| position[t as usize]);
+        let projected = tasks
+            .all_bytes()
+            .iter()
+            .copied()
+            .fold(0, u64::saturating_add);
+        let managed = projected.saturating_add(memory.usage().live) > memory.budget();
+        let annotated = tasks.is_annotated();
+        let run = Arc::new_cyclic(|me| Self {
+            id,
+            me: me.clone(),
+            tasks,
+            kernels,
+            position,
+            dependents,
+            pending,
+            slots,
+            outputs,
+            annotated,
+            managed,
+            memory: memory.clone(),
+            observers: observers.clone(),
+            driver,
+            cancel: CancelFlag::default(),
+            remaining: AtomicUsize::new(n),
+            failed: AtomicU64::new(0),
+            first_error: OnceLock::new(),
+            inside: AtomicUsize::new(0),
+            swept: AtomicBool::new(false),
+            ended: AtomicBool::new(false),
+            waiting: Mutex::new(()),
+            wake: Condvar::new(),
+            started: Instant::now(),
+        });
+        let event = Event::RunStarted {
+            run: id,
+            tasks: n as u64,
+            bytes: projected,
+        };
+        observers.tell(Interest::Runs, &event);
+        (run, roots)
+    }
+
+    /// Puts data in place and subscribes to results of other runs. Returns tasks that became ready at once.
+    pub(crate) fn connect(self: &Arc<Self>) -> Vec<u32> {
+        let mut ready = Vec::new();
+        if self.tasks.is_empty() {
+            self.end();
+        }
+        for (task, datum) in self.tasks.data().to_vec() {
+            match datum {
+                Datum::Value(v) => self.arrive(task, Stored::Foreign(v), &mut ready),
+                Datum::Handle(h) => self.follow(task, &h),
+            }
+        }
+        ready
+    }
+
+    /// Puts a value that this backend owns from now on in the place of a data task (scatter).
+    pub(crate) fn adopt(self: &Arc<Self>, task: u32, value: Value) {
+        let stored = self.stored(task, value);
+        self.arrive(task, stored, &mut Vec::new());
+    }
+
+    fn follow(self: &Arc<Self>, task: u32, handle: &Handle) {
+        // Holds no strong reference: a dropped run does not live on in the other run's list of watchers.
+        let me = Arc::downgrade(self);
+        handle.when_done(move |result| {
+            let Some(run) = me.upgrade() else { return };
+            let mut ready = Vec::new();
+            let stored = result.map_or_else(Stored::Failed, Stored::Foreign);
+            run.arrive(task, stored, &mut ready);
+            if !ready.is_empty() {
+                run.driver.ready(&run, ready);
+            }
+        });
+    }
+
+    /// A result that no worker made.
+    fn arrive(self: &Arc<Self>, task: u32, stored: Stored, ready: &mut Vec<u32>) {
+        if self.enter() {
+            let failed = matches!(stored, Stored::Failed(_));
+            self.complete(task, stored, ready);
+            self.report(1, u64::from(failed));
+        }
+        self.leave();
+    }
+
+    /// Begins touching slots. False: the run is cancelled, nothing may be touched. Must be followed by [`RunCore::leave`].
+    pub(crate) fn enter(&self) -> bool {
+        self.inside.fetch_add(1, Ordering::SeqCst);
+        !self.cancel.is_cancelled()
+    }
+
+    pub(crate) fn leave(&self) {
+        if self.inside.fetch_sub(1, Ordering::SeqCst) == 1 && self.cancel.is_cancelled() {
+            self.sweep();
+        }
+    }
+
+    /// Counts tasks that finished since the last report; the last report ends the run.
+    pub(crate) fn report(&self, finished: usize, failed: u64) {
+        if failed > 0 {
+            self.failed.fetch_add(failed, Ordering::Relaxed);
+        }
+        if finished > 0 && self.remaining.fetch_sub(finished, Ordering::AcqRel) == finished {
+            self.end();
+        }
+    }
+
+    /// Tells everybody, once, that nothing more will happen.
+    fn end(&self) {
+        if self.ended.swap(true, Ordering::SeqCst) {
+            return;
+        }
+        self.notify();
+        let (progress, error) = (self.progress_now(), self.first_error.get().cloned());
+        self.observers.tell(
+            Interest::Runs,
+            &Event::Progress {
+                run: self.id,
+                progress,
+            },
+        );
+        let took = self.started.elapsed();
+        self.observers.tell(
+            Interest::Runs,
+            &Event::RunFinished {
+                run: self.id,
+                progress,
+                error,
+                took,
+            },
+        );
+        if let Some(me) = self.me.upgrade() {
+            self.driver.finished(&me);
+        }
+    }
+
+    pub(crate) fn is_ended(&self) -> bool {
+        self.ended.load(Ordering::SeqCst)
+    }
+
+    /// How far the run is. A cancelled run counts what will never run as failed once it is over.
+    pub(crate) fn progress_now(&self) -> Progress {
+        let mut p = Progress::default();
+        p.total = self.tasks.len() as u64;
+        let left = self.remaining.load(Ordering::Acquire) as u64;
+        p.failed = self.failed.load(Ordering::Relaxed);
+        p.done = p.total.saturating_sub(left).saturating_sub(p.failed);
+        if self.is_ended() {
+            p.failed = p.total - p.done;
+        }
+        p
+    }
+
+    /// Wakes those who wait on this run.
+    fn notify(&self) {
+        drop(self.waiting.lock().unwrap_or_else(PoisonError::into_inner));
+        self.wake.notify_all();
+    }
+
+    /// Position of the next task that reads this one's result.
+    pub(crate) fn next_use(&self, task: u32) -> u64 {
+        let (off, rows) = &self.dependents;
+        let readers = &rows[off[task as usize] as usize..off[task as usize + 1] as usize];
+        let waiting = readers
+            .iter()
+            .filter(|&&r| !self.slots[r as usize].is_filled());
+        waiting
+            .map(|&r| u64::from(self.position[r as usize]))
+            .min()
+            .unwrap_or(u64::MAX)
+    }
+
+    /// Stops the run.
+    pub(crate) fn cancel_all(&self) {
+        if self.is_ended() {
+            return;
+        }
+        self.first_error.get_or_init(cancelled);
+        self.cancel.cancel();
+        // Nobody inside: nobody will leave, so the sweeping is ours. (Whoever enters from now on sees the flag.)
+        if self.inside.load(Ordering::SeqCst) == 0 {
+            self.sweep();
+        }
+        self.outputs.cancelled(self);
+        self.notify();
+    }
+
+    /// Frees what a cancelled run holds, except results that are wanted from outside.
+    fn sweep(&self) {
+        if self.swept.swap(true, Ordering::SeqCst) {
+            return;
+        }
+        for t in 0..self.tasks.len() {
+            if !self.outputs.is_output(t as u32) && self.slots[t].is_filled() {
+                // SAFETY: the run is cancelled and nobody is inside, so no task fills or looks at a slot; whoever enters later
+                // sees the flag and touches nothing. Handles only look at outputs.
+                let stored = unsafe { self.slots[t].sweep() };
+                self.uncount(stored);
+            }
+        }
+        self.outputs.cancelled(self);
+        self.end();
+    }
+
+    /// Takes a dropped result off the counts. (The bytes of a kept one are uncounted by its cell.)
+    fn uncount(&self, stored: Stored) {
+        if let Stored::Value(v) = &stored {
+            self.memory.sub(v.nbytes());
+        }
+        if counts_as_held(&stored) {
+            self.memory.unhold(1);
+        }
+    }
+
+    /// Counts a value and decides how it is kept.
+    fn stored(&self, task: u32, value: Value) -> Stored {
+        let bytes = value.nbytes();
+        if bytes == 0 {
+            return Stored::Value(value);
+        }
+        self.memory.add(bytes);
+        self.memory.hold(1);
+        if bytes < SPILL_MIN {
+            return Stored::Value(value);
+        }
+        let owner = Owner {
+            run: self.me.clone(),
+            task,
+            key: self.tasks.key(task),
+        };
+        Stored::Kept(self.memory.keep(value, owner))
+    }
+
+    /// The error of a run that was cancelled, or its first failure.
+    pub(crate) fn first_error(&self) -> Option<&Error> {
+        self.first_error.get()
+    }
+}
+
+/// Scalars take no memory of their own; they are neither counted nor held.
+fn counts_as_held(stored: &Stored) -> bool {
+    match stored {
+        Stored::Value(v) => v.nbytes() > 0,
+        Stored::Kept(_) => true,
+        _ => false,
+    }
+}
+
+pub(crate) fn cancelled() -> Error {
+    Error::new(ErrorKind::Cancelled, "the run was cancelled")
+}
+
+impl Drop for RunCore {
+    fn drop(&mut self) {
+        // Wanted results of a run whose last handle is gone, and whatever a cancelled run left.
+        for t in 0..self.slots.len() {
+            // SAFETY: `&mut self`: nobody else has the run.
+            let stored = unsafe { self.slots[t].sweep() };
+            if !matches!(stored, Stored::Empty) {
+                self.uncount(stored);
+            }
+        }
+    }
+}
+
+/// A value out of a slot for somebody outside.
+fn copy_out(stored: &Stored) -> Result<Value> {
+    match stored {
+        Stored::Value(v) | Stored::Foreign(v) => Ok(v.clone()),
+        Stored::Kept(cell) => cell.copy_out(),
+        Stored::Failed(e) => Err(e.clone()),
+        Stored::Empty => Err(Error::new(
+            ErrorKind::Internal,
+            "a result was read after it was freed",
+        )),
+    }
+}

@@ -1,0 +1,264 @@
+//! The side of a run that handles see: wanted results, who waits for them, who has let go.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use kvern_core::scheduler::{Progress, Run};
+use kvern_core::{Error, ErrorKind, Key, Result, Value};
+
+use super::{RunCore, cancelled, copy_out};
+
+type Watcher = Box<dyn FnOnce(Result<Value>) + Send>;
+
+/// Which tasks are wanted, by whom.
+pub(super) struct Outputs {
+    /// One bit a task.
+    bits: Vec<u64>,
+    /// Threads and callbacks that wait for something of this run.
+    watched: AtomicUsize,
+    inner: Mutex<Inner>,
+}
+
+struct Inner {
+    /// How often each output is wanted; one unit of its task's slot is out for as long as this is above 0.
+    wants: Vec<u32>,
+    /// Outputs with wants.
+    wanted: usize,
+    /// By output.
+    watchers: HashMap<u32, Vec<Watcher>>,
+}
+
+impl Outputs {
+    pub(super) fn new(outputs: &[u32], tasks: usize) -> Self {
+        let mut bits = vec![0u64; tasks.div_ceil(64)];
+        for &t in outputs {
+            bits[t as usize / 64] |= 1 << (t % 64);
+        }
+        let inner = Inner {
+            wants: vec![1; outputs.len()],
+            wanted: outputs.len(),
+            watchers: HashMap::new(),
+        };
+        Self {
+            bits,
+            watched: AtomicUsize::new(0),
+            inner: Mutex::new(inner),
+        }
+    }
+
+    pub(super) fn is_output(&self, task: u32) -> bool {
+        self.bits[task as usize / 64] & (1 << (task % 64)) != 0
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A wanted task has its result: tells who waits, if anybody does.
+    pub(super) fn made(&self, run: &RunCore, task: u32) {
+        // SeqCst: the slot was filled (SeqCst) before; a waiter raises `watched` (SeqCst) before it looks at the slot.
+        if self.watched.load(Ordering::SeqCst) == 0 {
+            return;
+        }
+        self.tell(run, |output| run.tasks.outputs()[output as usize] == task);
+        run.notify();
+    }
+
+    /// Results that will never be: tells who waits for them.
+    pub(super) fn cancelled(&self, run: &RunCore) {
+        self.tell(run, |_| true);
+    }
+
+    fn tell(&self, run: &RunCore, which: impl Fn(u32) -> bool) {
+        let mut due: Vec<(Watcher, Result<Value>)> = Vec::new();
+        {
+            let mut inner = self.lock();
+            let outputs: Vec<u32> = inner
+                .watchers
+                .keys()
+                .copied()
+                .filter(|&o| which(o))
+                .collect();
+            for o in outputs {
+                let Some(result) = self.peek(run, &inner, o) else {
+                    continue;
+                };
+                for w in inner.watchers.remove(&o).unwrap_or_default() {
+                    due.push((w, result.clone()));
+                }
+            }
+        }
+        self.watched.fetch_sub(due.len(), Ordering::SeqCst);
+        for (watcher, result) in due {
+            watcher(result);
+        }
+    }
+
+    /// The result of an output if there is one. Under the lock, so that a release cannot free it meanwhile.
+    fn peek(&self, run: &RunCore, inner: &Inner, output: u32) -> Option<Result<Value>> {
+        let task = run.tasks.outputs()[output as usize];
+        let slot = &run.slots[task as usize];
+        if inner.wants[output as usize] == 0 {
+            return Some(Err(Error::new(
+                ErrorKind::Cancelled,
+                "the result was released: nobody wanted it any more",
+            )));
+        }
+        if slot.is_filled() {
+            // SAFETY: `wants` above 0 means that a unit is out for this output; it is only given back under the same lock.
+            return Some(unsafe { slot.look(copy_out) });
+        }
+        run.cancel.is_cancelled().then(|| {
+            Err(run.first_error().cloned().unwrap_or_else(cancelled)).map_err(as_cancelled)
+        })
+    }
+}
+
+/// What a task that never ran reports when its run was stopped by another's failure.
+fn as_cancelled(e: Error) -> Error {
+    if e.kind() == ErrorKind::Cancelled {
+        return e;
+    }
+    Error::with_source(ErrorKind::Cancelled, format!("the run was stopped: {e}"), e)
+}
+
+impl RunCore {
+    /// Waits until `done` gives something; helps instead of sleeping on a worker's thread. `each`: wake at every wanted result,
+    /// not only at the end of the run and at failures.
+    fn wait_for<T>(
+        &self,
+        each: bool,
+        limit: Option<Duration>,
+        mut done: impl FnMut() -> Option<T>,
+    ) -> Option<T> {
+        if let Some(v) = done() {
+            return Some(v);
+        }
+        let deadline = limit.map(|l| Instant::now() + l);
+        let over = || deadline.is_some_and(|d| Instant::now() >= d);
+        self.outputs
+            .watched
+            .fetch_add(usize::from(each), Ordering::SeqCst);
+        let mut found = None;
+        let helped = {
+            let cell = std::cell::RefCell::new((&mut done, &mut found));
+            self.driver.help(&|| {
+                let (done, found) = &mut *cell.borrow_mut();
+                **found = done();
+                found.is_some() || over()
+            })
+        };
+        if !helped {
+            // Waking a parked thread takes tens of microseconds; most short tasks are over before.
+            let spin_until = Instant::now() + Duration::from_micros(20);
+            while found.is_none() && Instant::now() < spin_until {
+                std::hint::spin_loop();
+                found = done();
+            }
+            let mut guard = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+            while found.is_none() {
+                found = done();
+                if found.is_some() || over() {
+                    break;
+                }
+                let left = deadline.map_or(Duration::from_secs(3600), |d| {
+                    d.saturating_duration_since(Instant::now())
+                });
+                guard = self
+                    .wake
+                    .wait_timeout(guard, left)
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .0;
+            }
+        }
+        self.outputs
+            .watched
+            .fetch_sub(usize::from(each), Ordering::SeqCst);
+        found
+    }
+}
+
+impl Run for RunCore {
+    fn outputs(&self) -> usize {
+        self.tasks.outputs().len()
+    }
+
+    fn key(&self, output: u32) -> Key {
+        self.tasks.key(self.tasks.outputs()[output as usize])
+    }
+
+    fn try_get(&self, output: u32) -> Option<Result<Value>> {
+        self.outputs.peek(self, &self.outputs.lock(), output)
+    }
+
+    fn wait(&self, output: u32, limit: Option<Duration>) -> Option<Result<Value>> {
+        self.wait_for(true, limit, || self.try_get(output))
+    }
+
+    fn when_done(&self, output: u32, then: Watcher) {
+        let mut inner = self.outputs.lock();
+        self.outputs.watched.fetch_add(1, Ordering::SeqCst);
+        match self.outputs.peek(self, &inner, output) {
+            None => inner.watchers.entry(output).or_default().push(then),
+            Some(result) => {
+                drop(inner);
+                self.outputs.watched.fetch_sub(1, Ordering::SeqCst);
+                then(result);
+            }
+        }
+    }
+
+    fn wait_all(&self, limit: Option<Duration>) -> Option<Result<()>> {
+        self.wait_for(false, limit, || match self.first_error() {
+            Some(e) => Some(Err(e.clone())),
+            None => self.is_ended().then_some(Ok(())),
+        })
+    }
+
+    fn want(&self, output: u32) {
+        let mut inner = self.outputs.lock();
+        // Released for good once: the result may be gone, a new want cannot bring it back.
+        if inner.wants[output as usize] > 0 {
+            inner.wants[output as usize] += 1;
+        }
+    }
+
+    fn release(&self, output: u32) {
+        let mut freed = None;
+        let unwanted = {
+            let mut inner = self.outputs.lock();
+            match &mut inner.wants[output as usize] {
+                0 => return,
+                n => *n -= 1,
+            }
+            if inner.wants[output as usize] == 0 {
+                inner.wanted -= 1;
+                let task = self.tasks.outputs()[output as usize];
+                // SAFETY: the unit that stood for this output's wants, given back once as they came down to 0.
+                freed = unsafe { self.slots[task as usize].give_back() };
+            }
+            inner.wanted == 0 && inner.watchers.is_empty()
+        };
+        if let Some(stored) = freed {
+            self.uncount(stored);
+        }
+        if unwanted {
+            self.cancel_all();
+        }
+    }
+
+    fn cancel(&self) {
+        self.cancel_all();
+    }
+
+    fn progress(&self) -> Progress {
+        self.progress_now()
+    }
+}
+
+/// For the backends: a run as the protocol sees it.
+pub(crate) fn as_run(run: Arc<RunCore>) -> Arc<dyn Run> {
+    run
+}

@@ -1,0 +1,130 @@
+//! Where a task's result waits for its readers: written once, read without locks, freed by the last reader.
+//!
+//! # Protocol
+//! Each unit in `readers` is a right to look at the result: one for the task itself while it runs, one for each edge that reads
+//! it, one for each time it is wanted from outside. Units are only ever given back; none is made after the count has reached 0.
+//!
+//! - The task that owns the slot calls [`Slot::fill`] once, then gives its unit back.
+//! - A reader looks after it has *seen* `is_filled` (or after the filled task has counted down its `pending`, which orders the
+//!   same), while it holds its unit.
+//! - Who holds the only unit left may take the result out instead of sharing it.
+//! - Whoever gives the last unit back gets what is left, to drop it.
+
+use std::cell::UnsafeCell;
+#[cfg(not(kvern_loom))]
+use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
+
+#[cfg(kvern_loom)]
+use loom::sync::atomic::{AtomicU8, AtomicU32, Ordering};
+
+const EMPTY: u8 = 0;
+const FILLED: u8 = 1;
+
+/// A result and the count of those who may still look at it.
+pub(crate) struct Slot<T> {
+    filled: AtomicU8,
+    readers: AtomicU32,
+    value: UnsafeCell<T>,
+}
+
+// SAFETY: `value` is written by one thread (`fill`, before `filled` is set with Release), read by holders of a unit after an
+// Acquire of `filled`, and changed again only by a thread that knows itself the only holder (`take_if_sole`, `give_back` at 0,
+// both after an Acquire of `readers` that the other holders' Release decrements synchronise with). T crosses threads, and `&T` is
+// shared between readers, hence both bounds.
+unsafe impl<T: Send + Sync> Sync for Slot<T> {}
+
+impl<T: Default> Slot<T> {
+    /// An empty slot with that many units.
+    pub(crate) fn new(units: u32) -> Self {
+        Self {
+            filled: AtomicU8::new(EMPTY),
+            readers: AtomicU32::new(units),
+            value: UnsafeCell::new(T::default()),
+        }
+    }
+
+    /// Whether the result has been put in (it may be gone again).
+    pub(crate) fn is_filled(&self) -> bool {
+        self.filled.load(Ordering::Acquire) == FILLED
+    }
+
+    /// Units out.
+    pub(crate) fn units(&self) -> u32 {
+        self.readers.load(Ordering::Acquire)
+    }
+
+    /// Puts the result in.
+    ///
+    /// # Safety
+    /// Called at most once, by the one who runs the task and holds its unit; nobody looks before `is_filled`.
+    pub(crate) unsafe fn fill(&self, value: T) {
+        debug_assert!(!self.is_filled(), "a slot is filled once");
+        // SAFETY: by the contract nobody else touches the value before `filled` is set.
+        unsafe { *self.value.get() = value };
+        // SeqCst (not only Release): a waiter says that it waits, then looks here; we set this, then look for waiters.
+        self.filled.store(FILLED, Ordering::SeqCst);
+    }
+
+    /// Looks at the result.
+    ///
+    /// # Safety
+    /// The caller holds a unit, and the slot is filled (seen by `is_filled` or through the pending count).
+    pub(crate) unsafe fn look<R>(&self, f: impl FnOnce(&T) -> R) -> R {
+        // SAFETY: the value only changes when one unit is left and its holder takes it; the caller holds one and does not.
+        f(unsafe { &*self.value.get() })
+    }
+
+    /// Takes the result out if the caller's unit is the only one left; the unit stays and must still be given back.
+    ///
+    /// # Safety
+    /// As [`Slot::look`].
+    pub(crate) unsafe fn take_if_sole(&self) -> Option<T> {
+        if self.readers.load(Ordering::Acquire) != 1 {
+            return None;
+        }
+        // SAFETY: the only unit is the caller's, no unit is ever made again, and the Acquire above pairs with the Release of
+        // every other holder's `give_back`, so their looks are over.
+        Some(std::mem::take(unsafe { &mut *self.value.get() }))
+    }
+
+    /// Gives a unit back; with the last one, what is in the slot comes out.
+    ///
+    /// # Safety
+    /// The caller holds the unit and does not look again with it.
+    pub(crate) unsafe fn give_back(&self) -> Option<T> {
+        if self.readers.fetch_sub(1, Ordering::AcqRel) != 1 {
+            return None;
+        }
+        // SAFETY: that was the last unit; AcqRel orders all other holders' looks before this.
+        Some(std::mem::take(unsafe { &mut *self.value.get() }))
+    }
+
+    /// Takes whatever is in the slot.
+    ///
+    /// # Safety
+    /// No other thread fills or looks at this slot now or later.
+    pub(crate) unsafe fn sweep(&self) -> T {
+        // SAFETY: by the contract this is the only access.
+        std::mem::take(unsafe { &mut *self.value.get() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_one_gets_it() {
+        let slot: Slot<Option<Box<i32>>> = Slot::new(3);
+        // SAFETY: single-threaded; three units are used in the order of the protocol.
+        unsafe {
+            slot.fill(Some(Box::new(5)));
+            assert!(slot.give_back().is_none());
+            assert_eq!(slot.look(|v| v.as_deref().copied()), Some(5));
+            assert!(slot.take_if_sole().is_none());
+            assert!(slot.give_back().is_none());
+            assert_eq!(slot.take_if_sole().flatten().as_deref(), Some(&5));
+            assert_eq!(slot.give_back(), Some(None));
+        }
+    }
+}

@@ -1,0 +1,320 @@
+//! The `threads://` backend: tasks on a rayon pool of this process.
+//!
+//! Each thread of the pool runs a *worker loop* while there is something to do, and ends it when there is not, so that rayon work
+//! that a kernel starts (nested parallelism) finds the idle threads of the same pool: there are never more busy threads than
+//! workers. Ready tasks wait in one queue a worker, lowest position in the static order first; a worker keeps the tasks that its
+//! own task made ready, since their inputs are warm here, and steals only when it has none.
+//!
+//! Waking a thread costs far more than a small task. So a second worker is woken for work that is worth it: at once if the plan
+//! says so (few tasks, or large ones), by a worker that measures its tasks to be long, or by the [`monitor`], which looks in
+//! when a task keeps a worker busy.
+//!
+//! Code map: [`queue`] who runs which task next, `worker.rs` the loop, [`monitor`] the clock.
+
+mod monitor;
+mod queue;
+mod worker;
+
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+use kvern_core::events::{Observer, Observers, Subscription};
+use kvern_core::scheduler::{Description, MemoryUse};
+use kvern_core::{Error, ErrorKind, Handle, Plan, Registry, Result, Run, Scheduler, Value};
+
+use crate::memory::{Memory, MemoryOptions};
+use crate::run::{Driver, RunCore, as_run, as_waiting};
+use crate::scatter;
+use crate::serial::closed;
+use monitor::Monitor;
+use queue::Job;
+
+/// How [`ThreadScheduler`] is set up.
+#[derive(Debug, Clone, Default)]
+pub struct ThreadOptions {
+    /// Threads that run tasks; `None`: one for each core that this process may use.
+    pub workers: Option<usize>,
+    /// Memory for results in bytes; `None`: 70 % of what this process may use.
+    pub memory: Option<u64>,
+    /// Whether results must stay in memory.
+    pub no_spill: bool,
+    /// Folder for spilled results; `None`: the system's for temporary files.
+    pub spill_directory: Option<std::path::PathBuf>,
+    /// Bytes that may be on disk at once.
+    pub spill_limit: Option<u64>,
+}
+
+/// The threaded backend. See the [module](self).
+pub struct ThreadScheduler {
+    inner: Arc<Inner>,
+    /// Whether dropping this closes the backend (not for the views that tasks get).
+    owner: bool,
+}
+
+struct Inner {
+    me: Weak<Self>,
+    pool: rayon::ThreadPool,
+    threads: usize,
+    memory: Arc<Memory>,
+    observers: Arc<Observers>,
+    ids: AtomicU64,
+    closed: AtomicBool,
+    /// Runs that are not over.
+    jobs: Mutex<Vec<Arc<Job>>>,
+    /// Raised when `jobs` changes, so that workers look at the list only then.
+    generation: AtomicU64,
+    /// Worker loops that run or are on their way.
+    workers: AtomicUsize,
+    monitor: Monitor,
+}
+
+impl ThreadScheduler {
+    /// Opens the backend.
+    ///
+    /// # Errors
+    /// [`ErrorKind::BadInput`] for no worker, [`ErrorKind::Io`] if threads cannot be started.
+    pub fn new(options: &ThreadOptions, registry: Arc<Registry>) -> Result<Self> {
+        let memory = MemoryOptions {
+            budget: options.memory.unwrap_or_else(crate::default_budget),
+            spill: !options.no_spill,
+            directory: options.spill_directory.clone(),
+            spill_limit: options.spill_limit,
+        };
+        Self::with_memory(
+            options.workers.unwrap_or_else(crate::open::available_cores),
+            memory,
+            registry,
+        )
+    }
+
+    pub(crate) fn with_memory(
+        workers: usize,
+        options: MemoryOptions,
+        registry: Arc<Registry>,
+    ) -> Result<Self> {
+        if workers == 0 {
+            return Err(Error::bad_input(
+                "threads:// needs at least 1 worker, got 0",
+            ));
+        }
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(workers)
+            .thread_name(|i| format!("kvern-{i}"))
+            .build();
+        let pool = pool.map_err(|e| {
+            Error::with_source(
+                ErrorKind::Io,
+                format!("cannot start {workers} threads: {e}"),
+                e,
+            )
+        })?;
+        let observers = Arc::new(Observers::new());
+        let memory = Memory::new(options, registry, observers.clone());
+        let inner = Arc::new_cyclic(|me: &Weak<Inner>| Inner {
+            me: me.clone(),
+            pool,
+            threads: workers,
+            memory,
+            observers,
+            ids: AtomicU64::new(0),
+            closed: AtomicBool::new(false),
+            jobs: Mutex::new(Vec::new()),
+            generation: AtomicU64::new(0),
+            workers: AtomicUsize::new(0),
+            monitor: Monitor::new(me.clone()),
+        });
+        Ok(Self { inner, owner: true })
+    }
+
+    /// Flips bytes of all that is spilled, so that tests can see corruption found.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Spill`] if the spill file cannot be changed.
+    #[doc(hidden)]
+    pub fn corrupt_spill_for_tests(&self) -> Result<()> {
+        self.inner.memory.corrupt_for_tests()
+    }
+}
+
+impl Inner {
+    fn lock_jobs(&self) -> std::sync::MutexGuard<'_, Vec<Arc<Job>>> {
+        self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Starts worker loops until there are `wanted` (at most one a thread).
+    fn wake(&self, wanted: usize) {
+        let wanted = wanted.min(self.threads);
+        let mut workers = self.workers.load(Ordering::SeqCst);
+        while workers < wanted {
+            match self.workers.compare_exchange(
+                workers,
+                workers + 1,
+                Ordering::SeqCst,
+                Ordering::SeqCst,
+            ) {
+                Err(now) => workers = now,
+                Ok(_) => {
+                    workers += 1;
+                    if let Some(me) = self.me.upgrade() {
+                        self.pool.spawn(move || worker::run(&me));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Whether some run has a task that a worker could take.
+    fn has_ready(&self) -> bool {
+        self.lock_jobs().iter().any(|j| j.is_runnable())
+    }
+
+    fn check_open(&self) -> Result<()> {
+        if self.closed.load(Ordering::SeqCst) {
+            Err(closed("threads"))
+        } else {
+            Ok(())
+        }
+    }
+
+    fn next_id(&self) -> u64 {
+        self.ids.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    fn shut(&self) {
+        self.closed.store(true, Ordering::SeqCst);
+        let jobs = self.lock_jobs().clone();
+        for job in &jobs {
+            job.run.cancel_all();
+        }
+        drop(jobs);
+        // A task of ours that closes its own backend must not wait for itself.
+        while worker::current(self).is_none() && !self.lock_jobs().is_empty() {
+            std::thread::sleep(Duration::from_micros(200));
+        }
+        self.monitor.stop();
+        self.memory.close_if_unused();
+    }
+}
+
+impl Driver for Inner {
+    fn ready(&self, run: &Arc<RunCore>, tasks: Vec<u32>) {
+        let job = self
+            .lock_jobs()
+            .iter()
+            .find(|j| Arc::ptr_eq(&j.run, run))
+            .cloned();
+        if let Some(job) = job {
+            job.inject(tasks);
+            self.wake(self.workers.load(Ordering::SeqCst) + 1);
+        }
+    }
+
+    fn help(&self, done: &dyn Fn() -> bool) -> bool {
+        let Some(worker) = worker::current(self) else {
+            return false;
+        };
+        as_waiting(&self.memory, || worker::help(self, worker, done));
+        true
+    }
+
+    fn scheduler(&self) -> Option<Arc<dyn Scheduler>> {
+        let inner = self.me.upgrade()?;
+        Some(Arc::new(ThreadScheduler {
+            inner,
+            owner: false,
+        }))
+    }
+
+    fn finished(&self, run: &Arc<RunCore>) {
+        let mut jobs = self.lock_jobs();
+        jobs.retain(|j| !Arc::ptr_eq(&j.run, run));
+        self.generation.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+impl Scheduler for ThreadScheduler {
+    fn describe(&self) -> Description {
+        let mut d = Description::new(
+            "threads",
+            "the threads of this process, with a memory budget and spilling",
+        );
+        d.threads = self.inner.threads;
+        d.memory_budget = Some(self.inner.memory.budget());
+        d.capabilities.closures = true;
+        d.capabilities.spill = true;
+        d.capabilities.concurrent = true;
+        d.capabilities.nested = true;
+        d
+    }
+
+    fn submit(&self, plan: Plan) -> Result<Arc<dyn Run>> {
+        let inner = &self.inner;
+        inner.check_open()?;
+        let prepared = plan.prepare()?;
+        prepared.check_budget(inner.memory.budget())?;
+        let driver: Arc<dyn Driver> = inner.clone();
+        let (run, roots) = RunCore::new(
+            inner.next_id(),
+            prepared,
+            &inner.memory,
+            &inner.observers,
+            driver,
+        );
+        let job = Arc::new(Job::new(run.clone(), roots, inner.threads));
+        inner.lock_jobs().push(job.clone());
+        inner.generation.fetch_add(1, Ordering::SeqCst);
+        let ready = run.connect();
+        if !ready.is_empty() {
+            job.inject(ready);
+        }
+        if run.is_ended() {
+            // Data only: it was over before it was in the list.
+            inner.finished(&run);
+        } else {
+            // A close that did not see this run yet has raised the flag before.
+            if inner.closed.load(Ordering::SeqCst) {
+                run.cancel_all();
+            }
+            inner.wake(if job.is_tiny() {
+                1
+            } else {
+                job.surplus().clamp(1, inner.threads)
+            });
+            inner.monitor.watch();
+        }
+        Ok(as_run(run))
+    }
+
+    fn scatter(&self, values: Vec<Value>) -> Result<Vec<Handle>> {
+        self.inner.check_open()?;
+        let inner = &self.inner;
+        scatter::scatter(
+            inner.next_id(),
+            values,
+            &inner.memory,
+            &inner.observers,
+            inner.clone(),
+        )
+    }
+
+    fn subscribe(&self, observer: Arc<dyn Observer>) -> Subscription {
+        self.inner.observers.subscribe(observer)
+    }
+
+    fn memory(&self) -> MemoryUse {
+        self.inner.memory.usage()
+    }
+
+    fn close(&self) {
+        self.inner.shut();
+    }
+}
+
+impl Drop for ThreadScheduler {
+    fn drop(&mut self) {
+        if self.owner {
+            self.inner.shut();
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! The monitor: a thread that looks in now and then while runs are on. It wakes workers when a long task keeps one busy while
+//! others wait behind it, and tells observers how far the runs are.
+
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+use kvern_core::events::{Event, Interest};
+
+use super::Inner;
+
+const SHORTEST: Duration = Duration::from_micros(200);
+const LONGEST: Duration = Duration::from_millis(2);
+/// Between two progress events of a run.
+const PROGRESS: Duration = Duration::from_millis(100);
+/// A worker that has run fewer tasks than this since the last look (at least 200 us ago) runs long ones.
+const FEW: u64 = 100;
+
+#[derive(Clone, Copy, PartialEq)]
+enum State {
+    /// No thread yet.
+    New,
+    Idle,
+    Watching,
+    Stopped,
+}
+
+pub(super) struct Monitor {
+    owner: Weak<Inner>,
+    shared: Arc<(Mutex<State>, Condvar)>,
+}
+
+impl Monitor {
+    pub(super) fn new(owner: Weak<Inner>) -> Self {
+        Self {
+            owner,
+            shared: Arc::new((Mutex::new(State::New), Condvar::new())),
+        }
+    }
+
+    /// Looks in from now on, until no run is left.
+    pub(super) fn watch(&self) {
+        let mut state = self.shared.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match *state {
+            State::Watching | State::Stopped => {}
+            State::Idle => {
+                *state = State::Watching;
+                self.shared.1.notify_one();
+            }
+            State::New => {
+                let (owner, shared) = (self.owner.clone(), self.shared.clone());
+                let started = std::thread::Builder::new()
+                    .name("kvern-monitor".into())
+                    .spawn(move || watch(&owner, &shared));
+                // Without it runs are slower to spread, but right.
+                if started.is_ok() {
+                    *state = State::Watching;
+                }
+            }
+        }
+    }
+
+    pub(super) fn stop(&self) {
+        *self.shared.0.lock().unwrap_or_else(PoisonError::into_inner) = State::Stopped;
+        self.shared.1.notify_one();
+    }
+}
+
+fn watch(owner: &Weak<Inner>, shared: &(Mutex<State>, Condvar)) {
+    let mut pause = SHORTEST;
+    let mut told = Instant::now();
+    loop {
+        {
+            let mut state = shared.0.lock().unwrap_or_else(PoisonError::into_inner);
+            while *state == State::Idle {
+                state = shared.1.wait(state).unwrap_or_else(PoisonError::into_inner);
+                pause = SHORTEST;
+            }
+            if *state == State::Stopped {
+                return;
+            }
+            state = shared
+                .1
+                .wait_timeout(state, pause)
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
+            if *state == State::Stopped {
+                return;
+            }
+        }
+        pause = (pause * 2).min(LONGEST);
+        let Some(inner) = owner.upgrade() else { return };
+        let jobs = inner.lock_jobs().clone();
+        let tell = told.elapsed() >= PROGRESS;
+        for job in &jobs {
+            let ran = job.ran.load(Ordering::Relaxed);
+            let few = ran - job.looked.swap(ran, Ordering::Relaxed) < FEW;
+            if (few || !job.is_tiny()) && job.is_runnable() {
+                inner.wake(inner.workers.load(Ordering::SeqCst) + 1);
+            }
+            if tell && !job.run.is_ended() {
+                let event = Event::Progress {
+                    run: job.run.id,
+                    progress: job.run.progress_now(),
+                };
+                inner.observers.tell(Interest::Runs, &event);
+            }
+        }
+        if tell {
+            told = Instant::now();
+        }
+        if jobs.is_empty() {
+            let mut state = shared.0.lock().unwrap_or_else(PoisonError::into_inner);
+            // A submit between the look above and this line has put its run into the list before it called `watch`.
+            if *state == State::Watching && inner.lock_jobs().is_empty() {
+                *state = State::Idle;
+            }
+        }
+    }
+}
