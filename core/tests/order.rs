@@ -69,7 +69,7 @@ fn canonical_graphs_peak_no_higher_than_dask() {
             ours[1],
             theirs[1]
         );
-        let strictly = g.name == "climatology";
+        let strictly = ["climatology", "butterfly", "covariance"].contains(&g.name);
         if ours[0] > theirs[0] || ours[1] > theirs[1] || strictly && ours[0] == theirs[0] {
             worse.push(format!("{} {}: {ours:?}, dask {theirs:?}", g.name, g.size));
         }
@@ -114,17 +114,18 @@ fn sizes_steer_the_order() {
             bytes: 1003
         }
     );
-    // 2 and 3 expand what 0 and 1 hold: running them as soon as they are ready would be dear.
-    let bytes = [1, 1, 1000, 1000, 1, 1, 1];
-    let dep_off = [0, 0, 0, 1, 2, 3, 4, 6];
-    let deps = [0, 1, 2, 3, 4, 5];
+    // 0 is read by 2 and 6. 4 reads 1, 2 and 3, 5 sums it up, 7 joins 5 and 6. Once 2 has run, 6
+    // would free 0, but 4 and 6 are big: the two must not be alive together.
+    let bytes = [1, 1, 1, 1, 1000, 1, 1000, 1];
+    let dep_off = [0, 0, 0, 1, 1, 4, 5, 6, 8];
+    let deps = [0, 1, 2, 3, 4, 0, 6, 5];
     let dag = Dag {
         dep_off: &dep_off,
         deps: &deps,
         bytes: &bytes,
-        outputs: &[6],
+        outputs: &[7],
     };
-    assert_eq!(peak(&dag, &order(&dag), true).bytes, 1002);
+    assert_eq!(peak(&dag, &order(&dag), true).bytes, 1004);
 }
 
 #[test]
@@ -281,7 +282,7 @@ fn slow_peak(dag: &Dag<'_>, position: &[u32], hold: bool) -> Peak {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(256))]
+    #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn random_graphs_are_ordered_validly((g, bytes, outputs) in any_graph()) {

@@ -6,8 +6,9 @@
 //! looked for among the readers of what is alive. Walks differ in how they break ties and in
 //! how far ahead they run; no single one is best on every graph. So a few are tried, each is measured
 //! while it goes, given up once it cannot win, and the lowest peak is taken. How many depends on the
-//! size alone: all of them up to some thousands of tasks, three on large graphs. Time and memory are
-//! linear in tasks and edges (about 40 bytes a task and 4 an edge while they go) and nothing recurses.
+//! size alone: all of them up to some thousands of tasks, three on large graphs. Time is linear in
+//! tasks and edges but for the sorting of outputs and of each task's inputs; so is memory, about 40
+//! bytes a task and 4 an edge while it goes. Nothing recurses.
 //!
 //! The aim, tasks that free memory first and few roots loaded ahead, is that of `dask.order`, whose
 //! peaks on the canonical graphs are recorded in `tests/data/dask_order.json` and never exceeded.

@@ -433,6 +433,23 @@ pub(crate) fn all() -> Vec<Graph> {
         butterfly(8),
         covariance(6, 2),
         covariance(40, 6),
+        // Too large for more than a few walks.
+        map_reduce(3000, 3),
+        stencil_1d(1000, 30),
+        stencil_2d(40, 1),
+        stencil_2d(20, 4),
+        shuffle(120, 120),
+        climatology(20, 20, 12),
+        climatology_by_month(10, 40, 12),
+        tall_skinny_svd(4000),
+        matmul(24, 24, 24),
+        matmul(10, 40, 30),
+        rechunk_sum(150, 150),
+        standardise(4000),
+        scan_blelloch(4096),
+        cholesky(40),
+        butterfly(11),
+        covariance(200, 20),
     ]
 }
 
