@@ -236,7 +236,7 @@ impl From<&Error> for ErrorRecord {
 struct RemoteCause {
     words: String,
     #[source]
-    next: Option<Box<RemoteCause>>,
+    next: Option<Box<Self>>,
 }
 
 impl From<ErrorRecord> for Error {

@@ -2,7 +2,7 @@
 //!
 //! Where to look: a collection builds [`layer::Layer`]s, a [`Graph`] gathers them, [`Plan`] checks and optimises it, a
 //! [`Scheduler`] runs it and answers with a [`Run`], whose results are [`Value`]s behind [`Handle`]s. What the tasks do is named by
-//! [`OpRef`]s and found in a [`Registry`]. [`reference`] runs any graph in the plainest way and is the oracle of every test.
+//! [`OpRef`]s and found in a [`Registry`]. [`mod@reference`] runs any graph in the plainest way and is the oracle of every test.
 
 pub mod annotations;
 pub mod blocks;

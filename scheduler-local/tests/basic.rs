@@ -217,8 +217,8 @@ fn seeds_explore_orders_and_repeat_them() {
             .collect();
         let total = delayed(|v: &Vec<i64>| v.iter().sum::<i64>()).call((&parts,));
         assert_eq!(s.compute(&total).unwrap(), 190);
-        let order = log.lock().unwrap().clone();
-        order
+        
+        log.lock().unwrap().clone()
     };
     assert_eq!(order("sync://"), order("sync://"));
     assert_eq!(order("sync://?seed=3"), order("sync://?seed=3"));

@@ -61,7 +61,7 @@ impl BlockArg {
         for (a, &n) in self.axes.iter().zip(self.grid.counts()) {
             match a {
                 AxisMap::Out(d) if out.counts().get(*d as usize) == Some(&n) => {
-                    used[*d as usize] += 1
+                    used[*d as usize] += 1;
                 }
                 AxisMap::Fixed(0) if n == 1 => {}
                 _ => return false,
@@ -256,7 +256,7 @@ fn push_blocks(arg: &BlockArg, coords: &[u32], axis: usize, index: u64, out: &mu
             axis + 1,
             index * u64::from(n) + u64::from(c),
             out,
-        )
+        );
     };
     match map {
         AxisMap::Out(d) => go(coords[*d as usize]),

@@ -132,7 +132,7 @@ inventory::collect!(LayerEntry);
 pub struct Layer {
     key: Key,
     kind: Arc<dyn LayerKind>,
-    inputs: Vec<Arc<Layer>>,
+    inputs: Vec<Arc<Self>>,
     annotations: Option<Arc<Annotations>>,
     meta: Option<Arc<Meta>>,
 }

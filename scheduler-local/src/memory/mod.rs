@@ -85,13 +85,13 @@ impl Memory {
     }
 
     pub(crate) fn usage(&self) -> MemoryUse {
-        let mut usage = MemoryUse::default();
-        usage.live = self.live.load(Ordering::Relaxed);
-        usage.peak = self.peak.load(Ordering::Relaxed);
-        usage.held = self.held.load(Ordering::Relaxed);
-        usage.spilled = self.lock_file().as_ref().map_or(0, SpillFile::used);
-        usage.spilled_total = self.spilled_total.load(Ordering::Relaxed);
-        usage
+        MemoryUse {
+            live: self.live.load(Ordering::Relaxed),
+            peak: self.peak.load(Ordering::Relaxed),
+            held: self.held.load(Ordering::Relaxed),
+            spilled: self.lock_file().as_ref().map_or(0, SpillFile::used),
+            spilled_total: self.spilled_total.load(Ordering::Relaxed),
+        }
     }
 
     fn lock_file(&self) -> std::sync::MutexGuard<'_, Option<SpillFile>> {

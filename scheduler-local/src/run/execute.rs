@@ -254,11 +254,11 @@ impl RunCore {
         debug_assert!(scratch.inputs.is_empty());
         for &d in self.tasks.deps(task) {
             let slot = &self.slots[d as usize];
-            // SAFETY: the task holds a unit of each input for each time that it reads it; the inputs are filled, since its
-            // pending count came down to 0 through them.
             let taken = if keep {
                 None
             } else {
+                // SAFETY: the task holds a unit of each input for each time that it reads it; the inputs are filled, since
+                // its pending count came down to 0 through them.
                 unsafe { slot.take_if_sole() }
             };
             let value = match taken {

@@ -268,15 +268,20 @@ impl RunCore {
 
     /// How far the run is. A cancelled run counts what will never run as failed once it is over.
     pub(crate) fn progress_now(&self) -> Progress {
-        let mut p = Progress::default();
-        p.total = self.tasks.len() as u64;
+        let total = self.tasks.len() as u64;
         let left = self.remaining.load(Ordering::Acquire) as u64;
-        p.failed = self.failed.load(Ordering::Relaxed);
-        p.done = p.total.saturating_sub(left).saturating_sub(p.failed);
-        if self.is_ended() {
-            p.failed = p.total - p.done;
+        let failed = self.failed.load(Ordering::Relaxed);
+        let done = total.saturating_sub(left).saturating_sub(failed);
+        let failed = if self.is_ended() {
+            total - done
+        } else {
+            failed
+        };
+        Progress {
+            total,
+            done,
+            failed,
         }
-        p
     }
 
     /// Wakes those who wait on this run.

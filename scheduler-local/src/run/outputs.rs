@@ -111,7 +111,9 @@ impl Outputs {
             return Some(unsafe { slot.look(copy_out) });
         }
         run.cancel.is_cancelled().then(|| {
-            Err(run.first_error().cloned().unwrap_or_else(cancelled)).map_err(as_cancelled)
+            Err(as_cancelled(
+                run.first_error().cloned().unwrap_or_else(cancelled),
+            ))
         })
     }
 }
