@@ -25,7 +25,7 @@ pub struct SyncOptions {
     pub no_spill: bool,
 }
 
-/// The deterministic backend. See the [module](self).
+/// The deterministic backend: `sync://`. Everything runs inside `submit`; with a seed it explores other orders reproducibly.
 pub struct SyncScheduler {
     inner: Arc<Inner>,
 }

@@ -1,6 +1,6 @@
 //! The memory of results: counted, kept under a budget, spilled to disk where it must be.
 //!
-//! Every backend of this crate has one [`Memory`]. Bytes are those that values count themselves ([`Value::nbytes`]); nothing is
+//! Every backend of this crate has one `Memory`. Bytes are those that values count themselves ([`Value::nbytes`](kvern_core::Value::nbytes)); nothing is
 //! guessed from the resident set.
 
 mod cell;

@@ -45,7 +45,7 @@ pub struct ThreadOptions {
     pub spill_limit: Option<u64>,
 }
 
-/// The threaded backend. See the [module](self).
+/// The threaded backend: `threads://`. Idle workers end their loop, so that rayon work inside kernels finds the threads.
 pub struct ThreadScheduler {
     inner: Arc<Inner>,
     /// Whether dropping this closes the backend (not for the views that tasks get).
