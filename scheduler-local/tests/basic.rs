@@ -217,7 +217,7 @@ fn seeds_explore_orders_and_repeat_them() {
             .collect();
         let total = delayed(|v: &Vec<i64>| v.iter().sum::<i64>()).call((&parts,));
         assert_eq!(s.compute(&total).unwrap(), 190);
-        
+
         log.lock().unwrap().clone()
     };
     assert_eq!(order("sync://"), order("sync://"));
