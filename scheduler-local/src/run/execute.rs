@@ -159,32 +159,26 @@ impl RunCore {
         } else {
             None
         };
-        let retries = annotations.map_or(0, |a| a.retries);
-        let mut attempt = 0;
+        let mut left = annotations.map_or(0, |a| a.retries);
         loop {
-            let result = self.attempt(task, worker, scratch, annotations, attempt < retries);
+            let result = self.attempt(task, worker, scratch, annotations, left > 0);
             self.put_down(scratch);
-            match result {
-                Err(e) if attempt < retries && is_retryable(&e) && !self.cancel.is_cancelled() => {
-                    attempt += 1;
-                    let event = Event::TaskFailed {
-                        run: self.id,
-                        error: e,
-                        retried: true,
-                    };
-                    self.observers.tell(Interest::Runs, &event);
-                }
-                Err(e) => {
-                    let event = Event::TaskFailed {
-                        run: self.id,
-                        error: e.clone(),
-                        retried: false,
-                    };
-                    self.observers.tell(Interest::Runs, &event);
-                    return Err(e);
-                }
-                ok => return ok,
+            let Err(error) = result else { return result };
+            // The failure of an input was told when it happened, and trying again cannot help.
+            if error.task().is_some_and(|t| t.key != self.tasks.key(task)) {
+                return Err(error);
             }
+            let retried = left > 0 && is_retryable(&error) && !self.cancel.is_cancelled();
+            let event = Event::TaskFailed {
+                run: self.id,
+                error: error.clone(),
+                retried,
+            };
+            self.observers.tell(Interest::Runs, &event);
+            if !retried {
+                return Err(error);
+            }
+            left -= 1;
         }
     }
 

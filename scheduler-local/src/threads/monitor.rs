@@ -95,7 +95,8 @@ fn watch(owner: &Weak<Inner>, shared: &(Mutex<State>, Condvar)) {
         for job in &jobs {
             let ran = job.ran.load(Ordering::Relaxed);
             let few = ran - job.looked.swap(ran, Ordering::Relaxed) < FEW;
-            if (few || !job.is_tiny()) && job.is_runnable() {
+            // Tasks that wait for memory count too: a try now and then costs little and nothing can be forgotten.
+            if (few || !job.is_tiny()) && job.surplus() > 0 {
                 inner.wake(inner.workers.load(Ordering::SeqCst) + 1);
             }
             if tell && !job.run.is_ended() {
