@@ -82,7 +82,10 @@ fn walk(workspace: &Workspace, steps: &[Command], keep_going: bool) -> Vec<Outco
             Ok(Done::Ran) => println!("== {}: {:.1} s", step.name, took.as_secs_f64()),
             Ok(Done::Skipped(why)) => println!("== {}: skipped: {why}", step.name),
             // Here, below the step's own output, and again in the table: logs are read from both ends.
-            Err(failure) => println!("== {}: FAILED: {failure}", step.name),
+            Err(failure) => {
+                let seconds = took.as_secs_f64();
+                println!("== {}: FAILED after {seconds:.1} s: {failure}", step.name);
+            }
         }
         let stop = verdict.is_err() && !keep_going;
         outcomes.push(Outcome {

@@ -1,4 +1,4 @@
-//! The files that may break a rule of [`sources`](super::sources), and why.
+//! The files that may break a rule of [`super::sources`], and why.
 
 use super::sources::{self, MAX_LINES};
 use crate::workspace::Workspace;
