@@ -71,25 +71,32 @@ impl<K: Bin> Body for BinLoop<K> {
 }
 
 struct WhereLoop<T>(PhantomData<T>);
-impl<T: Copy> Body for WhereLoop<T> {
-    type Args = Args;
+// Both values are loaded and mixed by a mask; a plain choice is compiled to a gather through chosen addresses.
+macro_rules! where_loop {
+    ($($t:ty),*) => { $(
+        impl Body for WhereLoop<$t> {
+            type Args = Args;
 
-    #[inline(always)]
-    unsafe fn run<const FMA: bool>(args: Args) {
-        // SAFETY: the first operand is bool, read as the bytes 0 and 1 that it is made of.
-        let (c, out) = unsafe { slices::<u8, T>(args) };
-        // SAFETY: the caller's promise covers both values, n elements each.
-        let (a, b) = unsafe {
-            (
-                std::slice::from_raw_parts(args.b.cast::<T>(), args.n),
-                std::slice::from_raw_parts(args.c.cast::<T>(), args.n),
-            )
-        };
-        for (((o, &c), &x), &y) in out.iter_mut().zip(c).zip(a).zip(b) {
-            o.write(if c != 0 { x } else { y });
+            #[inline(always)]
+            unsafe fn run<const FMA: bool>(args: Args) {
+                // SAFETY: the first operand is bool, read as the bytes 0 and 1 that it is made of.
+                let (c, out) = unsafe { slices::<u8, $t>(args) };
+                // SAFETY: the caller's promise covers both values, n elements each.
+                let (a, b) = unsafe {
+                    (
+                        std::slice::from_raw_parts(args.b.cast::<$t>(), args.n),
+                        std::slice::from_raw_parts(args.c.cast::<$t>(), args.n),
+                    )
+                };
+                for (((o, &c), &x), &y) in out.iter_mut().zip(c).zip(a).zip(b) {
+                    let mask = <$t>::from(c).wrapping_neg();
+                    o.write((x & mask) | (y & !mask));
+                }
+            }
         }
-    }
+    )* };
 }
+where_loop!(u8, u16, u32, u64);
 
 struct CastLoop<A, B>(PhantomData<(A, B)>);
 impl<A: CastTo<B> + Copy, B: Copy> Un for CastLoop<A, B> {

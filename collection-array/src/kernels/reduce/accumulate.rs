@@ -10,6 +10,34 @@ use crate::dtype::{Element, each_variant};
 /// Rows that are added up together before the accumulators are touched.
 pub(crate) const GROUP: usize = 4;
 
+/// What [`Accumulate::short_rows`] eats.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ShortRows {
+    pub(crate) x: *const u8,
+    pub(crate) itemsize: usize,
+    pub(crate) rows: usize,
+    pub(crate) n: usize,
+    pub(crate) at: usize,
+    pub(crate) step: usize,
+    pub(crate) index: u64,
+    pub(crate) pitch: u64,
+}
+
+impl ShortRows {
+    /// The rows as slices.
+    ///
+    /// # Safety
+    /// `x` is valid for all the rows, whose elements are of `T`.
+    pub(crate) unsafe fn each<'a, T: 'a>(self) -> impl Iterator<Item = (usize, &'a [T])> {
+        (0..self.rows).map(move |r| {
+            // SAFETY: the caller promises the rows.
+            let row =
+                unsafe { std::slice::from_raw_parts(self.x.cast::<T>().add(r * self.n), self.n) };
+            (self.at + r * self.step, row)
+        })
+    }
+}
+
 /// Accumulators of one reduction. Tiles come as raw pointers to elements of the reduction's working dtype.
 pub(crate) trait Accumulate {
     /// Eats `n` elements at `x` that all go to output `at`; the first has position `index` among the reduced ones.
@@ -23,6 +51,26 @@ pub(crate) trait Accumulate {
     /// # Safety
     /// There are at most [`GROUP`] rows, and each is valid for `n` elements of the working dtype.
     unsafe fn rows(&mut self, at: usize, rows: &[*const u8], n: usize, index: u64, step: u64);
+
+    /// Eats `rows` short rows of `n` elements that follow one another at `x`: row `r` goes to output `at + r * step`, and its
+    /// first element has position `index + r * pitch`.
+    ///
+    /// # Safety
+    /// `x` is valid for all the rows.
+    unsafe fn short_rows(&mut self, run: ShortRows) {
+        for r in 0..run.rows {
+            let x = run.x.wrapping_add(r * run.n * run.itemsize);
+            // SAFETY: the caller promises the rows.
+            unsafe {
+                self.segment(
+                    run.at + r * run.step,
+                    x,
+                    run.n,
+                    run.index + r as u64 * run.pitch,
+                )
+            };
+        }
+    }
 
     /// New accumulators of this kind for `outputs` elements.
     fn fresh(&self, outputs: usize) -> Box<dyn Accumulate>;

@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 use super::super::chunk::AnyVec;
 use super::super::level::{Body, Level, clone_for};
 use super::accumulate::{Accumulate, Finished, GROUP};
-use super::sums::{RowArgs, SegmentArgs};
+use super::sums::{RowArgs, SegmentArgs, call_rows};
 use crate::dtype::{DType, Element, with_dtype};
 
 /// Elements with an order; `bool` is handled as the byte that it is.
@@ -18,10 +18,12 @@ trait Lane: Element {
     /// As the kernels order it.
     fn below(self, other: Self) -> bool;
     fn is_nan(self) -> bool;
+    /// The better one, or a NaN if there is one, without a branch: what the vector loops are made of.
+    fn lane<const MIN: bool>(held: Self, v: Self) -> Self;
 }
 
 macro_rules! lanes {
-    ($($t:ty: $bottom:expr, $top:expr, |$v:ident| $nan:expr, $below:expr;)*) => { $(
+    ($($t:tt: $bottom:expr, $top:expr, |$v:ident| $nan:expr, $below:expr;)*) => { $(
         impl Lane for $t {
             const TOP: Self = $top;
             const BOTTOM: Self = $bottom;
@@ -29,8 +31,15 @@ macro_rules! lanes {
             fn below(self, other: Self) -> bool { let f: fn($t, $t) -> bool = $below; f(self, other) }
             #[inline(always)]
             fn is_nan(self) -> bool { let $v = self; $nan }
+            #[inline(always)]
+            fn lane<const MIN: bool>(held: Self, v: Self) -> Self { lanes!(@lane $t, held, v) }
         }
     )* };
+    (@lane bool, $held:ident, $v:ident) => { if MIN { $held & $v } else { $held | $v } };
+    // A NaN that is held is beaten by nothing but another one.
+    (@lane $t:ty, $held:ident, $v:ident) => {
+        if beats::<$t, MIN>($v, $held) | $v.is_nan() { $v } else { $held }
+    };
 }
 lanes! {
     bool: false, true, |_v| false, |a, b| !a & b;
@@ -65,64 +74,71 @@ fn better<T: Lane, const MIN: bool>(a: T, b: T) -> T {
     }
 }
 
+/// The best of `x`, or the first NaN in it.
+#[inline(always)]
+fn best_of<T: Lane, const MIN: bool, const LANES: usize>(x: &[T]) -> T {
+    let mut lanes = [start::<T, MIN>(); LANES];
+    let (whole, rest) = x.as_chunks::<LANES>();
+    for chunk in whole {
+        for i in 0..LANES {
+            lanes[i] = T::lane::<MIN>(lanes[i], chunk[i]);
+        }
+    }
+    let best = lanes
+        .iter()
+        .chain(rest)
+        .fold(start::<T, MIN>(), |best, &v| T::lane::<MIN>(best, v));
+    if best.is_nan() {
+        return x.iter().copied().find(|v| v.is_nan()).unwrap_or(best);
+    }
+    best
+}
+
 struct ExtremeSegment<T, const MIN: bool>(PhantomData<T>);
 impl<T: Lane, const MIN: bool> Body for ExtremeSegment<T, MIN> {
     type Args = SegmentArgs;
 
     #[inline(always)]
     unsafe fn run<const FMA: bool>(args: SegmentArgs) {
-        // As many lanes as fill four vectors of 64 bytes hide the latency of a comparison.
-        const LANES: usize = 64;
+        // Four vectors of 64 bytes hide the latency of a comparison.
+        const VECTORS: usize = 256;
         // SAFETY: the caller promises n elements at x, and room for one value.
         let x = unsafe { std::slice::from_raw_parts(args.x.cast::<T>(), args.n) };
-        let mut lanes = [start::<T, MIN>(); LANES];
-        let mut nan = [false; LANES];
-        let (whole, rest) = x.as_chunks::<LANES>();
-        for chunk in whole {
-            for i in 0..LANES {
-                let v = chunk[i];
-                lanes[i] = if beats::<T, MIN>(v, lanes[i]) {
-                    v
-                } else {
-                    lanes[i]
-                };
-                nan[i] |= v.is_nan();
-            }
-        }
-        let mut best = start::<T, MIN>();
-        let mut any_nan = nan.contains(&true);
-        for &v in lanes.iter().chain(rest) {
-            best = if beats::<T, MIN>(v, best) { v } else { best };
-            any_nan |= v.is_nan();
-        }
-        if any_nan {
-            best = x.iter().copied().find(|v| v.is_nan()).unwrap_or(best);
-        }
+        let best = match VECTORS / size_of::<T>() {
+            256 => best_of::<T, MIN, 256>(x),
+            128 => best_of::<T, MIN, 128>(x),
+            64 => best_of::<T, MIN, 64>(x),
+            _ => best_of::<T, MIN, 32>(x),
+        };
         // SAFETY: as above.
         unsafe { args.out.cast::<T>().write(best) };
     }
 }
 
-struct ExtremeRow<T, const MIN: bool>(PhantomData<T>);
-impl<T: Lane, const MIN: bool> Body for ExtremeRow<T, MIN> {
+struct ExtremeRows<T, const MIN: bool, const K: usize>(PhantomData<T>);
+impl<T: Lane, const MIN: bool, const K: usize> Body for ExtremeRows<T, MIN, K> {
     type Args = RowArgs;
 
     #[inline(always)]
     unsafe fn run<const FMA: bool>(args: RowArgs) {
-        // SAFETY: the caller promises a row and accumulators of n elements, which do not overlap.
-        let (x, acc) = unsafe {
+        let n = args.n;
+        // SAFETY: the caller promises K rows and accumulators of n elements, which do not overlap.
+        let (rows, acc) = unsafe {
             (
-                std::slice::from_raw_parts(args.x[0].cast::<T>(), args.n),
-                std::slice::from_raw_parts_mut(args.acc.cast::<T>(), args.n),
+                args.x.map(|p| std::slice::from_raw_parts(p.cast::<T>(), n)),
+                std::slice::from_raw_parts_mut(args.acc.cast::<T>(), n),
             )
         };
-        for (a, &v) in acc.iter_mut().zip(x) {
-            // A NaN that is held is beaten by nothing but another one.
-            *a = if beats::<T, MIN>(v, *a) | v.is_nan() {
-                v
-            } else {
-                *a
-            };
+        let [r0, r1, r2, r3] = rows;
+        let (r0, r1, r2, r3) = (&r0[..n], &r1[..n], &r2[..n], &r3[..n]);
+        for j in 0..n {
+            let mut v = T::lane::<MIN>(acc[j], r0[j]);
+            if K == GROUP {
+                v = T::lane::<MIN>(v, r1[j]);
+                v = T::lane::<MIN>(v, r2[j]);
+                v = T::lane::<MIN>(v, r3[j]);
+            }
+            acc[j] = v;
         }
     }
 }
@@ -130,6 +146,7 @@ impl<T: Lane, const MIN: bool> Body for ExtremeRow<T, MIN> {
 struct Extreme<T, const MIN: bool> {
     acc: Vec<T>,
     segment: unsafe fn(SegmentArgs),
+    rows: unsafe fn(RowArgs),
     row: unsafe fn(RowArgs),
     level: Level,
 }
@@ -139,7 +156,8 @@ impl<T: Lane, const MIN: bool> Extreme<T, MIN> {
         Self {
             acc: vec![start::<T, MIN>(); outputs],
             segment: clone_for::<ExtremeSegment<T, MIN>>(level),
-            row: clone_for::<ExtremeRow<T, MIN>>(level),
+            rows: clone_for::<ExtremeRows<T, MIN, GROUP>>(level),
+            row: clone_for::<ExtremeRows<T, MIN, 1>>(level),
             level,
         }
     }
@@ -161,17 +179,14 @@ impl<T: Lane, const MIN: bool> Accumulate for Extreme<T, MIN> {
 
     unsafe fn rows(&mut self, at: usize, rows: &[*const u8], n: usize, _index: u64, _step: u64) {
         let acc: *mut u8 = self.acc[at..at + n].as_mut_ptr().cast();
-        for &x in rows {
-            // SAFETY: the caller promises the row; the accumulators have been sliced to n elements.
-            unsafe {
-                (self.row)(RowArgs {
-                    x: [x; GROUP],
-                    n,
-                    acc,
-                    aux: acc,
-                })
-            };
-        }
+        let args = RowArgs {
+            x: [rows[0]; GROUP],
+            n,
+            acc,
+            aux: acc,
+        };
+        // SAFETY: the caller promises the rows; the accumulators have been sliced to n elements.
+        unsafe { call_rows(self.rows, self.row, rows, args) };
     }
 
     fn fresh(&self, outputs: usize) -> Box<dyn Accumulate> {

@@ -197,8 +197,8 @@ pub fn reduce_chunk_at(
     let outputs: usize = kept.iter().map(|&a| shape[a]).product();
     let dtype = program.dtype();
     let working = program.cast(reduce.working_dtype(dtype));
-    let mut acc = accumulator(reduce, working.dtype(), outputs, level);
     let count: usize = through.iter().map(|&a| shape[a]).product();
+    let mut acc = accumulator(reduce, working.dtype(), outputs, count, level);
     if outputs > 0 && count > 0 {
         let mut tiles = Tiles::new(&working, inputs, &space, level)?;
         walk::walk(&mut tiles, &space, inputs.len(), acc.as_mut());
@@ -291,11 +291,20 @@ fn globalise(index: &mut [i64], shape: &[usize], through: &[usize], origin: &Ori
     }
 }
 
-fn accumulator(reduce: Reduce, d: DType, outputs: usize, level: Level) -> Box<dyn Accumulate> {
+/// Sums of no more elements than this are added up without keeping rounding errors aside.
+const FEW: usize = 64;
+
+fn accumulator(
+    reduce: Reduce,
+    d: DType,
+    outputs: usize,
+    count: usize,
+    level: Level,
+) -> Box<dyn Accumulate> {
     match reduce {
         Reduce::Sum if matches!(d, DType::Bool) => Box::new(sums::Count::new(outputs, level)),
         Reduce::CountNonzero => Box::new(sums::Count::new(outputs, level)),
-        Reduce::Sum | Reduce::Mean => sums::sum(d, outputs, level),
+        Reduce::Sum | Reduce::Mean => sums::sum(d, outputs, count <= FEW, level),
         Reduce::Prod => sums::product(d, outputs, level),
         Reduce::Var { .. } | Reduce::Std { .. } => Box::new(moments::Moments::new(outputs, level)),
         Reduce::Min | Reduce::All => extremes::extreme(d, outputs, level, true),

@@ -7,7 +7,7 @@
 use std::any::Any;
 
 use super::super::level::{Body, Level, clone_for};
-use super::accumulate::{Accumulate, Finished};
+use super::accumulate::{Accumulate, Finished, GROUP};
 
 const LANES: usize = 32;
 
@@ -76,36 +76,48 @@ fn lanes_sum(x: &[f64], f: impl Fn(f64) -> f64) -> f64 {
 
 #[derive(Clone, Copy)]
 struct RowArgs {
-    x: *const f64,
+    x: [*const f64; GROUP],
     n: usize,
     shift: *const f64,
     mean: *mut f64,
     m2: *mut f64,
-    /// One over the number of rows with this one.
-    inverse: f64,
+    /// One over the number of rows with each one.
+    inverse: [f64; GROUP],
 }
 
-struct Row;
-impl Body for Row {
+struct Rows<const K: usize>;
+impl<const K: usize> Body for Rows<K> {
     type Args = RowArgs;
 
     #[inline(always)]
     unsafe fn run<const FMA: bool>(args: RowArgs) {
         let n = args.n;
-        // SAFETY: the caller promises a row and three arrays of n elements, which do not overlap.
-        let (x, shift, mean, m2) = unsafe {
+        // SAFETY: the caller promises K rows and three arrays of n elements, which do not overlap.
+        let (rows, shift, mean, m2) = unsafe {
             (
-                std::slice::from_raw_parts(args.x, n),
+                args.x.map(|p| std::slice::from_raw_parts(p, n)),
                 std::slice::from_raw_parts(args.shift, n),
                 std::slice::from_raw_parts_mut(args.mean, n),
                 std::slice::from_raw_parts_mut(args.m2, n),
             )
         };
+        let [r0, r1, r2, r3] = rows;
+        let (r0, r1, r2, r3) = (&r0[..n], &r1[..n], &r2[..n], &r3[..n]);
         for j in 0..n {
-            let y = x[j] - shift[j];
-            let d = y - mean[j];
-            mean[j] += d * args.inverse;
-            m2[j] += d * (y - mean[j]);
+            let (mut m, mut s) = (mean[j], m2[j]);
+            let mut eat = |x: f64, inverse: f64| {
+                let y = x - shift[j];
+                let d = y - m;
+                m += d * inverse;
+                s += d * (y - m);
+            };
+            eat(r0[j], args.inverse[0]);
+            if K == GROUP {
+                eat(r1[j], args.inverse[1]);
+                eat(r2[j], args.inverse[2]);
+                eat(r3[j], args.inverse[3]);
+            }
+            (mean[j], m2[j]) = (m, s);
         }
     }
 }
@@ -119,6 +131,7 @@ pub(crate) struct Moments {
     mean: Vec<f64>,
     m2: Vec<f64>,
     segment: unsafe fn(SegmentArgs),
+    rows: unsafe fn(RowArgs),
     row: unsafe fn(RowArgs),
     level: Level,
 }
@@ -131,7 +144,8 @@ impl Moments {
             mean: vec![0.0; outputs],
             m2: vec![0.0; outputs],
             segment: clone_for::<Segment>(level),
-            row: clone_for::<Row>(level),
+            rows: clone_for::<Rows<GROUP>>(level),
+            row: clone_for::<Rows<1>>(level),
             level,
         }
     }
@@ -163,29 +177,34 @@ impl Accumulate for Moments {
     }
 
     unsafe fn rows(&mut self, at: usize, rows: &[*const u8], n: usize, _index: u64, _step: u64) {
-        for &x in rows {
-            // All outputs of a row have had equally many elements.
-            let count = self.count[at] + 1;
-            if count == 1 {
-                // SAFETY: the caller promises n elements of f64 in every row.
-                let first = unsafe { std::slice::from_raw_parts(x.cast::<f64>(), n) };
-                self.shift[at..at + n].copy_from_slice(first);
-            }
-            let shift = self.shift[at..at + n].as_ptr();
-            let mean = self.mean[at..at + n].as_mut_ptr();
-            let m2 = self.m2[at..at + n].as_mut_ptr();
-            let args = RowArgs {
-                x: x.cast(),
-                n,
-                shift,
-                mean,
-                m2,
-                inverse: 1.0 / count as f64,
-            };
-            // SAFETY: the caller promises the row; the accumulators have been sliced to n elements.
-            unsafe { (self.row)(args) };
-            self.count[at..at + n].fill(count);
+        // All outputs of a row have had equally many elements.
+        let before = self.count[at];
+        if before == 0 {
+            // SAFETY: the caller promises n elements of f64 in every row.
+            let first = unsafe { std::slice::from_raw_parts(rows[0].cast::<f64>(), n) };
+            self.shift[at..at + n].copy_from_slice(first);
         }
+        let mut args = RowArgs {
+            x: [rows[0].cast(); GROUP],
+            n,
+            shift: self.shift[at..at + n].as_ptr(),
+            mean: self.mean[at..at + n].as_mut_ptr(),
+            m2: self.m2[at..at + n].as_mut_ptr(),
+            inverse: std::array::from_fn(|i| 1.0 / (before + 1 + i as u64) as f64),
+        };
+        // SAFETY: the caller promises the rows; the accumulators have been sliced to n elements.
+        unsafe {
+            if let Ok(x) = <[*const u8; GROUP]>::try_from(rows) {
+                args.x = x.map(<*const u8>::cast);
+                (self.rows)(args);
+            } else {
+                for (&x, inverse) in rows.iter().zip(args.inverse) {
+                    (args.x, args.inverse) = ([x.cast(); GROUP], [inverse; GROUP]);
+                    (self.row)(args);
+                }
+            }
+        }
+        self.count[at..at + n].fill(before + rows.len() as u64);
     }
 
     fn fresh(&self, outputs: usize) -> Box<dyn Accumulate> {

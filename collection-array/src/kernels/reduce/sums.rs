@@ -8,7 +8,7 @@ use std::any::Any;
 use std::marker::PhantomData;
 
 use super::super::level::{Body, Level, clone_for};
-use super::accumulate::{Accumulate, Finished, GROUP};
+use super::accumulate::{Accumulate, Finished, GROUP, ShortRows};
 use crate::dtype::{DType, Element};
 
 /// Elements of one output.
@@ -174,6 +174,23 @@ impl<T: Copy, F: Fold<T>, const K: usize> Body for FoldRows<T, F, K> {
     }
 }
 
+/// A row too short for vectors that are set up and joined: four lanes hide the latency of an addition.
+#[inline(always)]
+fn fold_short<T: Copy, F: Fold<T>>(row: &[T]) -> T {
+    let mut lanes = [F::START; 4];
+    let (whole, rest) = row.as_chunks::<4>();
+    for chunk in whole {
+        for i in 0..4 {
+            lanes[i] = F::f(lanes[i], chunk[i]);
+        }
+    }
+    let tail = rest.iter().fold(F::START, |s, &v| F::f(s, v));
+    F::f(
+        F::f(F::f(lanes[0], lanes[2]), F::f(lanes[1], lanes[3])),
+        tail,
+    )
+}
+
 type SegmentLoop = unsafe fn(SegmentArgs);
 type RowLoop = unsafe fn(RowArgs);
 
@@ -237,6 +254,13 @@ impl Accumulate for SumF64 {
                 },
             )
         };
+    }
+
+    unsafe fn short_rows(&mut self, run: ShortRows) {
+        // SAFETY: the caller promises the rows.
+        for (at, row) in unsafe { run.each::<f64>() } {
+            self.add(at, fold_short::<f64, Add>(row));
+        }
     }
 
     fn fresh(&self, outputs: usize) -> Box<dyn Accumulate> {
@@ -348,6 +372,13 @@ impl<T: Element, F: Fold<T> + 'static> Accumulate for Folded<T, F> {
         };
     }
 
+    unsafe fn short_rows(&mut self, run: ShortRows) {
+        // SAFETY: the caller promises the rows.
+        for (at, row) in unsafe { run.each::<T>() } {
+            self.acc[at] = F::f(self.acc[at], fold_short::<T, F>(row));
+        }
+    }
+
     fn fresh(&self, outputs: usize) -> Box<dyn Accumulate> {
         Box::new(Self::new(outputs, self.signed, self.level))
     }
@@ -379,9 +410,10 @@ impl<T: Element, F: Fold<T> + 'static> Accumulate for Folded<T, F> {
     }
 }
 
-/// Sums of a working dtype: `f64`, `i64` or `u64`.
-pub(crate) fn sum(d: DType, outputs: usize, level: Level) -> Box<dyn Accumulate> {
+/// Sums of a working dtype: `f64`, `i64` or `u64`; `few` when rounding errors need not be kept aside.
+pub(crate) fn sum(d: DType, outputs: usize, few: bool, level: Level) -> Box<dyn Accumulate> {
     match d {
+        DType::F64 if few => Box::new(Folded::<f64, Add>::new(outputs, false, level)),
         DType::I64 => Box::new(Folded::<u64, Add>::new(outputs, true, level)),
         DType::U64 => Box::new(Folded::<u64, Add>::new(outputs, false, level)),
         _ => Box::new(SumF64::new(outputs, level)),

@@ -3,12 +3,15 @@
 use super::super::eval::tile_len;
 use super::super::space::Space;
 use super::super::tiles::{TILE, Tiles};
-use super::accumulate::{Accumulate, GROUP};
+use super::accumulate::{Accumulate, GROUP, ShortRows};
 
 /// Columns whose accumulators are kept at hand while rows are added to them: they fit the second-level cache.
 const PANEL: usize = 32 * TILE;
 /// Rows of fewer elements than this are taken many at a time when they are added up across.
 const NARROW: usize = TILE / 2;
+
+/// Rows of no more elements than this are handed over many at a time when each goes to one output.
+const SHORT: usize = 64;
 
 /// Eats the whole space. Operand `inputs` of it is the output position, the next the position among reduced elements.
 pub(crate) fn walk(tiles: &mut Tiles<'_>, space: &Space, inputs: usize, acc: &mut dyn Accumulate) {
@@ -24,12 +27,35 @@ fn along(tiles: &mut Tiles<'_>, space: &Space, inputs: usize, acc: &mut dyn Accu
     let (len, inner) = (space.len(), space.inner());
     let width = tiles.itemsize();
     let step = tile_len(space);
+    let nd = space.ndim();
+    let short = nd >= 2 && inner <= SHORT;
     let mut start = 0;
     while start < len {
         let n = step(start).min(len - start);
         // SAFETY: the tile is inside the space and no longer than TILE.
         let x = unsafe { tiles.tile(start, n, None) };
         let mut done = 0;
+        if short && start % inner == 0 && n % inner == 0 {
+            // Rows by the block, in which outputs are evenly spaced.
+            let block = space.dims[nd - 2];
+            while done < n {
+                let row = (start + done) / inner;
+                let rows = (block - row % block).min((n - done) / inner);
+                let run = ShortRows {
+                    x: x.wrapping_add(done * width),
+                    itemsize: width,
+                    rows,
+                    n: inner,
+                    at: space.row_offset(inputs, row) as usize,
+                    step: space.stride(inputs, nd - 2) as usize,
+                    index: space.row_offset(inputs + 1, row) as u64,
+                    pitch: space.stride(inputs + 1, nd - 2) as u64,
+                };
+                // SAFETY: the tile has `n` elements from `x` on.
+                unsafe { acc.short_rows(run) };
+                done += rows * inner;
+            }
+        }
         while done < n {
             let (row, col) = ((start + done) / inner, (start + done) % inner);
             let part = (inner - col).min(n - done);
