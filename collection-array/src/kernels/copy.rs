@@ -192,25 +192,78 @@ struct Plane {
     src_col: isize,
 }
 
+/// Columns and rows of a block: few enough pages on either side for the address translation cache.
+const BLOCK: usize = 64;
+
 /// # Safety
 /// Every position of the plane is valid on both sides.
 unsafe fn transpose<T: Copy>(dst: *mut T, src: *const T, p: Plane) {
-    // A cache line of the source on one side, four of the destination on the other.
-    let side = 64 / size_of::<T>().clamp(1, 16);
-    let wide = side * 4;
-    for r0 in (0..p.rows).step_by(side) {
-        let r1 = (r0 + side).min(p.rows);
-        for c0 in (0..p.cols).step_by(wide) {
-            let c1 = (c0 + wide).min(p.cols);
-            for r in r0..r1 {
-                for c in c0..c1 {
-                    // SAFETY: r and c are inside the plane.
+    // SAFETY: the caller's promise.
+    unsafe {
+        match size_of::<T>() {
+            1 | 2 | 4 => blocks::<T, 16>(dst, src, p),
+            _ => blocks::<T, 8>(dst, src, p),
+        }
+    }
+}
+
+/// # Safety
+/// As [`transpose`].
+unsafe fn blocks<T: Copy, const M: usize>(dst: *mut T, src: *const T, p: Plane) {
+    let whole = if p.dst_col == 1 {
+        (p.rows / M * M, p.cols / M * M)
+    } else {
+        (0, 0)
+    };
+    for r0 in (0..whole.0).step_by(BLOCK) {
+        for c0 in (0..whole.1).step_by(BLOCK) {
+            for c in (c0..(c0 + BLOCK).min(whole.1)).step_by(M) {
+                for r in (r0..(r0 + BLOCK).min(whole.0)).step_by(M) {
+                    // SAFETY: M rows and columns from here on are inside the plane.
                     unsafe {
-                        *dst.offset(r as isize * p.dst_row + c as isize * p.dst_col) =
-                            *src.offset(r as isize + c as isize * p.src_col);
+                        square::<T, M>(
+                            dst.offset(r as isize * p.dst_row + c as isize),
+                            p.dst_row,
+                            src.offset(r as isize + c as isize * p.src_col),
+                            p.src_col,
+                        );
                     }
                 }
             }
+        }
+    }
+    // What is left below and to the right of the whole squares.
+    for (rows, cols) in [(whole.0..p.rows, 0..p.cols), (0..whole.0, whole.1..p.cols)] {
+        for r in rows {
+            for c in cols.clone() {
+                // SAFETY: r and c are inside the plane.
+                unsafe {
+                    *dst.offset(r as isize * p.dst_row + c as isize * p.dst_col) =
+                        *src.offset(r as isize + c as isize * p.src_col);
+                }
+            }
+        }
+    }
+}
+
+/// Transposes M by M elements through registers, so that each cache line is met once on either side.
+///
+/// # Safety
+/// M rows of M elements are valid at `src` and at `dst`, with the given distances between rows.
+#[inline(always)]
+unsafe fn square<T: Copy, const M: usize>(
+    dst: *mut T,
+    dst_row: isize,
+    src: *const T,
+    src_row: isize,
+) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let from: [[T; M]; M] =
+            std::array::from_fn(|c| src.offset(c as isize * src_row).cast::<[T; M]>().read());
+        for r in 0..M {
+            let row: [T; M] = std::array::from_fn(|c| from[c][r]);
+            dst.offset(r as isize * dst_row).cast::<[T; M]>().write(row);
         }
     }
 }

@@ -123,6 +123,46 @@ pub(crate) fn walking_order(
     }
 }
 
+/// The inputs with those that would be walked across their memory copied into walking order; none if there are none.
+///
+/// A tile of such an input touches as many cache lines as it has elements; a blocked copy touches each line once.
+pub(crate) fn turn(
+    inputs: &[AnyChunk],
+    strides: &[Vec<isize>],
+    axes: &[usize],
+    shape: &[usize],
+) -> Option<Vec<AnyChunk>> {
+    let inner = axes.iter().rev().copied().find(|&a| shape[a] > 1)?;
+    let across = |s: &[isize]| {
+        s[inner].unsigned_abs() > 1 && axes.iter().any(|&a| s[a] == 1 && shape[a] > 1)
+    };
+    if !inputs
+        .iter()
+        .zip(strides)
+        .any(|(c, s)| c.len() > TILE && across(s))
+    {
+        return None;
+    }
+    let copy = |(c, s): (&AnyChunk, &Vec<isize>)| {
+        if c.len() <= TILE || !across(s) {
+            return c.clone();
+        }
+        // The chunk's own axes in the order in which the space walks them.
+        let lead = shape.len() - c.ndim();
+        let own: Vec<usize> = axes
+            .iter()
+            .filter(|&&a| a >= lead)
+            .map(|&a| a - lead)
+            .collect();
+        let mut back = vec![0; own.len()];
+        for (i, &a) in own.iter().enumerate() {
+            back[a] = i;
+        }
+        c.permuted(&own).compact().permuted(&back)
+    };
+    Some(inputs.iter().zip(strides).map(copy).collect())
+}
+
 fn run<T: Element>(
     level: Level,
     program: &Program,
@@ -140,6 +180,9 @@ fn run<T: Element>(
     } else {
         let strides = input_strides(inputs, shape)?;
         let axes = walking_order(inputs, &strides, shape);
+        if let Some(turned) = turn(inputs, &strides, &axes, shape) {
+            return run(level, program, &turned, shape, out);
+        }
         let refs: Vec<&[isize]> = strides.iter().map(Vec::as_slice).collect();
         let space = Space::new(shape, &axes, &refs);
         if !axes.is_sorted() {

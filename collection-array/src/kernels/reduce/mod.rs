@@ -17,7 +17,7 @@ pub use partial::Partial;
 use self::accumulate::{Accumulate, Finished};
 use super::chunk::AnyChunk;
 use super::error::KernelError;
-use super::eval::{check_inputs, input_strides, walking_order};
+use super::eval::{check_inputs, input_strides, turn, walking_order};
 use super::level::Level;
 use super::program::Program;
 use super::space::Space;
@@ -185,6 +185,9 @@ pub fn reduce_chunk_at(
         Reduce::ArgMin | Reduce::ArgMax => (0..shape.len()).collect(),
         _ => walking_order(inputs, &strides, shape),
     };
+    if let Some(turned) = turn(inputs, &strides, &order, shape) {
+        return reduce_chunk_at(level, reduce, program, &turned, shape, axes, origin);
+    }
     let kept: Vec<usize> = order.iter().copied().filter(|&a| !reduced[a]).collect();
     let out_strides = strides_through(shape, &kept);
     let through: Vec<usize> = order.iter().copied().filter(|&a| reduced[a]).collect();
