@@ -26,9 +26,10 @@ use crate::collection::Collection;
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::Root;
 use crate::handle::Handle;
-use crate::layer::{Data, Edge, Layer, TaskList};
+use crate::key::{self, Key};
+use crate::layer::{Data, Edge, LITERAL_MAX, Layer, TaskList};
 use crate::operator::{Kernel, OpRef, OpTraits, TaskContext};
-use crate::value::Value;
+use crate::value::{Value, encode_linked};
 
 /// A function made lazy by [`delayed`]; calling it gives a [`Delayed`].
 pub struct DelayedFn<F, Args, Out> {
@@ -74,10 +75,7 @@ where
 {
     let kernel = move |inputs: &mut [Value], _: &TaskContext<'_>| match f.apply(inputs)? {
         Ok(v) => Ok(Value::new(v)),
-        Err(e) => {
-            let e = e.into();
-            Err(Error::with_source(ErrorKind::Task, e.to_string(), e))
-        }
+        Err(e) => Err(crate::function::task_error(e.into())),
     };
     DelayedFn {
         op: local::<F>(Arc::new(kernel)),
@@ -95,25 +93,34 @@ impl<F, Args, Out> DelayedFn<F, Args, Out> {
     pub fn call<A: Arguments<Args>>(&self, args: A) -> Delayed<Out> {
         let mut inputs = Vec::new();
         args.collect(&mut inputs);
-        let mut list = TaskList::new();
-        let op = list.op(self.op.clone());
-        let mut layers: Vec<Arc<Layer>> = Vec::with_capacity(inputs.len());
-        let edges: Vec<Edge> = inputs
-            .into_iter()
-            .map(|(layer, output)| {
-                layers.push(layer);
-                Edge::Input {
-                    slot: layers.len() as u32 - 1,
-                    output,
-                }
-            })
-            .collect();
-        let task = list.task_with(op, edges);
-        Delayed {
-            layer: Layer::new(list.into_kind([task]), layers),
-            output: 0,
-            types: PhantomData,
-        }
+        call(self.op.clone(), inputs)
+    }
+}
+
+/// One task that runs `op` over outputs of other layers.
+#[doc(hidden)]
+pub fn call<Out>(op: OpRef, inputs: Vec<(Arc<Layer>, u32)>) -> Delayed<Out> {
+    // Two calls of something impure are two calls, however equal they look.
+    let key = (!op.traits().pure).then(|| key::unique("call"));
+    let mut list = TaskList::new();
+    let op = list.op(op);
+    let mut layers: Vec<Arc<Layer>> = Vec::with_capacity(inputs.len());
+    let edges: Vec<Edge> = inputs
+        .into_iter()
+        .map(|(layer, output)| {
+            layers.push(layer);
+            Edge::Input {
+                slot: layers.len() as u32 - 1,
+                output,
+            }
+        })
+        .collect();
+    let task = list.task_with(op, edges);
+    let kind = Arc::new(list.into_kind([task]));
+    Delayed {
+        layer: Arc::new(Layer::build(kind, layers, key, None, None)),
+        output: 0,
+        types: PhantomData,
     }
 }
 
@@ -137,10 +144,8 @@ impl<T> Clone for Delayed<T> {
 impl<T: Clone + Send + Sync + 'static> Delayed<T> {
     /// A value that is there already.
     pub fn value(value: T) -> Self {
-        Self::of_layer(
-            Layer::new(Data::values(vec![Value::new(value)]), Vec::new()),
-            0,
-        )
+        let (layer, output) = literal(value);
+        Self::of_layer(layer, output)
     }
 
     /// Output `output` of a layer, which must be a `T` when it is computed.
@@ -240,6 +245,10 @@ pub trait Arguments<Args> {
 }
 
 /// Something that can be an argument of type `T`: a `T`, or a reference to a delayed one.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be an argument of type `{T}`",
+    label = "expected a `{T}` or a `&Delayed<{T}>`"
+)]
 pub trait Argument<T> {
     /// The layer and output that make it.
     fn place(self) -> (Arc<Layer>, u32);
@@ -253,11 +262,22 @@ impl<T> Argument<T> for &Delayed<T> {
 
 impl<T: Send + Sync + 'static> Argument<T> for T {
     fn place(self) -> (Arc<Layer>, u32) {
-        (
-            Layer::new(Data::values(vec![Value::new(self)]), Vec::new()),
-            0,
-        )
+        literal(self)
     }
+}
+
+/// A value as a layer. A small one of a registered type is keyed by its content, so that equal calls are one; any other is equal to
+/// nothing but itself.
+fn literal<T: Send + Sync + 'static>(value: T) -> (Arc<Layer>, u32) {
+    let value = Value::new(value);
+    let data = match encode_linked(&value, LITERAL_MAX) {
+        Some((tag, bytes)) => {
+            let key = Key::builder("value").str(tag).bytes(&bytes).finish();
+            Data::keyed(key, value)
+        }
+        None => Data::values(vec![value]),
+    };
+    (Layer::new(data, Vec::new()), 0)
 }
 
 /// All delayed values of a list as one argument `Vec<T>`.

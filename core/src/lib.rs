@@ -12,6 +12,7 @@ pub mod delayed;
 pub mod error;
 pub mod events;
 pub mod expand;
+mod function;
 pub mod explain;
 pub mod graph;
 pub mod handle;
@@ -53,3 +54,5 @@ pub use registry::{OperatorEntry, Registry};
 pub use scheduler::{BackendEntry, Run, Scheduler};
 pub use session::Session;
 pub use value::{TypeEntry, Value};
+
+pub use kvern_macros::op;

@@ -2,6 +2,12 @@
 
 pub use inventory;
 
+pub use crate::delayed::call;
+pub use crate::function::{
+    NamedFunction, TaskResult, check_inputs, decode_params, encode_params, input, op_or_error,
+    task_result, task_value,
+};
+
 use std::any::Any;
 
 use crate::error::{Error, ErrorKind, Result};

@@ -278,6 +278,30 @@ fn linked_type(id: TypeId) -> Option<&'static TypeEntry> {
         .copied()
 }
 
+/// A value of a linked type as its tag and its bytes; `None` if its type is not linked, or it is larger than `max` bytes.
+pub(crate) fn encode_linked(value: &Value, max: u64) -> Option<(&'static str, Vec<u8>)> {
+    let entry = linked_type(value.value_type())?;
+    if value.nbytes() > max {
+        return None;
+    }
+    let mut bytes = Vec::new();
+    (entry.encode)(value.as_any(), &mut bytes).ok()?;
+    (bytes.len() as u64 <= max).then_some((entry.tag, bytes))
+}
+
+/// Reads what [`encode_linked`] gave.
+pub(crate) fn decode_linked(tag: &str, bytes: &[u8]) -> crate::Result<Value> {
+    let entry = inventory::iter::<TypeEntry>()
+        .find(|e| e.tag == tag)
+        .ok_or_else(|| {
+            crate::Error::new(
+                crate::ErrorKind::NotRegistered,
+                format!("value type {tag:?} is not registered"),
+            )
+        })?;
+    (entry.decode)(bytes)
+}
+
 /// Registers a serde type so that its values can be spilled and sent: `register_type!(MyType, "mycrate.mytype@1")`, or with how
 /// many bytes a value holds: `register_type!(MyType, "mycrate.mytype@1", |v: &MyType| 8 * v.0.len() as u64)`.
 #[macro_export]

@@ -1,11 +1,17 @@
 //! Data layers: values that exist already, or are being made by another run.
 
-use super::{Edge, LayerKind};
+use std::sync::Arc;
+
+use super::{Edge, LayerEntry, LayerKind, decode_layer, encode_layer, malformed};
 use crate::error::{Error, ErrorKind, Result};
 use crate::handle::Handle;
 use crate::key::{self, Key, KeyBuilder};
 use crate::operator::OpRef;
-use crate::value::Value;
+use crate::value::{Value, decode_linked, encode_linked};
+
+/// Values up to this many bytes count as part of a graph: they are keyed by content (about 0.3 ms) and encoded with it. Larger ones
+/// are data that the graph reads.
+pub(crate) const LITERAL_MAX: u64 = 1 << 20;
 
 /// Something that a graph reads without running it.
 #[derive(Debug, Clone)]
@@ -112,9 +118,38 @@ impl LayerKind for Data {
     }
 
     fn encode(&self) -> Result<Vec<u8>> {
-        Err(Error::new(
-            ErrorKind::NotPortable,
-            "values held by this process cannot be part of a stored graph: scatter them to the backend first",
-        ))
+        let values = self.items.iter().map(|item| {
+            let Datum::Value(v) = item else {
+                return Err(Error::new(
+                    ErrorKind::NotPortable,
+                    "results of other runs cannot be part of a stored graph: gather them first",
+                ));
+            };
+            encode_linked(v, LITERAL_MAX).ok_or_else(|| {
+                let words = format!(
+                    "a {} held by this process cannot be part of a stored graph, only values of registered types (register_type!) of at \
+                     most {LITERAL_MAX} bytes: scatter it to the backend first",
+                    v.describe()
+                );
+                Error::new(ErrorKind::NotPortable, words)
+            })
+        });
+        let values = values.collect::<Result<Vec<_>>>()?;
+        encode_layer(&[], &(&self.keys, values))
+    }
+}
+
+inventory::submit! {
+    LayerEntry {
+        kind: "data",
+        source: "kvern-core",
+        decode: |bytes| {
+            let (keys, values): (Vec<Key>, Vec<(String, Vec<u8>)>) = decode_layer("data", bytes)?;
+            if keys.len() != values.len() {
+                return Err(malformed("data", format!("{} keys for {} values", keys.len(), values.len())));
+            }
+            let values = values.iter().map(|(tag, bytes)| decode_linked(tag, bytes));
+            Ok(Arc::new(Data::keyed_values(keys, values.collect::<Result<_>>()?)?))
+        },
     }
 }

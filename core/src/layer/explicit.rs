@@ -316,8 +316,10 @@ impl LayerKind for Explicit {
     }
 
     fn task_key(&self, task: usize) -> Option<Key> {
-        // A layer that reads others mixes their keys in: the task numbers under its own key.
-        if self.slots > 0 {
+        // A layer that reads others mixes their keys in: the task numbers under its own key. So does one that must not be taken
+        // for an equal one, because running it again gives something else.
+        let op = &self.ops[*self.op.get(task)? as usize];
+        if self.slots > 0 || !op.traits().pure {
             None
         } else {
             self.keys().get(task).copied()

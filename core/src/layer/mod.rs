@@ -18,6 +18,7 @@ use std::sync::Arc;
 
 pub use all_to_all::{AllToAll, Parts};
 pub use blockwise::{BlockArg, Blockwise};
+pub(crate) use data::LITERAL_MAX;
 pub use data::{Data, Datum};
 pub use explicit::{Explicit, NamedTasks, TaskId, TaskList};
 pub use overlap::{Overlap, Reach};
