@@ -134,6 +134,19 @@ impl Subscription {
     }
 }
 
+/// An observer for as long as its subscription lives.
+struct Subscribed(Arc<dyn Observer>);
+
+impl Observer for Subscribed {
+    fn interest(&self) -> Interest {
+        self.0.interest()
+    }
+
+    fn event(&self, event: &Event) {
+        self.0.event(event);
+    }
+}
+
 /// The observers of a backend. Costs one relaxed load where nobody listens.
 #[derive(Default)]
 pub struct Observers {
@@ -151,11 +164,13 @@ impl Observers {
 
     /// Adds one until the subscription is dropped.
     pub fn subscribe(&self, observer: Arc<dyn Observer>) -> Subscription {
+        let interest = observer.interest();
+        // The list refers to something that the subscription alone holds: the caller may keep the observer itself.
+        let subscribed: Arc<dyn Observer> = Arc::new(Subscribed(observer));
         let mut list = self.list.write().unwrap_or_else(PoisonError::into_inner);
-        list.push(Arc::downgrade(&observer));
-        self.level
-            .fetch_max(observer.interest() as u8, Ordering::Relaxed);
-        Subscription(Some(observer))
+        list.push(Arc::downgrade(&subscribed));
+        self.level.fetch_max(interest as u8, Ordering::Relaxed);
+        Subscription(Some(subscribed))
     }
 
     /// Whether anybody wants events of that level.

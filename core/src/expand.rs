@@ -203,7 +203,10 @@ impl<'a> Expander<'a> {
             let (tasks, have) = (kind.tasks(), kind.outputs());
             let need = &mut self.need[*n as usize];
             match outputs {
-                Outputs::All if tasks == have => *need = Need::All,
+                // As many outputs as tasks: still not all tasks, if one is an output twice.
+                Outputs::All if tasks == have && (0..have).all(|o| kind.output_task(o) == o) => {
+                    *need = Need::All;
+                }
                 Outputs::All => {
                     for o in 0..have {
                         need.mark(kind.output_task(o), tasks);
