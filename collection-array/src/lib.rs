@@ -1,6 +1,23 @@
 //! Chunked n-d arrays for kvern, over ndarray.
+//!
+//! Where to look: [`Array`] is the lazy array; [`Chunks`] says how it is cut, [`Axes`] what a reduction goes over. Below it are
+//! the expression (`expr`), its rewriting into layers of tasks (`lower`, `layers`), the operators that the tasks run (`ops`), the
+//! chunk [`kernels`] that know nothing of tasks, and the array files of [`io`].
 
+mod array;
+mod chunks;
 pub mod dtype;
+mod error;
+mod expr;
 pub mod io;
 pub mod kernels;
 mod keys;
+mod layers;
+mod lower;
+mod ops;
+mod shape;
+mod value;
+
+pub use array::*;
+pub use chunks::{AxisChunks, Chunks};
+pub use dtype::{DType, Element};

@@ -1,0 +1,159 @@
+//! [`Array`]: the lazy chunked array, and what can be done with it, by theme.
+
+mod compute;
+mod create;
+mod elementwise;
+mod operand;
+mod operators;
+mod reduce;
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use crate::dtype::{DType, Element};
+use crate::expr::Expr;
+
+pub use create::IntoShape;
+pub use elementwise::where_;
+pub use operand::Operand;
+pub use reduce::{Axes, keepdims};
+
+/// A lazy n-d array of `T`, cut into chunks. Cloning shares the expression; nothing is computed before
+/// [`compute`](Array::compute).
+///
+/// Named methods that can fail, because shapes do not broadcast or an axis does not exist, return a `Result`; operators
+/// (`&x + &y`, `2.0 * &x`, `!&mask`) panic then, as ndarray's do.
+///
+/// ```
+/// use kvern_array::Array;
+/// let x = Array::<f64>::arange(0.0, 12.0, 1.0, 4)?;
+/// let y = (&x - x.mean(())?) / x.std(())?;
+/// assert_eq!((y.shape(), y.numblocks()), ([12].as_slice(), vec![3]));
+/// assert!(y.sum(())?.reference()?.first().unwrap().abs() < 1e-12);
+/// # Ok::<(), kvern_core::Error>(())
+/// ```
+pub struct Array<T> {
+    expr: Arc<Expr>,
+    element: PhantomData<fn() -> T>,
+}
+
+impl<T> Clone for Array<T> {
+    fn clone(&self) -> Self {
+        Self {
+            expr: self.expr.clone(),
+            element: PhantomData,
+        }
+    }
+}
+
+impl<T> fmt::Debug for Array<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "Array({}, {} chunks)",
+            self.expr.describe(),
+            self.expr.grid().len()
+        )
+    }
+}
+
+impl<T: Element> Array<T> {
+    /// The array of an expression, whose dtype must be `T`'s.
+    pub(crate) fn of(expr: Arc<Expr>) -> Self {
+        debug_assert_eq!(expr.dtype, T::DTYPE, "an expression of another dtype");
+        Self {
+            expr,
+            element: PhantomData,
+        }
+    }
+
+    pub(crate) fn expr(&self) -> &Arc<Expr> {
+        &self.expr
+    }
+
+    /// Length of each axis.
+    pub fn shape(&self) -> &[usize] {
+        &self.expr.shape
+    }
+
+    /// Number of axes.
+    pub fn ndim(&self) -> usize {
+        self.expr.ndim()
+    }
+
+    /// Number of elements.
+    pub fn size(&self) -> usize {
+        self.expr.size()
+    }
+
+    /// Length of the first axis; 1 for an array of no axes.
+    #[allow(
+        clippy::len_without_is_empty,
+        reason = "is_empty is about the size, which is another question"
+    )]
+    pub fn len(&self) -> usize {
+        self.shape().first().copied().unwrap_or(1)
+    }
+
+    /// The element type.
+    pub fn dtype(&self) -> DType {
+        self.expr.dtype
+    }
+
+    /// Bytes of one element.
+    pub fn itemsize(&self) -> usize {
+        self.expr.dtype.itemsize()
+    }
+
+    /// Bytes of all elements.
+    pub fn nbytes(&self) -> u64 {
+        self.expr.nbytes()
+    }
+
+    /// Lengths of the chunks along each axis. An array of many chunks gives a long list; see [`Array::splits`].
+    ///
+    /// ```
+    /// # use kvern_array::Array;
+    /// let x = Array::<u8>::zeros([5, 4], (2, -1))?;
+    /// assert_eq!(x.chunks(), [vec![2, 2, 1], vec![4]]);
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
+    pub fn chunks(&self) -> Vec<Vec<usize>> {
+        let list = |s: &kvern_core::Splits| s.iter().map(|n| n as usize).collect();
+        self.expr.chunks.iter().map(list).collect()
+    }
+
+    /// The chunks along each axis, run-length encoded: a million equal ones are one pair.
+    pub fn splits(&self) -> &[kvern_core::Splits] {
+        &self.expr.chunks
+    }
+
+    /// Length of the longest chunk along each axis.
+    pub fn chunksize(&self) -> Vec<usize> {
+        self.expr
+            .chunks
+            .iter()
+            .map(|s| s.longest() as usize)
+            .collect()
+    }
+
+    /// Number of chunks along each axis.
+    pub fn numblocks(&self) -> Vec<usize> {
+        self.expr
+            .chunks
+            .iter()
+            .map(kvern_core::Splits::len)
+            .collect()
+    }
+
+    /// Number of chunks.
+    pub fn npartitions(&self) -> usize {
+        self.expr.grid().len()
+    }
+
+    /// What the array is, by content: equal keys mean equal elements in equal chunks.
+    pub fn key(&self) -> kvern_core::Key {
+        self.expr.key
+    }
+}

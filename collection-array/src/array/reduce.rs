@@ -1,0 +1,240 @@
+//! Reductions over axes.
+
+use std::ops::RangeFull;
+
+use kvern_core::{Error, Result};
+
+use super::Array;
+use crate::dtype::{Element, Number, Ordered};
+use crate::kernels::Reduce;
+
+/// What a reduction goes over: `()` or `..` for all axes, `0`, `-1`, `[0, 2]`; with [`keepdims`] the axes stay with length 1.
+///
+/// ```
+/// use kvern_array::{Array, keepdims};
+/// let x = Array::<f64>::ones([4, 3], 2)?;
+/// assert_eq!(x.sum(())?.shape(), [] as [usize; 0]);
+/// assert_eq!(x.sum(-1)?.shape(), [4]);
+/// assert_eq!(x.sum([0, 1])?.shape(), [] as [usize; 0]);
+/// assert_eq!(x.sum(keepdims(0))?.shape(), [1, 3]);
+/// # Ok::<(), kvern_core::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Axes {
+    /// `None`: all.
+    list: Option<Vec<isize>>,
+    keep: bool,
+}
+
+/// The same axes, kept with length 1, so that the result broadcasts against what was reduced.
+pub fn keepdims(axes: impl Into<Axes>) -> Axes {
+    Axes {
+        keep: true,
+        ..axes.into()
+    }
+}
+
+impl Axes {
+    /// Sorted and counted from the front.
+    fn resolve(&self, op: &str, ndim: usize) -> Result<Vec<usize>> {
+        let Some(list) = &self.list else {
+            return Ok((0..ndim).collect());
+        };
+        let mut axes = list
+            .iter()
+            .map(|&a| crate::shape::axis(op, a, ndim))
+            .collect::<Result<Vec<_>>>()?;
+        axes.sort_unstable();
+        if let Some(w) = axes.windows(2).find(|w| w[0] == w[1]) {
+            return Err(Error::bad_input(format!(
+                "{op}: axis {} is named twice in {list:?}",
+                w[0]
+            )));
+        }
+        Ok(axes)
+    }
+}
+
+impl From<()> for Axes {
+    fn from((): ()) -> Self {
+        Self::default()
+    }
+}
+impl From<RangeFull> for Axes {
+    fn from(_: RangeFull) -> Self {
+        Self::default()
+    }
+}
+
+macro_rules! from_numbers {
+    ($($t:ty),*) => { $(
+        impl From<$t> for Axes {
+            fn from(axis: $t) -> Self {
+                Self { list: Some(vec![axis as isize]), keep: false }
+            }
+        }
+        impl<const N: usize> From<[$t; N]> for Axes {
+            fn from(axes: [$t; N]) -> Self {
+                axes.as_slice().into()
+            }
+        }
+        impl From<&[$t]> for Axes {
+            fn from(axes: &[$t]) -> Self {
+                Self { list: Some(axes.iter().map(|&a| a as isize).collect()), keep: false }
+            }
+        }
+    )* };
+}
+from_numbers!(i32, isize, usize);
+
+impl<T: Element> Array<T> {
+    fn reduce<U: Element>(&self, reduce: Reduce, axes: impl Into<Axes>) -> Result<Array<U>> {
+        let axes = axes.into();
+        let list = axes.resolve(reduce.name(), self.ndim())?;
+        if matches!(
+            reduce,
+            Reduce::Min | Reduce::Max | Reduce::ArgMin | Reduce::ArgMax
+        ) {
+            let over: usize = list.iter().map(|&a| self.shape()[a]).product();
+            if over == 0
+                && self
+                    .shape()
+                    .iter()
+                    .enumerate()
+                    .all(|(a, &n)| n > 0 || list.contains(&a))
+            {
+                return Err(Error::bad_input(format!(
+                    "{} of no elements is not defined: shape {:?} over axes {list:?}",
+                    reduce.name(),
+                    self.shape()
+                )));
+            }
+        }
+        Ok(Array::of(self.expr().reduce(reduce, list, axes.keep)?))
+    }
+
+    /// Sum over axes, 0 of nothing: in 64-bit integers for integers and `bool`, which wrap; floats are summed in `f64` with the
+    /// rounding errors kept, so the result does not depend on the chunks but in its last bits.
+    ///
+    /// ```
+    /// use kvern_array::Array;
+    /// let x = Array::from_ndarray(ndarray::array![[1u8, 2], [3, 4]], 1)?;
+    /// assert_eq!(x.sum(0)?.reference()?, ndarray::array![4u64, 6].into_dyn());
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If an axis does not exist or is named twice.
+    pub fn sum(&self, axes: impl Into<Axes>) -> Result<Array<T::Sum>> {
+        self.reduce(Reduce::Sum, axes)
+    }
+
+    /// Product over axes, 1 of nothing; types as [`Array::sum`].
+    ///
+    /// # Errors
+    /// As [`Array::sum`].
+    pub fn prod(&self, axes: impl Into<Axes>) -> Result<Array<T::Sum>> {
+        self.reduce(Reduce::Prod, axes)
+    }
+
+    /// Mean over axes, NaN of nothing: `f32` of `f32`, else `f64`.
+    ///
+    /// # Errors
+    /// As [`Array::sum`].
+    pub fn mean(&self, axes: impl Into<Axes>) -> Result<Array<T::Mean>> {
+        self.reduce(Reduce::Mean, axes)
+    }
+
+    /// Whether any element over the axes is not 0; `false` of nothing.
+    ///
+    /// # Errors
+    /// As [`Array::sum`].
+    pub fn any(&self, axes: impl Into<Axes>) -> Result<Array<bool>> {
+        self.reduce(Reduce::Any, axes)
+    }
+
+    /// Whether no element over the axes is 0; `true` of nothing.
+    ///
+    /// # Errors
+    /// As [`Array::sum`].
+    pub fn all(&self, axes: impl Into<Axes>) -> Result<Array<bool>> {
+        self.reduce(Reduce::All, axes)
+    }
+
+    /// How many elements over the axes are not 0.
+    ///
+    /// # Errors
+    /// As [`Array::sum`].
+    pub fn count_nonzero(&self, axes: impl Into<Axes>) -> Result<Array<i64>> {
+        self.reduce(Reduce::CountNonzero, axes)
+    }
+}
+
+impl<T: Number> Array<T> {
+    /// Variance over axes, the divisor being the count: as [`Array::mean`] in types. One pass, in moments that are merged by
+    /// Chan's formula, so nothing cancels.
+    ///
+    /// # Errors
+    /// As [`Array::sum`].
+    pub fn var(&self, axes: impl Into<Axes>) -> Result<Array<T::Mean>> {
+        self.var_ddof(axes, 0)
+    }
+
+    /// [`Array::var`] with the divisor `count - ddof`: 1 for the unbiased estimate of a sample.
+    ///
+    /// # Errors
+    /// As [`Array::sum`].
+    pub fn var_ddof(&self, axes: impl Into<Axes>, ddof: u32) -> Result<Array<T::Mean>> {
+        self.reduce(Reduce::Var { ddof }, axes)
+    }
+
+    /// Standard deviation: the root of [`Array::var`].
+    ///
+    /// # Errors
+    /// As [`Array::sum`].
+    pub fn std(&self, axes: impl Into<Axes>) -> Result<Array<T::Mean>> {
+        self.std_ddof(axes, 0)
+    }
+
+    /// The root of [`Array::var_ddof`].
+    ///
+    /// # Errors
+    /// As [`Array::sum`].
+    pub fn std_ddof(&self, axes: impl Into<Axes>, ddof: u32) -> Result<Array<T::Mean>> {
+        self.reduce(Reduce::Std { ddof }, axes)
+    }
+}
+
+impl<T: Ordered> Array<T> {
+    /// Least element over axes; NaN if there is one.
+    ///
+    /// # Errors
+    /// As [`Array::sum`], and if there is nothing to choose from.
+    pub fn min(&self, axes: impl Into<Axes>) -> Result<Self> {
+        self.reduce(Reduce::Min, axes)
+    }
+
+    /// Greatest element over axes; NaN if there is one.
+    ///
+    /// # Errors
+    /// As [`Array::min`].
+    pub fn max(&self, axes: impl Into<Axes>) -> Result<Self> {
+        self.reduce(Reduce::Max, axes)
+    }
+
+    /// Position of the first least element along the axes (through all of them in C order), of the first NaN if there is one.
+    ///
+    /// # Errors
+    /// As [`Array::min`].
+    pub fn argmin(&self, axes: impl Into<Axes>) -> Result<Array<i64>> {
+        self.reduce(Reduce::ArgMin, axes)
+    }
+
+    /// Position of the first greatest element, as [`Array::argmin`].
+    ///
+    /// # Errors
+    /// As [`Array::min`].
+    pub fn argmax(&self, axes: impl Into<Axes>) -> Result<Array<i64>> {
+        self.reduce(Reduce::ArgMax, axes)
+    }
+}

@@ -1,0 +1,173 @@
+//! `array.concat`: the blocks of several inputs one behind the other along an axis, handed on as they are.
+
+use std::sync::Arc;
+
+use kvern_core::key::KeyBuilder;
+use kvern_core::layer::Edge;
+use kvern_core::{
+    BlockBytes, Error, ErrorKind, Grid, LayerEntry, LayerKind, OpRef, OpTraits, Result,
+    TaskContext, Value,
+};
+use serde::{Deserialize, Serialize};
+
+const KIND: &str = "array.concat";
+
+/// Input `i` has `counts[i]` blocks along the axis.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Concat {
+    op: [OpRef; 1],
+    axis: u32,
+    grid: Grid,
+    counts: Vec<u32>,
+    bytes: BlockBytes,
+}
+
+impl Concat {
+    pub(crate) fn new(
+        axis: usize,
+        grid: Grid,
+        counts: Vec<u32>,
+        bytes: BlockBytes,
+    ) -> Result<Self> {
+        let op = OpRef::named("array.alias", 1, ALIAS, Vec::new());
+        let layer = Self {
+            op: [op],
+            axis: axis as u32,
+            grid,
+            counts,
+            bytes,
+        };
+        layer.check()?;
+        Ok(layer)
+    }
+
+    fn check(&self) -> Result<()> {
+        let bad = |why: String| {
+            Err(Error::new(
+                ErrorKind::Decode,
+                format!("an {KIND} layer is malformed: {why}"),
+            ))
+        };
+        let Some(&along) = self.grid.counts().get(self.axis as usize) else {
+            return bad(format!("axis {} of {:?}", self.axis, self.grid.counts()));
+        };
+        let sum: u64 = self.counts.iter().map(|&n| u64::from(n)).sum();
+        if sum != u64::from(along) {
+            return bad(format!("{sum} blocks for {along}"));
+        }
+        let blocks = self
+            .grid
+            .counts()
+            .iter()
+            .try_fold(1u32, |all, &n| all.checked_mul(n));
+        match blocks {
+            Some(_) => Ok(()),
+            None => bad("more than 2^32 blocks".into()),
+        }
+    }
+}
+
+const ALIAS: OpTraits = OpTraits {
+    pure: true,
+    uses_block: false,
+    inline: true,
+};
+
+impl LayerKind for Concat {
+    fn kind(&self) -> &'static str {
+        KIND
+    }
+
+    fn tasks(&self) -> usize {
+        self.grid.len()
+    }
+
+    fn inputs(&self) -> usize {
+        self.counts.len()
+    }
+
+    fn edges(&self, task: usize, out: &mut Vec<Edge>) {
+        let mut coords = Vec::new();
+        self.grid.coords(task as u64, &mut coords);
+        let axis = self.axis as usize;
+        let mut slot = 0;
+        while slot + 1 < self.counts.len() && coords[axis] >= self.counts[slot] {
+            coords[axis] -= self.counts[slot];
+            slot += 1;
+        }
+        let mut input = self.grid.counts().to_vec();
+        input[axis] = self.counts[slot];
+        let output = Grid::new(input).index(&coords) as u32;
+        out.push(Edge::Input {
+            slot: slot as u32,
+            output,
+        });
+    }
+
+    fn ops(&self) -> &[OpRef] {
+        &self.op
+    }
+
+    fn bytes(&self, task: usize) -> u64 {
+        self.bytes.of(&self.grid, task as u64)
+    }
+
+    fn total_bytes(&self) -> u64 {
+        self.bytes.total(&self.grid)
+    }
+
+    fn token(&self, k: KeyBuilder) -> KeyBuilder {
+        let k = self
+            .grid
+            .token(k.key(self.op[0].key()).u64(u64::from(self.axis)));
+        self.counts.iter().fold(k, |k, &n| k.u64(u64::from(n)))
+    }
+
+    fn encode(&self) -> Result<Vec<u8>> {
+        self.op[0].check_portable()?;
+        super::encode(KIND, self)
+    }
+
+    fn with_ops(&self, ops: Vec<OpRef>) -> Option<Arc<dyn LayerKind>> {
+        let op: [OpRef; 1] = ops.try_into().ok()?;
+        Some(Arc::new(Self { op, ..self.clone() }))
+    }
+}
+
+kvern_core::__private::inventory::submit! {
+    LayerEntry {
+        kind: KIND,
+        source: "kvern-array",
+        decode: |bytes| {
+            let layer: Concat = super::decode(KIND, bytes)?;
+            layer.check()?;
+            Ok(Arc::new(layer))
+        },
+    }
+}
+
+/// Hands its input on.
+struct Alias;
+
+impl kvern_core::Operator for Alias {
+    fn name(&self) -> &str {
+        "array.alias"
+    }
+
+    fn traits(&self) -> OpTraits {
+        ALIAS
+    }
+
+    fn instantiate(&self, _: &[u8]) -> Result<Arc<dyn kvern_core::Kernel>> {
+        Ok(Arc::new(
+            |inputs: &mut [Value], _: &TaskContext<'_>| match inputs {
+                [one] => Ok(std::mem::replace(one, Value::UNIT)),
+                more => Err(Error::bad_input(format!(
+                    "array.alias takes 1 input, got {}",
+                    more.len()
+                ))),
+            },
+        ))
+    }
+}
+kvern_core::register_operator!(Alias);

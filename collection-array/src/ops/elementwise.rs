@@ -1,0 +1,68 @@
+//! `array.elementwise`: a program over the blocks at one place of every argument.
+
+use kvern_core::{OpRef, Result, Splits, TaskContext, Value};
+use serde::{Deserialize, Serialize};
+
+use super::{BY_BLOCK, BY_VALUE, block_shape, named, operator};
+use crate::kernels::{Program, eval_reusing};
+use crate::value::{take_chunks, to_value};
+
+/// What every element is made of, and how the shape of the block is found.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Region {
+    pub(crate) program: Program,
+    pub(crate) extent: Extent,
+}
+
+/// Where the shape of a block comes from.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) enum Extent {
+    /// The arguments, broadcast to at least so many axes: the operator need not know which block it makes.
+    Inputs(u32),
+    /// How the result is cut: some axis is longer than any argument's.
+    Chunks(Vec<Splits>),
+}
+
+impl Extent {
+    pub(crate) fn shape(&self, inputs: &[&[usize]], ctx: &TaskContext<'_>) -> Result<Vec<usize>> {
+        match self {
+            Self::Chunks(chunks) => Ok(block_shape(chunks, ctx.block())),
+            Self::Inputs(ndim) => {
+                let mut shape = vec![1; *ndim as usize];
+                for s in inputs {
+                    shape = crate::shape::broadcast("chunks", &shape, s)?;
+                }
+                Ok(shape)
+            }
+        }
+    }
+}
+
+impl Region {
+    pub(crate) fn check(&self) -> Result<()> {
+        Ok(self.program.validate()?)
+    }
+
+    pub(crate) fn op(&self) -> Result<OpRef> {
+        match self.extent {
+            Extent::Inputs(_) => named("array.elementwise", BY_VALUE, self),
+            Extent::Chunks(_) => named("array.elementwise_at", BY_BLOCK, self),
+        }
+    }
+
+    fn run(&self, inputs: &mut [Value], ctx: &TaskContext<'_>) -> Result<Value> {
+        let chunks = take_chunks(inputs)?;
+        let shapes: Vec<&[usize]> = chunks.iter().map(|c| c.shape()).collect();
+        let shape = self.extent.shape(&shapes, ctx)?;
+        Ok(to_value(eval_reusing(&self.program, chunks, &shape)?))
+    }
+}
+
+operator!(
+    /// A program over blocks whose shapes tell that of the result.
+    Elementwise, "array.elementwise", BY_VALUE, Region
+);
+operator!(
+    /// A program over blocks that are broadcast beyond their own shapes.
+    ElementwiseAt, "array.elementwise_at", BY_BLOCK, Region
+);

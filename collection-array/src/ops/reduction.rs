@@ -1,0 +1,168 @@
+//! Reductions: the chunk, combine and finish stages of a tree, and all three at once for an axis that lies in one block.
+
+use kvern_core::{OpRef, OpTraits, Result, Splits, TaskContext, Value};
+use serde::{Deserialize, Serialize};
+
+use super::elementwise::{Extent, Region};
+use super::{BY_BLOCK, BY_VALUE, block_ranges, named, operator};
+use crate::kernels::{Origin, Partial, Reduce, combine, reduce_chunk};
+use crate::value::{take_chunks, to_value};
+
+/// What is reduced: a program over blocks, which is never written down.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Reduction {
+    pub(crate) reduce: Reduce,
+    pub(crate) region: Region,
+    pub(crate) axes: Vec<u32>,
+    /// How the array is cut, for reductions that tell positions.
+    pub(crate) positions: Option<Vec<Splits>>,
+    /// Only for reductions that are finished at once: which axes stay, with length 1.
+    pub(crate) keepdims: bool,
+    /// The blocks of the whole array that block numbers count, where the reduction is finished at once.
+    pub(crate) whole: bool,
+}
+
+impl Reduction {
+    fn check(&self) -> Result<()> {
+        self.region.check()
+    }
+
+    fn traits(&self) -> OpTraits {
+        match (&self.region.extent, &self.positions) {
+            (Extent::Inputs(_), None) => BY_VALUE,
+            _ => BY_BLOCK,
+        }
+    }
+
+    /// The operator of a tree's first stage; or, `whole`, of a reduction within blocks.
+    pub(crate) fn op(&self) -> Result<OpRef> {
+        let by_block = self.traits().uses_block;
+        let name = match (self.whole, by_block) {
+            (false, false) => "array.reduce_chunk",
+            (false, true) => "array.reduce_chunk_at",
+            (true, false) => "array.reduce",
+            (true, true) => "array.reduce_at",
+        };
+        named(name, self.traits(), self)
+    }
+
+    fn partial(&self, inputs: &mut [Value], ctx: &TaskContext<'_>) -> Result<Partial> {
+        let chunks = take_chunks(inputs)?;
+        let shapes: Vec<&[usize]> = chunks.iter().map(|c| c.shape()).collect();
+        let shape = self.region.extent.shape(&shapes, ctx)?;
+        let origin = self.positions.as_ref().map(|splits| Origin {
+            offset: block_ranges(splits, ctx.block())
+                .into_iter()
+                .map(|r| r.0 as usize)
+                .collect(),
+            shape: splits.iter().map(|s| s.total() as usize).collect(),
+        });
+        let axes: Vec<usize> = self.axes.iter().map(|&a| a as usize).collect();
+        Ok(reduce_chunk(
+            self.reduce,
+            &self.region.program,
+            &chunks,
+            &shape,
+            &axes,
+            origin.as_ref(),
+        )?)
+    }
+
+    fn run(&self, inputs: &mut [Value], ctx: &TaskContext<'_>) -> Result<Value> {
+        let partial = self.partial(inputs, ctx)?;
+        if self.whole {
+            return Ok(to_value(partial.finish(self.keepdims)?));
+        }
+        Ok(partial_value(partial))
+    }
+}
+
+operator!(
+    /// A block to a partial.
+    ReduceChunk, "array.reduce_chunk", BY_VALUE, Reduction
+);
+operator!(
+    /// A block to a partial, by its place.
+    ReduceChunkAt, "array.reduce_chunk_at", BY_BLOCK, Reduction
+);
+operator!(
+    /// A block to a finished result.
+    ReduceWhole, "array.reduce", BY_VALUE, Reduction
+);
+operator!(
+    /// A block to a finished result, by its place.
+    ReduceWholeAt, "array.reduce_at", BY_BLOCK, Reduction
+);
+
+fn partial_value(p: Partial) -> Value {
+    let bytes = p.nbytes() as u64;
+    Value::with_bytes(p, bytes)
+}
+
+fn take_partials(inputs: &mut [Value]) -> Result<Vec<Partial>> {
+    inputs
+        .iter_mut()
+        .map(|v| {
+            std::mem::replace(v, Value::UNIT)
+                .try_into_inner::<Partial>()
+                .or_else(|v| {
+                    v.downcast_ref::<Partial>().cloned().ok_or_else(|| {
+                        kvern_core::Error::bad_input(format!(
+                            "a partial result of a reduction was expected, got {}",
+                            v.describe()
+                        ))
+                    })
+                })
+        })
+        .collect()
+}
+
+/// Partials to one, or to the result.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+struct Combining {
+    /// `None`: stays a partial. Else whether reduced axes stay.
+    finish: Option<bool>,
+}
+
+impl Combining {
+    #[allow(
+        clippy::unnecessary_wraps,
+        reason = "the operators' macro checks all parameters alike"
+    )]
+    fn check(&self) -> Result<()> {
+        Ok(())
+    }
+
+    fn run(&self, inputs: &mut [Value], _: &TaskContext<'_>) -> Result<Value> {
+        let one = combine(take_partials(inputs)?)?;
+        Ok(match self.finish {
+            Some(keepdims) => to_value(one.finish(keepdims)?),
+            None => partial_value(one),
+        })
+    }
+}
+
+/// The operator of a tree's inner stage.
+pub(crate) fn combine_op() -> Result<OpRef> {
+    named("array.combine", BY_VALUE, &Combining { finish: None })
+}
+
+/// The operator of a tree's last stage.
+pub(crate) fn finish_op(keepdims: bool) -> Result<OpRef> {
+    named(
+        "array.finish",
+        BY_VALUE,
+        &Combining {
+            finish: Some(keepdims),
+        },
+    )
+}
+
+operator!(
+    /// Partials to one.
+    Combine, "array.combine", BY_VALUE, Combining
+);
+operator!(
+    /// Partials to the result.
+    Finish, "array.finish", BY_VALUE, Combining
+);
