@@ -20,9 +20,14 @@ impl Grid {
         &self.0
     }
 
-    /// All blocks.
+    /// All blocks. Saturates: a grid read from hostile bytes may claim more than there are numbers.
     pub fn len(&self) -> usize {
-        self.0.iter().map(|&n| n as usize).product()
+        if self.0.contains(&0) {
+            return 0;
+        }
+        self.0
+            .iter()
+            .fold(1usize, |n, &c| n.saturating_mul(c as usize))
     }
 
     /// Whether there is no block at all (an axis of zero).
@@ -80,6 +85,28 @@ pub struct GridMap {
 }
 
 impl GridMap {
+    /// What is wrong with it, if anything: every block of `from` must pick a block of `to`.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        for grid in [&self.from, &self.to] {
+            if u32::try_from(grid.len()).is_err() {
+                return Err(format!("{} blocks are more than 2^32", grid.len()));
+            }
+        }
+        if self.axes.contains(&AxisMap::All) {
+            return Err("a map of block numbers picks one block, not all along an axis".into());
+        }
+        check_axes(&self.axes, &self.to, &self.from)
+    }
+
+    /// This map after another one, whose `to` is this one's `from`.
+    pub(crate) fn after(&self, first: &Self) -> Self {
+        Self {
+            from: first.from.clone(),
+            to: self.to.clone(),
+            axes: compose(&self.axes, &first.axes),
+        }
+    }
+
     /// The block of `to` for a block of `from`.
     pub fn apply(&self, block: u64) -> u64 {
         let mut coords = Vec::with_capacity(self.from.counts().len());
@@ -103,6 +130,50 @@ impl GridMap {
     }
 }
 
+/// Axes that refer to a grid, made to refer to the grid that `map` reads that one from.
+pub(crate) fn compose(axes: &[AxisMap], map: &[AxisMap]) -> Vec<AxisMap> {
+    axes.iter()
+        .map(|a| match a {
+            AxisMap::Out(d) => map.get(*d as usize).copied().unwrap_or(AxisMap::Fixed(0)),
+            other => *other,
+        })
+        .collect()
+}
+
+/// What keeps `axes` from picking blocks of `read` for every block of `out`, if anything.
+pub(crate) fn check_axes(axes: &[AxisMap], read: &Grid, out: &Grid) -> Result<(), String> {
+    if axes.len() != read.counts().len() {
+        return Err(format!(
+            "{} axis maps for a grid of {} axes",
+            axes.len(),
+            read.counts().len()
+        ));
+    }
+    for (a, &n) in axes.iter().zip(read.counts()) {
+        match a {
+            AxisMap::Out(d) => match out.counts().get(*d as usize) {
+                Some(&m) if m <= n => {}
+                Some(&m) => {
+                    return Err(format!(
+                        "output axis {d} has {m} blocks, but the input only {n}"
+                    ));
+                }
+                None => {
+                    return Err(format!(
+                        "output axis {d} does not exist (the output has {})",
+                        out.counts().len()
+                    ));
+                }
+            },
+            AxisMap::Fixed(c) if *c >= n => {
+                return Err(format!("block {c} of an axis of {n} blocks"));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
 pub(crate) fn token_axes(axes: &[AxisMap], k: KeyBuilder) -> KeyBuilder {
     axes.iter().fold(k.u64(axes.len() as u64), |k, a| match a {
         AxisMap::Out(d) => k.u64(0).u64(u64::from(*d)),
@@ -120,9 +191,41 @@ pub(crate) fn token_axes(axes: &[AxisMap], k: KeyBuilder) -> KeyBuilder {
 /// assert_eq!(s.find(7), 1);
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, Default)]
+#[serde(try_from = "SplitsWire")]
 pub struct Splits {
     /// `(block length, how many of them)`, neighbours differ, no zero count.
     runs: Vec<(u64, u32)>,
+}
+
+/// [`Splits`] as they are read, before they are known to be in order.
+#[derive(Deserialize)]
+#[serde(rename = "Splits")]
+struct SplitsWire {
+    runs: Vec<(u64, u32)>,
+}
+
+impl TryFrom<SplitsWire> for Splits {
+    type Error = String;
+
+    fn try_from(wire: SplitsWire) -> Result<Self, String> {
+        let runs = wire.runs;
+        if let Some(i) = runs.iter().position(|r| r.1 == 0) {
+            return Err(format!("run {i} of the chunk lengths has no chunk"));
+        }
+        if let Some(i) = runs.windows(2).position(|w| w[0].0 == w[1].0) {
+            return Err(format!(
+                "runs {i} and {} of the chunk lengths have one length",
+                i + 1
+            ));
+        }
+        let total = runs.iter().try_fold(0u64, |sum, r| {
+            sum.checked_add(r.0.checked_mul(u64::from(r.1))?)
+        });
+        match total {
+            Some(_) => Ok(Self { runs }),
+            None => Err("the chunk lengths sum to more than 2^64".into()),
+        }
+    }
 }
 
 impl Splits {

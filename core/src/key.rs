@@ -1,7 +1,15 @@
 //! Content keys: what a task computes, as 128 bits that are the same in every process, build and platform.
 //!
 //! A key is the XXH3-128 hash of a canonical byte string (scheme [`SCHEME`]): lengths before contents, integers little-endian.
-//! Equal work therefore has equal keys, which is what common-subexpression elimination and result caches stand on. The hash is
+//! Equal work therefore has equal keys, which is what common-subexpression elimination and result caches stand on.
+//!
+//! A layer's key is made of its kind's name, its operators (name, version, parameters), its grids and argument patterns, and the
+//! keys of its inputs; a task's key is [`Key::child`] of its layer's key, or of its own content where the kind knows it (explicit
+//! lists without inputs, data). It does **not** depend on annotations, metadata, projected bytes, optimisation (a rewritten layer
+//! keeps the key of what it replaces), the process, the platform's word size or byte order, or the order in which layers were
+//! built. It **does** change with an operator's name, version or parameters and with [`SCHEME`], which must be renamed whenever
+//! anything hashed changes: `tests/data/keys.txt` holds keys of every kind of layer, and a test compares. Keys of closures,
+//! and of values whose content has no name, are [`unique`] to a run of the process. The hash is
 //! not meant to resist somebody who *looks* for collisions; peers are authenticated before their keys are believed.
 
 use std::fmt;

@@ -294,6 +294,27 @@ impl<'de> Deserialize<'de> for OpRef {
     }
 }
 
+/// Reads an operator that is not a program: programs are flat, and reading hostile bytes must not recurse.
+pub(crate) fn deserialize_flat<'de, D: serde::Deserializer<'de>>(d: D) -> Result<OpRef, D::Error> {
+    /// The first variant of [`OpWire`] alone.
+    #[derive(Deserialize)]
+    enum Flat {
+        Named {
+            name: String,
+            version: u32,
+            traits: OpTraits,
+            params: Vec<u8>,
+        },
+    }
+    let Flat::Named {
+        name,
+        version,
+        traits,
+        params,
+    } = Flat::deserialize(d)?;
+    Ok(OpRef::named(name, version, traits, params))
+}
+
 /// A flag that asks running tasks to stop. Cloning gives another handle on the same flag.
 #[derive(Debug, Clone, Default)]
 pub struct CancelFlag(Arc<AtomicBool>);

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::blocks::GridMap;
 use crate::error::{Error, Result};
 use crate::key::Key;
-use crate::operator::{Kernel, OpRef, OpTraits, TaskContext};
+use crate::operator::{Kernel, OpBody, OpRef, OpTraits, TaskContext};
 use crate::value::Value;
 
 /// Where a step takes an argument from.
@@ -23,6 +23,7 @@ pub enum Arg {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Step {
     /// The operator.
+    #[serde(deserialize_with = "crate::operator::deserialize_flat")]
     pub op: OpRef,
     /// Its arguments.
     pub args: Vec<Arg>,
@@ -33,31 +34,58 @@ pub struct Step {
 }
 
 /// A straight-line program over operators: the last step's result is the task's.
+///
+/// Programs are flat: one that is made of others holds their steps, so that neither running nor reading one recurses.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(try_from = "Vec<Step>")]
 pub struct Program(Arc<Vec<Step>>);
+
+/// The most inputs that a program may refer to: reading one must not make anybody set aside room for 2^32 of them.
+pub const MAX_INPUTS: usize = 1 << 20;
+
+impl TryFrom<Vec<Step>> for Program {
+    type Error = Error;
+
+    fn try_from(steps: Vec<Step>) -> Result<Self> {
+        Self::new(steps)
+    }
+}
 
 impl Program {
     /// From steps that refer to earlier steps only.
     ///
     /// # Errors
-    /// [`ErrorKind::BadInput`](crate::ErrorKind::BadInput) for no step, or one that refers to itself or a later one.
+    /// [`ErrorKind::BadInput`](crate::ErrorKind::BadInput) for no step, one that refers to itself or a later one or to more than
+    /// [`MAX_INPUTS`] inputs, or a map of block numbers whose axes do not fit its grids.
     pub fn new(steps: Vec<Step>) -> Result<Self> {
         if steps.is_empty() {
             return Err(Error::bad_input("a fused program needs at least one step"));
         }
         for (i, s) in steps.iter().enumerate() {
-            if let Some(Arg::Step(j)) = s
-                .args
-                .iter()
-                .find(|a| matches!(a, Arg::Step(j) if *j as usize >= i))
-            {
-                return Err(Error::bad_input(format!(
-                    "step {i} ({}) reads step {j}, which is not before it",
-                    s.op.label()
-                )));
+            for a in &s.args {
+                match a {
+                    Arg::Step(j) if *j as usize >= i => {
+                        return Err(Error::bad_input(format!(
+                            "step {i} ({}) reads step {j}, which is not before it",
+                            s.op.label()
+                        )));
+                    }
+                    Arg::Input(k) if *k as usize >= MAX_INPUTS => {
+                        return Err(Error::bad_input(format!(
+                            "step {i} ({}) reads input {k}, at most {MAX_INPUTS} are possible",
+                            s.op.label()
+                        )));
+                    }
+                    _ => {}
+                }
+            }
+            if let Some(m) = &s.block {
+                m.check().map_err(|why| {
+                    Error::bad_input(format!("step {i} ({}): {why}", s.op.label()))
+                })?;
             }
         }
-        Ok(Self(Arc::new(steps)))
+        Ok(Self(Arc::new(flatten(steps)?)))
     }
 
     /// The steps in order.
@@ -150,6 +178,67 @@ impl Program {
     }
 }
 
+/// Puts the steps of a step that is a program itself in its place.
+fn flatten(steps: Vec<Step>) -> Result<Vec<Step>> {
+    if !steps
+        .iter()
+        .any(|s| matches!(s.op.body(), OpBody::Program(_)))
+    {
+        return Ok(steps);
+    }
+    let mut flat: Vec<Step> = Vec::with_capacity(steps.len());
+    // For each step as given, which flat one has its result.
+    let mut result: Vec<u32> = Vec::with_capacity(steps.len());
+    for step in steps {
+        let args: Vec<Arg> = step
+            .args
+            .iter()
+            .map(|a| match a {
+                Arg::Input(i) => Arg::Input(*i),
+                Arg::Step(j) => Arg::Step(result[*j as usize]),
+            })
+            .collect();
+        match step.op.body() {
+            OpBody::Program(inner) => {
+                let base = flat.len() as u32;
+                for s in inner.steps() {
+                    flat.push(spliced(s, &step, &args, base)?);
+                }
+            }
+            _ => flat.push(Step { args, ..step }),
+        }
+        result.push(flat.len() as u32 - 1);
+    }
+    Ok(flat)
+}
+
+/// A step of a program that is `outer`, as a step of the program around it.
+fn spliced(s: &Step, outer: &Step, args: &[Arg], base: u32) -> Result<Step> {
+    let moved = |a: &Arg| match a {
+        Arg::Step(j) => Ok(Arg::Step(base + j)),
+        Arg::Input(i) => args.get(*i as usize).copied().ok_or_else(|| {
+            Error::bad_input(format!(
+                "{} reads input {i} of a step that gives it {}",
+                s.op.label(),
+                args.len()
+            ))
+        }),
+    };
+    let (block, fixed_block) = match (&s.block, s.fixed_block, &outer.block, outer.fixed_block) {
+        (_, Some(b), _, _) => (None, Some(b)),
+        (Some(m), None, _, Some(b)) => (None, Some(m.apply(b))),
+        (None, None, _, Some(b)) => (None, Some(b)),
+        (Some(m), None, Some(o), None) => (Some(m.after(o)), None),
+        (m, None, o, None) => (m.clone().or_else(|| o.clone()), None),
+    };
+    Ok(Step {
+        op: s.op.clone(),
+        args: s.args.iter().map(moved).collect::<Result<_>>()?,
+        block,
+        fixed_block,
+    })
+}
+
 pub(crate) struct ProgramKernel {
     program: Program,
     kernels: Vec<Arc<dyn Kernel>>,
@@ -170,6 +259,10 @@ impl Kernel for ProgramKernel {
         let mut made: Vec<Value> = Vec::with_capacity(steps.len());
         let mut args: Vec<Value> = Vec::new();
         for (i, step) in steps.iter().enumerate() {
+            if i > 0 {
+                // A long chain must stop as soon as its tasks would have.
+                ctx.check_cancelled()?;
+            }
             args.clear();
             for (n, a) in step.args.iter().enumerate() {
                 // Read twice by this very step: only the last occurrence may take it.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::{Edge, LayerEntry, LayerKind, decode_layer, encode_layer, malformed};
-use crate::blocks::{AxisMap, BlockBytes, Grid, token_axes};
+use crate::blocks::{AxisMap, BlockBytes, Grid, check_axes, token_axes};
 use crate::error::Result;
 use crate::key::KeyBuilder;
 use crate::operator::OpRef;
@@ -73,38 +73,30 @@ impl BlockArg {
     }
 
     pub(super) fn check(&self, out: &Grid) -> Result<(), String> {
-        if self.axes.len() != self.grid.counts().len() {
-            return Err(format!(
-                "{} axis maps for a grid of {} axes",
-                self.axes.len(),
-                self.grid.counts().len()
-            ));
+        check_axes(&self.axes, &self.grid, out)?;
+        if u32::try_from(self.grid.len()).is_err() {
+            return Err(format!("{} blocks are more than 2^32", self.grid.len()));
         }
-        for (a, &n) in self.axes.iter().zip(self.grid.counts()) {
-            match a {
-                AxisMap::Out(d) => match out.counts().get(*d as usize) {
-                    Some(&m) if m <= n => {}
-                    Some(&m) => {
-                        return Err(format!(
-                            "output axis {d} has {m} blocks, but the input only {n}"
-                        ));
-                    }
-                    None => {
-                        return Err(format!(
-                            "output axis {d} does not exist (the output has {})",
-                            out.counts().len()
-                        ));
-                    }
-                },
-                AxisMap::Fixed(c) if *c >= n => {
-                    return Err(format!("block {c} of an axis of {n} blocks"));
-                }
-                _ => {}
-            }
+        if self.reads() > MAX_READS {
+            return Err(format!(
+                "each block would read more than {MAX_READS} blocks"
+            ));
         }
         Ok(())
     }
+
+    /// How many blocks each output block reads through it, saturating.
+    pub(crate) fn reads(&self) -> usize {
+        self.axes
+            .iter()
+            .zip(self.grid.counts())
+            .filter(|(a, _)| **a == AxisMap::All)
+            .fold(1usize, |n, (_, &c)| n.saturating_mul(c as usize))
+    }
 }
+
+/// The most blocks that one task may read through one argument.
+const MAX_READS: usize = 1 << 20;
 
 impl Blockwise {
     /// A blockwise layer.

@@ -141,6 +141,17 @@ impl TreeReduction {
         &self.reduced
     }
 
+    /// The same tree with another chunk stage; `None` if the arguments do not fit its grid.
+    pub(crate) fn with_chunk(&self, chunk: OpRef, args: Vec<BlockArg>) -> Option<Self> {
+        let fits = args.iter().all(|a| a.check(&self.grid).is_ok());
+        fits.then(|| {
+            let mut tree = self.clone();
+            tree.ops[0] = chunk;
+            tree.args = args;
+            tree
+        })
+    }
+
     /// `(level, group, member)` of a task; tasks are numbered level by level, group by group.
     fn place(&self, task: usize) -> (usize, u32, u32) {
         let mut rest = task as u64;
@@ -207,7 +218,9 @@ impl LayerKind for TreeReduction {
             return;
         }
         let first = member * self.split_every;
-        let end = (first + self.split_every).min(self.levels[level - 1]);
+        let end = first
+            .saturating_add(self.split_every)
+            .min(self.levels[level - 1]);
         let base = self.task(level - 1, group, 0);
         out.extend((first..end).map(|m| Edge::Own(base + m)));
     }

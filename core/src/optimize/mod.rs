@@ -1,7 +1,18 @@
 //! Optimisation: rewrites that keep every wanted result and every annotation, and make fewer tasks of them.
 
+mod blockwise;
+mod common;
+mod group;
+mod inline;
+mod linear;
+mod rewrite;
+
+pub use blockwise::MAX_WIDTH;
+
 use crate::expand::TaskGraph;
 use crate::graph::Graph;
+use crate::key::KeyMap;
+use crate::layer::Layer;
 
 /// Which passes run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,12 +62,79 @@ pub struct PassReport {
     pub after: u64,
 }
 
-/// The passes over layers.
-pub fn symbolic(graph: Graph, _passes: &Passes) -> (Graph, Vec<PassReport>) {
-    (graph, Vec::new())
+/// The passes over layers: [`Passes::inline`], then [`Passes::blockwise`]. No task is made; time is linear in layers and arguments.
+pub fn symbolic(graph: Graph, passes: &Passes) -> (Graph, Vec<PassReport>) {
+    let mut reports = Vec::new();
+    let mut run = |on: bool, pass: &'static str, f: fn(Graph) -> Graph, graph: Graph| {
+        if !on {
+            return graph;
+        }
+        let before = graph.tasks();
+        let graph = f(graph);
+        reports.push(PassReport {
+            pass,
+            before,
+            after: graph.tasks(),
+        });
+        graph
+    };
+    let graph = run(passes.inline, "inline", inline::inline, graph);
+    let graph = run(passes.blockwise, "blockwise", blockwise::fuse, graph);
+    (graph, reports)
 }
 
-/// The passes over expanded tasks.
-pub fn tasks(tasks: TaskGraph, _passes: &Passes) -> (TaskGraph, Vec<PassReport>) {
-    (tasks, Vec::new())
+/// The passes over expanded tasks: [`Passes::common`], then [`Passes::linear`]. Linear time, no recursion.
+pub fn tasks(tasks: TaskGraph, passes: &Passes) -> (TaskGraph, Vec<PassReport>) {
+    let mut reports = Vec::new();
+    let mut run = |on: bool, pass: &'static str, f: fn(TaskGraph) -> TaskGraph, g: TaskGraph| {
+        if !on {
+            return g;
+        }
+        let before = g.len() as u64;
+        let g = f(g);
+        reports.push(PassReport {
+            pass,
+            before,
+            after: g.len() as u64,
+        });
+        g
+    };
+    let tasks = run(passes.common, "common", common::merge, tasks);
+    let tasks = run(passes.linear, "linear", linear::fuse, tasks);
+    (tasks, reports)
+}
+
+/// Whether two layers are to be run in the same way.
+fn same_annotations(a: &Layer, b: &Layer) -> bool {
+    a.annotations() == b.annotations()
+}
+
+/// Tasks by how they are to be run: equal annotations, equal class.
+struct Classes<'a> {
+    tasks: &'a TaskGraph,
+    /// By layer; empty if no layer is annotated.
+    class: Vec<u32>,
+}
+
+impl<'a> Classes<'a> {
+    fn new(tasks: &'a TaskGraph) -> Self {
+        let mut known: KeyMap<u32> = KeyMap::default();
+        let class = if tasks.is_annotated() {
+            let mut of = |l: &std::sync::Arc<Layer>| {
+                l.annotations().map_or(0, |a| {
+                    let next = known.len() as u32 + 1;
+                    *known.entry(a.key()).or_insert(next)
+                })
+            };
+            tasks.layers.iter().map(&mut of).collect()
+        } else {
+            Vec::new()
+        };
+        Self { tasks, class }
+    }
+
+    fn of(&self, task: u32) -> u32 {
+        let layer = self.tasks.layer[task as usize] as usize;
+        self.class.get(layer).copied().unwrap_or(0)
+    }
 }
