@@ -18,6 +18,67 @@
 //! double.call((&text,)); // expected i64, found String
 //! ```
 
+//! # Functions with a name
+//! A closure lives in one process. A function marked [`#[op]`](macro@crate::op) is a named operator instead: equal calls are one, in
+//! any process, and graphs of such calls can be stored ([`Graph::encode`](crate::Graph::encode)) and run by other processes that link
+//! it. It stays a function; beside it stands a type of the same name, whose `delayed` takes the same arguments, each input a value or
+//! a reference to a delayed one.
+//!
+//! ```
+//! use kvern_core::{Graph, Registry, op};
+//! use serde::{Deserialize, Serialize};
+//!
+//! #[derive(Serialize, Deserialize)]
+//! struct Scale {
+//!     factor: f64,
+//! }
+//!
+//! #[op(name = "demo.scale", version = 1)]
+//! fn scale(x: &[f64], #[params] p: &Scale) -> Vec<f64> {
+//!     x.iter().map(|v| v * p.factor).collect()
+//! }
+//!
+//! // The last parameter of this one takes any number of inputs; it may fail.
+//! #[op(name = "demo.mean")]
+//! fn mean(parts: &[&Vec<f64>]) -> Result<f64, String> {
+//!     let n: usize = parts.iter().map(|p| p.len()).sum();
+//!     let sum: f64 = parts.iter().flat_map(|p| p.iter()).sum();
+//!     if n == 0 { Err("the mean of nothing".into()) } else { Ok(sum / n as f64) }
+//! }
+//!
+//! assert_eq!(scale(&[1.0], &Scale { factor: 3.0 }), [3.0]); // now
+//! let a = scale::delayed(vec![1.0, 2.0], &Scale { factor: 2.0 }); // later
+//! let b = scale::delayed(&a, &Scale { factor: 10.0 });
+//! let m = mean::delayed([&a, &b]);
+//! assert_eq!(m.reference()?, 16.5);
+//!
+//! // For graphs that are written by hand; and the registry of any binary that links this crate knows it.
+//! assert_eq!(scale::op(&Scale { factor: 2.0 })?.label(), "demo.scale@1");
+//! assert!(Registry::linked()?.operator(mean::NAME, Some(mean::VERSION)).is_ok());
+//! # Ok::<(), kvern_core::Error>(())
+//! ```
+//!
+//! An argument of the wrong type is a compile error here as well, and so is one too few:
+//!
+//! ```compile_fail
+//! #[kvern_core::op(name = "demo.double")]
+//! fn double(x: &i64) -> i64 {
+//!     x * 2
+//! }
+//! double::delayed(String::from("two")); // `String` cannot be an argument of type `i64`
+//! ```
+//!
+//! ```compile_fail
+//! # #[kvern_core::op(name = "demo.double")]
+//! # fn double(x: &i64) -> i64 {
+//! #     x * 2
+//! # }
+//! double::delayed();
+//! ```
+//!
+//! Parameters and small arguments are keyed by their serialised bytes, so a `HashMap` in them keeps equal calls from being one: its
+//! order differs from run to run. Use a `BTreeMap`.
+
 use std::marker::PhantomData;
 use std::sync::Arc;
 

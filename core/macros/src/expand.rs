@@ -6,7 +6,7 @@
 //! are local to a function, and a method on the function is not possible on stable Rust.)
 
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::{format_ident, quote, quote_spanned};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::Error;
 use syn::spanned::Spanned;
 
@@ -255,5 +255,3 @@ fn instantiate(core: &TokenStream, f: &Function) -> TokenStream {
         }
     }
 }
-
-use quote::ToTokens;

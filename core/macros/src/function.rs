@@ -6,7 +6,6 @@ use proc_macro2::{Group, Ident, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident, quote};
 use syn::ext::IdentExt;
 use syn::parse::{Parse, ParseStream};
-use syn::spanned::Spanned;
 use syn::{
     Attribute, Error, GenericArgument, Generics, Path, PathArguments, ReturnType, Token, Type,
     Visibility, WhereClause, parenthesized,
@@ -83,14 +82,14 @@ impl Parse for Function {
         let name: Ident = input.parse()?;
         let generics: Generics = input.parse()?;
         if !generics.params.is_empty() {
-            errors.push(Error::new(
-                generics.params.span(),
+            errors.push(Error::new_spanned(
+                &generics.params,
                 "an operator is one function under one name, so it cannot be generic: write one for each type, which may call a \
                  generic function",
             ));
         }
         let content;
-        let parentheses = parenthesized!(content in input);
+        parenthesized!(content in input);
         let mut parameters = Vec::new();
         let mut list = TokenStream::new();
         while !content.is_empty() {
@@ -106,8 +105,8 @@ impl Parse for Function {
         let output = output(&returns, &mut errors);
         let clause: Option<WhereClause> = input.parse()?;
         if let Some(clause) = &clause {
-            errors.push(Error::new(
-                clause.span(),
+            errors.push(Error::new_spanned(
+                clause,
                 "an operator is not generic, so there is nothing for a `where` clause to say",
             ));
         }
@@ -118,7 +117,6 @@ impl Parse for Function {
         let plain = quote! {
             #(#attributes)* #visibility #qualifiers #fn_token #name #generics #arguments #returns #clause #body
         };
-        let _ = parentheses;
         Ok(Self {
             attributes,
             visibility,
@@ -160,7 +158,7 @@ fn parameter(
             } else {
                 "expected `: Type`"
             };
-            errors.push(Error::new(pattern.span(), words));
+            errors.push(Error::new_spanned(pattern, words));
             return Ok(());
         }
         if let Some(colons) = input.parse::<Option<Token![::]>>()? {
@@ -173,7 +171,7 @@ fn parameter(
     let written: Type = input.parse()?;
     quote!(#pattern #colon #written).to_tokens(list);
     if let Some(again) = marks.get(1) {
-        errors.push(Error::new(again.span(), "#[params] is given twice"));
+        errors.push(Error::new_spanned(again, "#[params] is given twice"));
     }
     let name = name_of(&pattern, parameters.len());
     match role(&name, &written, marks.first()) {
@@ -201,10 +199,7 @@ fn name_of(pattern: &TokenStream, number: usize) -> Ident {
 
 fn role(name: &Ident, written: &Type, mark: Option<&Attribute>) -> syn::Result<Role> {
     if let Type::ImplTrait(t) = bare(written) {
-        return Err(Error::new(
-            t.span(),
-            "an operator has one concrete type for each input: `impl Trait` would make it generic",
-        ));
+        return Err(implied_generic(t));
     }
     let Type::Reference(reference) = bare(written) else {
         let shown = written.to_token_stream().to_string().replace(' ', "");
@@ -212,30 +207,30 @@ fn role(name: &Ident, written: &Type, mark: Option<&Attribute>) -> syn::Result<R
             Some(_) => "parameters serve all tasks of the operator",
             None => "inputs may be read by other tasks too",
         };
-        return Err(Error::new(
-            written.span(),
+        return Err(Error::new_spanned(
+            written,
             format!("{why}, so `{name}` is taken by reference: `{name}: &{shown}`"),
         ));
     };
     if reference.mutability.is_some() {
-        return Err(Error::new(
-            written.span(),
+        return Err(Error::new_spanned(
+            written,
             format!(
                 "`{name}` may be read by other tasks too, so it cannot be changed in place: take `&`"
             ),
         ));
     }
     if let Some(lifetime) = &reference.lifetime {
-        return Err(Error::new(
-            lifetime.span(),
+        return Err(Error::new_spanned(
+            lifetime,
             "an operator cannot name lifetimes: each input lives as long as the call",
         ));
     }
     let target = bare(&reference.elem);
     if is_context(target) {
         return match mark {
-            Some(m) => Err(Error::new(
-                m.span(),
+            Some(m) => Err(Error::new_spanned(
+                m,
                 "the context is not a parameter of the operator",
             )),
             None => Ok(Role::Context),
@@ -251,6 +246,13 @@ fn role(name: &Ident, written: &Type, mark: Option<&Attribute>) -> syn::Result<R
         return Ok(Role::Inputs(owned(seen)?, seen.to_token_stream()));
     }
     Ok(Role::Input(owned(target)?))
+}
+
+fn implied_generic(t: &syn::TypeImplTrait) -> Error {
+    Error::new_spanned(
+        t,
+        "an operator has one concrete type for each input: `impl Trait` would make it generic",
+    )
 }
 
 /// The type itself, without the invisible groups that `macro_rules` puts around it.
@@ -274,8 +276,9 @@ fn owned(t: &Type) -> syn::Result<TokenStream> {
             Ok(quote!(::std::vec::Vec<#element>))
         }
         Type::Path(p) if p.path.is_ident("str") => Ok(quote!(::std::string::String)),
-        Type::TraitObject(_) | Type::ImplTrait(_) => Err(Error::new(
-            t.span(),
+        Type::ImplTrait(t) => Err(implied_generic(t)),
+        Type::TraitObject(_) => Err(Error::new_spanned(
+            t,
             "tasks pass values of concrete types: a trait object cannot be an input",
         )),
         other => Ok(other.to_token_stream()),
@@ -286,14 +289,14 @@ fn owned(t: &Type) -> syn::Result<TokenStream> {
 fn check_roles(parameters: &[Parameter], errors: &mut Vec<Error>) {
     let all = |want: fn(&Role) -> bool| parameters.iter().filter(move |p| want(&p.role));
     for second in all(|r| matches!(r, Role::Params(_))).skip(1) {
-        errors.push(Error::new(
-            second.written.span(),
+        errors.push(Error::new_spanned(
+            &second.written,
             "an operator has one #[params]: put both into one struct",
         ));
     }
     for second in all(|r| matches!(r, Role::Context)).skip(1) {
-        errors.push(Error::new(
-            second.written.span(),
+        errors.push(Error::new_spanned(
+            &second.written,
             "the context is given once",
         ));
     }
@@ -301,8 +304,8 @@ fn check_roles(parameters: &[Parameter], errors: &mut Vec<Error>) {
     if let Some(many) = inputs.by_ref().find(|p| matches!(p.role, Role::Inputs(..)))
         && inputs.next().is_some()
     {
-        errors.push(Error::new(
-            many.written.span(),
+        errors.push(Error::new_spanned(
+            &many.written,
             "any number of inputs can only be the last of them: nothing would tell where the next begins",
         ));
     }
@@ -313,12 +316,12 @@ fn output(returns: &ReturnType, errors: &mut Vec<Error>) -> Output {
         return Output::Value(quote!(()));
     };
     match bare(t) {
-        Type::Reference(_) => errors.push(Error::new(
-            t.span(),
+        Type::Reference(_) => errors.push(Error::new_spanned(
+            t,
             "a result outlives the inputs, so an operator returns an owned value, not a reference",
         )),
-        Type::ImplTrait(_) | Type::TraitObject(_) => errors.push(Error::new(
-            t.span(),
+        Type::ImplTrait(_) | Type::TraitObject(_) => errors.push(Error::new_spanned(
+            t,
             "tasks pass values of concrete types: name the type that is returned",
         )),
         Type::Path(p) if is_result(&p.path) => return Output::Result(p.to_token_stream()),
