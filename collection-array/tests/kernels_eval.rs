@@ -293,7 +293,10 @@ fn check_unary_ints(seed: u64) {
     );
 }
 
-fn check_unary_floats<T: Sample>(seed: u64, functions: &[(UnaryOp, fn(f64) -> f64)]) {
+/// An operation and what it does.
+type Function = (UnaryOp, fn(f64) -> f64);
+
+fn check_unary_floats<T: Sample>(seed: u64, functions: &[Function]) {
     let mut rng = Rng(seed);
     let to = shape(&mut rng);
     let a = chunk::<T>(&mut rng, &to);
@@ -320,7 +323,7 @@ fn check_unary_floats<T: Sample>(seed: u64, functions: &[(UnaryOp, fn(f64) -> f6
 }
 
 /// Functions that are exact, or rounded once.
-const EXACT: [(UnaryOp, fn(f64) -> f64); 10] = [
+const EXACT: [Function; 10] = [
     (UnaryOp::Neg, |v| -v),
     (UnaryOp::Abs, f64::abs),
     (UnaryOp::Sign, |v| {

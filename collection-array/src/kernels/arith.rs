@@ -319,7 +319,7 @@ un_ops! {
     Sqrt [f32, f64] -> same |a| a.sqrt();
     Cbrt [f32, f64] -> same |a| a.cbrt();
     Asinh [f32, f64] -> same |a| a.asinh();
-    Acosh [f32, f64] -> same |a| math::acosh(f64::from(a)) as _;
+    Acosh [f32, f64] -> same |a| CastTo::cast_to(math::acosh(CastTo::cast_to(a)));
     Atanh [f32, f64] -> same |a| a.atanh();
     Floor [f32, f64] -> same |a| a.floor();
     Ceil [f32, f64] -> same |a| a.ceil();

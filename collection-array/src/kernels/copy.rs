@@ -7,6 +7,7 @@
 use ndarray::{ArrayD, ArrayViewD, ArrayViewMutD, IxDyn};
 
 use super::error::KernelError;
+use super::pages::buffer;
 use super::space::{Rows, Space, memory_order};
 use crate::dtype::Element;
 
@@ -44,7 +45,7 @@ pub fn copy_into<T: Element>(
             src.as_ptr(),
             src.strides(),
             &shape,
-        )
+        );
     };
     Ok(())
 }
@@ -53,7 +54,7 @@ pub fn copy_into<T: Element>(
 #[must_use]
 pub fn to_contiguous<T: Element>(src: &ArrayViewD<'_, T>) -> ArrayD<T> {
     let shape = src.shape();
-    let mut out: Vec<T> = Vec::with_capacity(src.len());
+    let mut out: Vec<T> = buffer(src.len());
     let strides = super::space::c_strides(shape);
     // SAFETY: the new buffer has room for every element of `shape` in C order and nothing else points at it.
     unsafe {
@@ -128,7 +129,7 @@ unsafe fn copy_bits<T: Copy>(
                     src.offset(s.offset()),
                     ss,
                     inner,
-                )
+                );
             };
             d.advance();
             s.advance();
@@ -219,6 +220,16 @@ unsafe fn blocks<T: Copy, const M: usize>(dst: *mut T, src: *const T, p: Plane) 
         for c0 in (0..whole.1).step_by(BLOCK) {
             for c in (c0..(c0 + BLOCK).min(whole.1)).step_by(M) {
                 for r in (r0..(r0 + BLOCK).min(whole.0)).step_by(M) {
+                    // The lines that the block to the right will need.
+                    let (right, r_at) = ((c + BLOCK) as isize, r as isize);
+                    for i in 0..M as isize {
+                        prefetch(src.wrapping_offset(r_at + (right + i) * p.src_col).cast());
+                        prefetch(
+                            dst.wrapping_offset((r_at + i) * p.dst_row + right)
+                                .cast_const()
+                                .cast(),
+                        );
+                    }
                     // SAFETY: M rows and columns from here on are inside the plane.
                     unsafe {
                         square::<T, M>(
@@ -246,6 +257,19 @@ unsafe fn blocks<T: Copy, const M: usize>(dst: *mut T, src: *const T, p: Plane) 
     }
 }
 
+/// Asks for a cache line.
+#[inline(always)]
+fn prefetch(at: *const u8) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // SAFETY: a prefetch may name any address. SSE is part of x86-64.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) };
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = at;
+}
+
 /// Transposes M by M elements through registers, so that each cache line is met once on either side.
 ///
 /// # Safety
@@ -261,8 +285,8 @@ unsafe fn square<T: Copy, const M: usize>(
     unsafe {
         let from: [[T; M]; M] =
             std::array::from_fn(|c| src.offset(c as isize * src_row).cast::<[T; M]>().read());
-        for r in 0..M {
-            let row: [T; M] = std::array::from_fn(|c| from[c][r]);
+        let to: [[T; M]; M] = std::array::from_fn(|r| std::array::from_fn(|c| from[c][r]));
+        for (r, row) in to.into_iter().enumerate() {
             dst.offset(r as isize * dst_row).cast::<[T; M]>().write(row);
         }
     }

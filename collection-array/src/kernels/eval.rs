@@ -5,6 +5,7 @@ use ndarray::{ArcArray, ArrayD, IxDyn};
 use super::chunk::AnyChunk;
 use super::error::KernelError;
 use super::level::Level;
+use super::pages::buffer;
 use super::program::Program;
 use super::space::{Space, broadcast, memory_order};
 use super::tiles::{TILE, Tiles};
@@ -40,8 +41,7 @@ pub fn eval_at(
     assert!(level <= Level::best(), "this machine has no {level:?}");
     check_inputs(program, inputs)?;
     with_dtype!(program.dtype(), T => {
-        let out = Vec::<T>::new();
-        run(level, program, inputs, out_shape, out).map(T::erase)
+        run::<T>(level, program, inputs, out_shape).map(T::erase)
     })
 }
 
@@ -67,7 +67,7 @@ pub fn eval_reusing(
             }
             return run_in_place::<T>(program, inputs, i, out_shape);
         }
-        run(Level::best(), program, &inputs, out_shape, Vec::<T>::new()).map(T::erase)
+        run::<T>(Level::best(), program, &inputs, out_shape).map(T::erase)
     })
 }
 
@@ -168,7 +168,6 @@ fn run<T: Element>(
     program: &Program,
     inputs: &[AnyChunk],
     shape: &[usize],
-    mut out: Vec<T>,
 ) -> Result<ArcArray<T, IxDyn>, KernelError> {
     let len: usize = shape.iter().product();
     let mut order: Option<Vec<usize>> = None;
@@ -181,7 +180,7 @@ fn run<T: Element>(
         let strides = input_strides(inputs, shape)?;
         let axes = walking_order(inputs, &strides, shape);
         if let Some(turned) = turn(inputs, &strides, &axes, shape) {
-            return run(level, program, &turned, shape, out);
+            return run(level, program, &turned, shape);
         }
         let refs: Vec<&[isize]> = strides.iter().map(Vec::as_slice).collect();
         let space = Space::new(shape, &axes, &refs);
@@ -190,7 +189,7 @@ fn run<T: Element>(
         }
         space
     };
-    out.reserve_exact(len);
+    let mut out: Vec<T> = buffer(len);
     if len > 0 {
         let mut tiles = Tiles::new(program, inputs, &space, level)?;
         let computed = tiles.is_computed();
@@ -263,7 +262,7 @@ fn run_in_place<T: Element>(
     let space = Space::new(shape, &axes, &refs);
     let base: *mut T = match T::peek(&inputs[i]) {
         Some(_) => each_variant!(AnyChunk, &mut inputs[i], a => a.as_mut_ptr().cast()),
-        None => return run(Level::best(), program, &inputs, shape, Vec::<T>::new()).map(T::erase),
+        None => return run::<T>(Level::best(), program, &inputs, shape).map(T::erase),
     };
     {
         let mut tiles = Tiles::new(program, &inputs, &space, Level::best())?;

@@ -11,6 +11,7 @@ mod eval;
 mod level;
 mod math;
 mod op;
+mod pages;
 mod program;
 mod reduce;
 mod space;

@@ -11,7 +11,7 @@ use super::space::{Rows, Space};
 use crate::dtype::{DType, Scalar, each_variant};
 
 /// Elements of a tile: a handful of `f64` registers of this size stay in the first two levels of cache.
-pub(crate) const TILE: usize = 1024;
+pub(crate) const TILE: usize = 512;
 /// Bytes between the registers: a tile of the widest element.
 const SLOT: usize = TILE * 8;
 const ALIGN: usize = 64;
@@ -287,19 +287,10 @@ impl<'a> Tiles<'a> {
     ) -> *const u8 {
         debug_assert!(len <= TILE && start + len <= self.space.len());
         let inner = self.space.inner();
-        let ahead = if self.computed {
-            len.min(self.space.len() - start - len)
-        } else {
-            0
-        };
         for source in &mut self.sources {
             let at = match source.walk {
-                Walk::Flat => {
-                    // SAFETY: the input has an element at every position of the space, and `start` is one.
-                    let at = unsafe { source.ptr.add(start * source.size) };
-                    prefetch(at.wrapping_add(len * source.size), ahead * source.size);
-                    at
-                }
+                // SAFETY: the input has an element at every position of the space, and `start` is one.
+                Walk::Flat => unsafe { source.ptr.add(start * source.size) },
                 // SAFETY: as above, for every element of the tile.
                 _ => unsafe { gather(source, self.space, start, len, inner) },
             };
@@ -312,7 +303,20 @@ impl<'a> Tiles<'a> {
         if self.computed {
             self.at[self.output] = result;
         }
-        for b in &self.bound {
+        // The next tile is asked for a part before each step: the hardware's own streams do not reach across the work on a
+        // tile, and more requests at once than the core can have open would only be waited for.
+        let next = len.min(self.space.len() - start - len);
+        let share = next.div_ceil(self.bound.len().max(1));
+        for (i, b) in self.bound.iter().enumerate() {
+            for source in &self.sources {
+                if source.walk == Walk::Flat {
+                    let from = (start + len + i * share) * source.size;
+                    prefetch(
+                        source.ptr.wrapping_add(from),
+                        share.min(next.saturating_sub(i * share)) * source.size,
+                    );
+                }
+            }
             let [x, y, z] = b.operands;
             let args = Args {
                 a: self.at[x],
@@ -329,7 +333,7 @@ impl<'a> Tiles<'a> {
     }
 }
 
-/// Asks for the next tile while this one is computed: the hardware's own streams do not reach across a tile's work.
+/// Asks for memory that will be read soon.
 #[inline(always)]
 fn prefetch(at: *const u8, bytes: usize) {
     #[cfg(target_arch = "x86_64")]

@@ -4,6 +4,10 @@
 //! whose remainder is below 2^-57; `2^k` goes into the exponent. The hyperbolic functions are made of `expm1` as in fdlibm.
 
 #![allow(
+    clippy::manual_range_contains,
+    reason = "both comparisons are made, so that there is no branch"
+)]
+#![allow(
     clippy::excessive_precision,
     reason = "constants are written as fdlibm prints them"
 )]

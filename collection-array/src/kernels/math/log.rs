@@ -3,6 +3,10 @@
 //! `x = 2^k (1 + f)` with `sqrt(1/2) <= 1 + f < sqrt(2)`; with `s = f / (2 + f)`, `log(1 + f)` is an odd polynomial in `s`.
 
 #![allow(
+    clippy::manual_range_contains,
+    reason = "both comparisons are made, so that there is no branch"
+)]
+#![allow(
     clippy::excessive_precision,
     reason = "coefficients are written as fdlibm prints them"
 )]

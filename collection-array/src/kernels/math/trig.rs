@@ -9,7 +9,7 @@
     reason = "coefficients are written as fdlibm prints them"
 )]
 
-use std::f64::consts::FRAC_2_PI;
+use std::f64::consts::{FRAC_2_PI, FRAC_PI_2, FRAC_PI_4};
 
 use super::{Lanes, ROUNDER, fma, poly};
 
@@ -24,7 +24,7 @@ fn reduce<const FMA: bool>(x: f64) -> (f64, u64) {
     let t = fma::<FMA>(x, FRAC_2_PI, ROUNDER);
     let k = t - ROUNDER;
     let r = if FMA {
-        let r = (-k).mul_add(1.570_796_326_794_896_6, x);
+        let r = (-k).mul_add(FRAC_PI_2, x);
         let r = (-k).mul_add(6.123_233_995_736_766e-17, r);
         (-k).mul_add(-1.497_384_904_859_183_3e-33, r)
     } else {
@@ -163,7 +163,7 @@ impl Lanes for Atan {
         }
         if near(0.6875) {
             (top, bottom) = (a - 1.0, a + 1.0);
-            (hi, lo) = (7.85398163397448278999e-01, 3.06161699786838301793e-17);
+            (hi, lo) = (FRAC_PI_4, 3.06161699786838301793e-17);
         }
         if near(1.1875) {
             (top, bottom) = (a - 1.5, 1.0 + 1.5 * a);
@@ -171,7 +171,7 @@ impl Lanes for Atan {
         }
         if near(2.4375) {
             (top, bottom) = (-1.0, a);
-            (hi, lo) = (1.57079632679489655800e+00, 6.12323399573676603587e-17);
+            (hi, lo) = (FRAC_PI_2, 6.12323399573676603587e-17);
         }
         let t = top / bottom;
         let z = t * t;
@@ -232,8 +232,7 @@ fn asin_kernel<const FMA: bool>(z: f64) -> f64 {
     z * p / q
 }
 
-const PIO2_HI: f64 = 1.57079632679489655800e+00;
-const PIO2_LO: f64 = 6.12323399573676603587e-17;
+const FRAC_PI_2_LO: f64 = 6.12323399573676603587e-17;
 
 pub(super) struct Asin;
 impl Lanes for Asin {
@@ -249,7 +248,7 @@ impl Lanes for Asin {
         let root = z.sqrt();
         let r = asin_kernel::<FMA>(z);
         let near = a + a * r;
-        let far = PIO2_HI - (2.0 * (root + root * r) - PIO2_LO);
+        let far = FRAC_PI_2 - (2.0 * (root + root * r) - FRAC_PI_2_LO);
         (if small { near } else { far }).copysign(x)
     }
     fn slow(x: f64) -> f64 {
@@ -270,7 +269,7 @@ impl Lanes for Acos {
         let z = if small { a * a } else { 0.5 * (1.0 - a) };
         let root = z.sqrt();
         let r = asin_kernel::<FMA>(z);
-        let near = PIO2_HI - (x - (PIO2_LO - x * r));
+        let near = FRAC_PI_2 - (x - (FRAC_PI_2_LO - x * r));
         // What the square root has rounded off, for arguments near 1 where it is the whole result.
         let rest = if FMA {
             (-root).mul_add(root, z)
@@ -283,7 +282,7 @@ impl Lanes for Acos {
             rest / (2.0 * root)
         };
         let above = 2.0 * (root + fma::<FMA>(root, r, correction));
-        let below = 2.0 * (PIO2_HI - (root + (root * r - PIO2_LO)));
+        let below = 2.0 * (FRAC_PI_2 - (root + (root * r - FRAC_PI_2_LO)));
         let far = if x < 0.0 { below } else { above };
         if small { near } else { far }
     }

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::chunk::AnyVec;
 use super::super::copy::copy_raw;
+use super::super::pages::buffer;
 use super::super::space::c_strides;
 use crate::dtype::{Element, each_variant};
 
@@ -67,7 +68,7 @@ pub(crate) trait Accumulate {
                     x,
                     run.n,
                     run.index + r as u64 * run.pitch,
-                )
+                );
             };
         }
     }
@@ -127,7 +128,7 @@ fn reorder_any(v: &AnyVec, shape: &[usize], strides: &[isize]) -> AnyVec {
 }
 
 fn reorder<T: Copy>(v: &[T], shape: &[usize], strides: &[isize]) -> Vec<T> {
-    let mut out: Vec<T> = Vec::with_capacity(v.len());
+    let mut out: Vec<T> = buffer(v.len());
     // SAFETY: `strides` is a permutation of the C strides of a shape of `v.len()` elements, and `out` has room for them.
     unsafe {
         copy_raw(

@@ -5,6 +5,7 @@ use std::marker::PhantomData;
 
 use super::super::chunk::AnyVec;
 use super::super::level::{Body, Level, clone_for};
+use super::super::pages::filled;
 use super::accumulate::{Accumulate, Finished, GROUP};
 use super::sums::{RowArgs, SegmentArgs, call_rows};
 use crate::dtype::{DType, Element, with_dtype};
@@ -154,7 +155,7 @@ struct Extreme<T, const MIN: bool> {
 impl<T: Lane, const MIN: bool> Extreme<T, MIN> {
     fn new(outputs: usize, level: Level) -> Self {
         Self {
-            acc: vec![start::<T, MIN>(); outputs],
+            acc: filled(start::<T, MIN>(), outputs),
             segment: clone_for::<ExtremeSegment<T, MIN>>(level),
             rows: clone_for::<ExtremeRows<T, MIN, GROUP>>(level),
             row: clone_for::<ExtremeRows<T, MIN, 1>>(level),
@@ -172,7 +173,7 @@ impl<T: Lane, const MIN: bool> Accumulate for Extreme<T, MIN> {
                 x,
                 n,
                 out: (&raw mut value).cast(),
-            })
+            });
         };
         self.acc[at] = better::<T, MIN>(self.acc[at], value);
     }
@@ -229,8 +230,8 @@ struct Position<T, const MIN: bool> {
 impl<T: Lane, const MIN: bool> Position<T, MIN> {
     fn new(outputs: usize, level: Level) -> Self {
         Self {
-            best: vec![start::<T, MIN>(); outputs],
-            index: vec![0; outputs],
+            best: filled(start::<T, MIN>(), outputs),
+            index: filled(0, outputs),
             segment: clone_for::<ExtremeSegment<T, MIN>>(level),
             level,
         }
@@ -264,7 +265,7 @@ impl<T: Lane, const MIN: bool> Accumulate for Position<T, MIN> {
                 x,
                 n,
                 out: (&raw mut value).cast(),
-            })
+            });
         };
         // Only a run that beats what is held is searched for the place.
         if !wins::<T, MIN>(value, index as i64, self.best[at], self.index[at]) {

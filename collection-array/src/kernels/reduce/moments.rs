@@ -7,6 +7,7 @@
 use std::any::Any;
 
 use super::super::level::{Body, Level, clone_for};
+use super::super::pages::filled;
 use super::accumulate::{Accumulate, Finished, GROUP};
 
 const LANES: usize = 32;
@@ -50,7 +51,7 @@ impl Body for Segment {
         // SAFETY: the caller promises room for the pair.
         unsafe {
             args.out
-                .write(((mean - args.shift) + left / n, squares - left * left / n))
+                .write(((mean - args.shift) + left / n, squares - left * left / n));
         };
     }
 }
@@ -139,10 +140,10 @@ pub(crate) struct Moments {
 impl Moments {
     pub(crate) fn new(outputs: usize, level: Level) -> Self {
         Self {
-            count: vec![0; outputs],
-            shift: vec![0.0; outputs],
-            mean: vec![0.0; outputs],
-            m2: vec![0.0; outputs],
+            count: filled(0, outputs),
+            shift: filled(0.0, outputs),
+            mean: filled(0.0, outputs),
+            m2: filled(0.0, outputs),
             segment: clone_for::<Segment>(level),
             rows: clone_for::<Rows<GROUP>>(level),
             row: clone_for::<Rows<1>>(level),

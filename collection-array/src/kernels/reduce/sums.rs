@@ -8,6 +8,7 @@ use std::any::Any;
 use std::marker::PhantomData;
 
 use super::super::level::{Body, Level, clone_for};
+use super::super::pages::filled;
 use super::accumulate::{Accumulate, Finished, GROUP, ShortRows};
 use crate::dtype::{DType, Element};
 
@@ -207,8 +208,8 @@ struct SumF64 {
 impl SumF64 {
     fn new(outputs: usize, level: Level) -> Self {
         Self {
-            sum: vec![0.0; outputs],
-            error: vec![0.0; outputs],
+            sum: filled(0.0, outputs),
+            error: filled(0.0, outputs),
             segment: clone_for::<FoldSegment<f64, Add>>(level),
             rows: clone_for::<AddRowsF64<GROUP>>(level),
             row: clone_for::<AddRowsF64<1>>(level),
@@ -232,7 +233,7 @@ impl Accumulate for SumF64 {
                 x,
                 n,
                 out: (&raw mut value).cast(),
-            })
+            });
         };
         self.add(at, value);
     }
@@ -252,7 +253,7 @@ impl Accumulate for SumF64 {
                     acc,
                     aux,
                 },
-            )
+            );
         };
     }
 
@@ -329,7 +330,7 @@ struct Folded<T, F> {
 impl<T: Element, F: Fold<T> + 'static> Folded<T, F> {
     fn new(outputs: usize, signed: bool, level: Level) -> Self {
         Self {
-            acc: vec![F::START; outputs],
+            acc: filled(F::START, outputs),
             signed,
             segment: clone_for::<FoldSegment<T, F>>(level),
             rows: clone_for::<FoldRows<T, F, GROUP>>(level),
@@ -349,7 +350,7 @@ impl<T: Element, F: Fold<T> + 'static> Accumulate for Folded<T, F> {
                 x,
                 n,
                 out: (&raw mut value).cast(),
-            })
+            });
         };
         self.acc[at] = F::f(self.acc[at], value);
     }
@@ -368,7 +369,7 @@ impl<T: Element, F: Fold<T> + 'static> Accumulate for Folded<T, F> {
                     acc,
                     aux: acc,
                 },
-            )
+            );
         };
     }
 
@@ -485,7 +486,7 @@ pub(crate) struct Count {
 impl Count {
     pub(crate) fn new(outputs: usize, level: Level) -> Self {
         Self {
-            acc: vec![0; outputs],
+            acc: filled(0, outputs),
             segment: clone_for::<CountSegment>(level),
             row: clone_for::<CountRow>(level),
             level,
@@ -502,7 +503,7 @@ impl Accumulate for Count {
                 x,
                 n,
                 out: (&raw mut value).cast(),
-            })
+            });
         };
         self.acc[at] += value as i64;
     }
@@ -517,7 +518,7 @@ impl Accumulate for Count {
                     n,
                     acc,
                     aux: acc,
-                })
+                });
             };
         }
     }
