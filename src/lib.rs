@@ -1,11 +1,41 @@
-//! kvern facade.
+//! **kvern** is Dask for Rust: one dynamic task engine under parallel arrays and plain functions, on data larger than memory.
+//!
+//! This crate is the facade: it re-exports the parts that its features name, so that most programs need no other.
+//!
+//! ```
+//! use kvern::prelude::*;
+//!
+//! // Lazy functions: nothing runs until `compute`.
+//! let square = delayed(|x: &i64| x * x);
+//! let add = delayed(|a: &i64, b: &i64| a + b);
+//! let sum = add.call((&square.call((3,)), &square.call((4,))));
+//!
+//! let session = Session::open("threads://?workers=2&memory=256MiB")?;
+//! assert_eq!(session.compute(&sum)?, 25);
+//! # Ok::<(), kvern::Error>(())
+//! ```
+//!
+//! Where things are: [`core`] has graphs, operators, values, the scheduler protocol and sessions; [`array`] chunked n-d arrays;
+//! [`scheduler_local`] the backends of this machine; [`progress`] a progress bar.
 
 pub mod about;
 #[cfg(feature = "config-file")]
 pub mod config_file;
+#[cfg(feature = "progress")]
+pub mod progress;
 
 #[cfg(feature = "array")]
 pub use kvern_array as array;
 pub use kvern_core as core;
 #[cfg(feature = "local")]
 pub use kvern_scheduler_local as scheduler_local;
+
+pub use kvern_core::{Delayed, Error, ErrorKind, Handle, Result, Session, Value, delayed};
+
+/// What most programs use, for `use kvern::prelude::*`.
+pub mod prelude {
+    #[cfg(feature = "array")]
+    pub use kvern_array::Array;
+    pub use kvern_core::delayed::{Delayed, delayed, try_delayed};
+    pub use kvern_core::{Collection, Session};
+}
