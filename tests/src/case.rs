@@ -23,6 +23,8 @@ pub enum Need {
     Parallel,
     /// One thread: [`Description::threads`](kvern_core::scheduler::Description::threads) is 1.
     Serial,
+    /// Ready tasks start by priority and static order: not said away with [`Fixture::any_order`].
+    Ordered,
     /// The fixture can open the backend with a memory budget ([`Fixture::limited`]).
     Budget,
 }
@@ -39,6 +41,7 @@ impl Need {
             Self::Nested => what.capabilities.nested,
             Self::Parallel => what.threads > 1,
             Self::Serial => what.threads == 1,
+            Self::Ordered => fixture.is_ordered(),
             Self::Budget => fixture.has_limited(),
         }
     }

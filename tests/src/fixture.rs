@@ -26,6 +26,7 @@ type OpenLimited = dyn Fn(Limits<'_>) -> Arc<dyn Scheduler> + Send + Sync;
 pub struct Fixture {
     open: Arc<Open>,
     limited: Option<Arc<OpenLimited>>,
+    ordered: bool,
     patience: Duration,
     bound: Duration,
     described: Arc<OnceLock<Description>>,
@@ -37,6 +38,7 @@ impl Fixture {
         Self {
             open: Arc::new(open),
             limited: None,
+            ordered: true,
             patience: Duration::from_secs(30),
             bound: Duration::from_secs(120),
             described: Arc::default(),
@@ -50,6 +52,13 @@ impl Fixture {
         open: impl Fn(Limits<'_>) -> Arc<dyn Scheduler> + Send + Sync + 'static,
     ) -> Self {
         self.limited = Some(Arc::new(open));
+        self
+    }
+
+    /// The backend explores orders on purpose, priorities or not, as a test by seed does: what asks for an order is skipped.
+    #[must_use]
+    pub fn any_order(mut self) -> Self {
+        self.ordered = false;
         self
     }
 
@@ -94,6 +103,11 @@ impl Fixture {
     /// Whether [`Fixture::open_limited`] works.
     pub fn has_limited(&self) -> bool {
         self.limited.is_some()
+    }
+
+    /// Whether ready tasks start by priority and static order.
+    pub fn is_ordered(&self) -> bool {
+        self.ordered
     }
 
     /// What the backend says of itself; it is opened once to ask.

@@ -6,6 +6,8 @@
 /// - `limited`, if given, makes one with a memory budget and a spill folder: `Fn(Limits) -> Arc<dyn Scheduler>`. Without it the
 ///   cases that need a budget are skipped.
 ///
+/// `fixture` in their place takes a whole [`Fixture`](crate::Fixture), where there is more to say.
+///
 /// Cases that need what the backend says it lacks ([`Capabilities`](kvern_core::scheduler::Capabilities)) are skipped and say so.
 ///
 /// ```no_run
@@ -22,12 +24,15 @@
 #[macro_export]
 macro_rules! conformance {
     ($name:ident, open = $open:expr $(, limited = $limited:expr)? $(,)?) => {
+        $crate::conformance!($name, fixture = $crate::Fixture::new($open)$(.limited($limited))?);
+    };
+    ($name:ident, fixture = $fixture:expr $(,)?) => {
         mod $name {
             #[allow(unused_imports, reason = "the expressions may name what stands around the macro")]
             use super::*;
 
             fn fixture() -> $crate::Fixture {
-                $crate::Fixture::new($open)$(.limited($limited))?
+                $fixture
             }
 
             $crate::__kvern_cases!([$crate::__kvern_tests]);
@@ -135,7 +140,7 @@ macro_rules! __kvern_cases {
                 nothing_is_left [];
                 results_beyond_the_budget [Budget Spill];
                 a_graph_of_ten_budgets [Budget Spill];
-                order_before_spill [Budget];
+                order_before_spill [Budget Ordered];
                 a_task_over_the_budget_is_refused [Budget];
                 reservations_are_limited [Budget];
                 no_files_after_close [Budget Spill];
@@ -153,8 +158,8 @@ macro_rules! __kvern_cases {
                 spills_are_told [Budget Spill];
             }
             priority {
-                higher_first [Serial];
-                inputs_inherit [Serial];
+                higher_first [Serial Ordered];
+                inputs_inherit [Serial Ordered];
             }
             concurrency {
                 many_threads_submit [];

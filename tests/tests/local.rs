@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use kvern_conformance::decorators::{Flaky, Recorded, Traced};
-use kvern_conformance::{Limits, conformance, ops};
+use kvern_conformance::{Fixture, Limits, conformance, ops};
 use kvern_core::config::Config;
 use kvern_core::scheduler::OpenContext;
 use kvern_core::url::SchedulerUrl;
@@ -37,8 +37,9 @@ conformance!(
 
 conformance!(
     sync_seeded,
-    open = || open("sync://?seed=11"),
-    limited = |l: Limits<'_>| limited("sync://?seed=11&", l),
+    fixture = Fixture::new(|| open("sync://?seed=11"))
+        .limited(|l: Limits<'_>| limited("sync://?seed=11&", l))
+        .any_order(),
 );
 
 conformance!(

@@ -60,7 +60,8 @@ fn turn(inner: &Inner, worker: usize) {
         let mut worked = false;
         for i in 0..jobs.len() {
             let job = &jobs[(first + i) % jobs.len()];
-            worked |= work(inner, job, worker, &mut scratch, jobs.len() > 1, None);
+            let alone = (jobs.len() == 1).then_some(generation);
+            worked |= work(inner, job, worker, &mut scratch, alone, None);
         }
         first = first.wrapping_add(1);
         if worked || rayon::yield_now() == Some(rayon::Yield::Executed) {
@@ -78,13 +79,14 @@ fn turn(inner: &Inner, worker: usize) {
     }
 }
 
-/// Runs tasks of a run: until none is at hand, the slice is over while others wait, or `stop`. True if any ran.
+/// Runs tasks of a run: until none is at hand, the slice is over while others wait, or `stop`. True if any ran. `alone`: the
+/// generation of the job list in which this run was the only one; a run that comes later does not wait for all of it.
 fn work(
     inner: &Inner,
     job: &Arc<Job>,
     worker: usize,
     scratch: &mut Scratch,
-    shared: bool,
+    alone: Option<u64>,
     stop: Option<&dyn Fn() -> bool>,
 ) -> bool {
     let run = &job.run;
@@ -135,6 +137,7 @@ fn work(
             until = every;
             run.report(unreported, failed);
             (unreported, failed) = (0, 0);
+            let shared = alone.is_none_or(|g| inner.generation.load(Ordering::Relaxed) != g);
             leave_off |= shared && begun.is_some_and(|b| now - b > SLICE);
         }
         if !job.is_tiny()
@@ -168,7 +171,7 @@ pub(super) fn help(inner: &Inner, worker: usize, done: &dyn Fn() -> bool) {
         let worked = jobs
             .iter()
             .rev()
-            .any(|job| work(inner, job, worker, &mut scratch, true, Some(done)));
+            .any(|job| work(inner, job, worker, &mut scratch, None, Some(done)));
         if worked || rayon::yield_now() == Some(rayon::Yield::Executed) {
             idle = None;
         } else if idle.get_or_insert_with(Instant::now).elapsed() > LINGER {

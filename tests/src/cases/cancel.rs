@@ -80,6 +80,7 @@ pub fn afterwards(fx: &Fixture) {
     let layer = wide(&ops::make_bytes(100, 2), 5);
     let run = submit(&scheduler, &[Root::all(&layer)]);
     let want = fx.values("before", &run);
+    assert!(fx.finish("a run", &run).is_ok());
     run.cancel();
     let got = fx.values("after", &run);
     assert!(got.iter().zip(&want).all(|(a, b)| same(a, b)));
