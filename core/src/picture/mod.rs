@@ -81,7 +81,7 @@ impl Picture {
             let place = position.get(t as usize).copied().unwrap_or(t);
             let lines = vec![
                 tasks.op(t).name().to_owned(),
-                format!("block {}, runs {place}.", tasks.block(t)),
+                format!("step {place}, block {}", tasks.block(t)),
             ];
             Node {
                 lines,

@@ -13,7 +13,7 @@ const GAP_Y: f64 = 48.0;
 const CHARACTER: f64 = 7.2;
 
 pub(super) fn is_dark(shade: f64) -> bool {
-    shade > 0.55
+    shade > 0.72
 }
 
 /// From pale yellow (first) over green to dark blue (last), readable without colours by lightness alone.
