@@ -17,9 +17,8 @@ pub const MAX_WIDTH: usize = 32;
 /// Fuses until nothing changes: taking in a source makes room below the limit for what was refused before.
 pub(super) fn fuse(mut graph: Graph) -> Graph {
     loop {
-        let (fused, refused) = match once(&graph) {
-            Some(done) => done,
-            None => return graph,
+        let Some((fused, refused)) = once(&graph) else {
+            return graph;
         };
         graph = fused;
         if !refused {
