@@ -4,6 +4,7 @@
 
 use std::process::ExitCode;
 
+mod bench;
 mod ci;
 mod command;
 mod deny;
@@ -38,6 +39,7 @@ const COMMANDS: &[Command] = &[
     docs::COMMAND,
     features::COMMAND,
     wasm::COMMAND,
+    bench::COMMAND,
     examples::COMMAND,
     msrv::COMMAND,
 ];

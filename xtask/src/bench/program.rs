@@ -1,0 +1,113 @@
+//! Our benchmark program: built once, then started anew for each turn.
+
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+
+use super::request::Request;
+use super::row::{Role, Row};
+use crate::command::Failure;
+use crate::process;
+use crate::workspace::Workspace;
+
+/// The built program.
+pub(super) struct Program {
+    path: PathBuf,
+}
+
+/// One thing that it can measure.
+pub(super) struct Entry {
+    pub(super) case: String,
+    pub(super) who: String,
+    pub(super) about: String,
+    role: Role,
+}
+
+impl Program {
+    /// Builds it in release; cargo says where it is.
+    pub(super) fn build(workspace: &Workspace) -> Result<Self, Failure> {
+        eprintln!("  $ cargo build --release --package kvern --bench cases");
+        let mut build = process::cargo(workspace);
+        build.args([
+            "build",
+            "--release",
+            "--package",
+            "kvern",
+            "--bench",
+            "cases",
+        ]);
+        build.args(["--message-format", "json-render-diagnostics"]);
+        // What the compiler says while it works is for the reader, at once.
+        let messages = process::output(build.stderr(Stdio::inherit()))?;
+        let path = messages.lines().find_map(executable);
+        let path = path.ok_or_else(|| {
+            Failure::new("cargo built the benchmark program and did not say where it is")
+        })?;
+        Ok(Self { path })
+    }
+
+    /// What of the request it can measure.
+    pub(super) fn entries(&self, request: &Request) -> Result<Vec<Entry>, Failure> {
+        let list = process::output(Command::new(&self.path).arg("--list"))?;
+        let mut entries = Vec::new();
+        for line in list.lines() {
+            let line: Value = serde_json::from_str(line).map_err(|error| {
+                Failure::new(format!("the benchmark program lists `{line}`: {error}"))
+            })?;
+            let text = |key: &str| line[key].as_str().unwrap_or_default().to_owned();
+            let entry = Entry {
+                case: text("case"),
+                who: text("who"),
+                about: text("about"),
+                role: Role::of(&text("role")),
+            };
+            if text("area") == request.area && request.wants(&entry.case) {
+                entries.push(entry);
+            }
+        }
+        if entries.is_empty() {
+            return Err(Failure::new(format!(
+                "no case of `{}` begins with {}; `cargo xtask bench {} --list` names all",
+                request.area,
+                request.cases.join(" or "),
+                request.area
+            )));
+        }
+        Ok(entries)
+    }
+
+    /// One turn.
+    pub(super) fn run(&self, entry: &Entry, request: &Request) -> Result<Vec<Row>, Failure> {
+        let mut command = Command::new(&self.path);
+        command.args([&entry.case, &entry.who]);
+        command.args(request.passed_on());
+        let lines = process::output(&mut command)?;
+        lines
+            .lines()
+            .map(|line| Row::parse(line, entry.role))
+            .collect()
+    }
+}
+
+/// The program, if this message of cargo is about it.
+fn executable(message: &str) -> Option<PathBuf> {
+    let message: Value = serde_json::from_str(message).ok()?;
+    (message["target"]["name"] == "cases").then_some(())?;
+    message["executable"].as_str().map(PathBuf::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_program_is_found_among_the_messages() {
+        let other = r#"{"reason":"compiler-artifact","target":{"name":"kvern"},"executable":null}"#;
+        let ours =
+            r#"{"reason":"compiler-artifact","target":{"name":"cases"},"executable":"t/cases-1"}"#;
+        assert_eq!(executable(other), None);
+        assert_eq!(executable(ours), Some("t/cases-1".into()));
+        assert_eq!(executable("not a message"), None);
+    }
+}
