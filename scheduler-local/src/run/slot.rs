@@ -10,12 +10,38 @@
 //! - Who holds the only unit left may take the result out instead of sharing it.
 //! - Whoever gives the last unit back gets what is left, to drop it.
 
-use std::cell::UnsafeCell;
-#[cfg(not(kvern_loom))]
+#[cfg(all(test, kvern_loom))]
+mod models;
+
+#[cfg(not(all(test, kvern_loom)))]
 use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 
-#[cfg(kvern_loom)]
-use loom::sync::atomic::{AtomicU8, AtomicU32, Ordering};
+#[cfg(all(test, kvern_loom))]
+use loom::{
+    cell::UnsafeCell,
+    sync::atomic::{AtomicU8, AtomicU32, Ordering},
+};
+
+/// `std::cell::UnsafeCell` in the words of loom's, which checks that no access overlaps another that it should not.
+#[cfg(not(all(test, kvern_loom)))]
+struct UnsafeCell<T>(std::cell::UnsafeCell<T>);
+
+#[cfg(not(all(test, kvern_loom)))]
+impl<T> UnsafeCell<T> {
+    fn new(value: T) -> Self {
+        Self(std::cell::UnsafeCell::new(value))
+    }
+
+    #[inline(always)]
+    fn with<R>(&self, f: impl FnOnce(*const T) -> R) -> R {
+        f(self.0.get())
+    }
+
+    #[inline(always)]
+    fn with_mut<R>(&self, f: impl FnOnce(*mut T) -> R) -> R {
+        f(self.0.get())
+    }
+}
 
 const EMPTY: u8 = 0;
 const FILLED: u8 = 1;
@@ -45,7 +71,9 @@ impl<T: Default> Slot<T> {
 
     /// Whether the result has been put in (it may be gone again).
     pub(crate) fn is_filled(&self) -> bool {
-        self.filled.load(Ordering::Acquire) == FILLED
+        // SeqCst as in `fill`: an Acquire load after "I wait" could still be answered with what was before, and the one who
+        // fills could at the same time see nobody waiting. (On x86 both are one plain load.)
+        self.filled.load(Ordering::SeqCst) == FILLED
     }
 
     /// Units out.
@@ -60,7 +88,7 @@ impl<T: Default> Slot<T> {
     pub(crate) unsafe fn fill(&self, value: T) {
         debug_assert!(!self.is_filled(), "a slot is filled once");
         // SAFETY: by the contract nobody else touches the value before `filled` is set.
-        unsafe { *self.value.get() = value };
+        self.value.with_mut(|v| unsafe { *v = value });
         // SeqCst (not only Release): a waiter says that it waits, then looks here; we set this, then look for waiters.
         self.filled.store(FILLED, Ordering::SeqCst);
     }
@@ -71,7 +99,7 @@ impl<T: Default> Slot<T> {
     /// The caller holds a unit, and the slot is filled (seen by `is_filled` or through the pending count).
     pub(crate) unsafe fn look<R>(&self, f: impl FnOnce(&T) -> R) -> R {
         // SAFETY: the value only changes when one unit is left and its holder takes it; the caller holds one and does not.
-        f(unsafe { &*self.value.get() })
+        self.value.with(|v| f(unsafe { &*v }))
     }
 
     /// Takes the result out if the caller's unit is the only one left; the unit stays and must still be given back.
@@ -84,7 +112,7 @@ impl<T: Default> Slot<T> {
         }
         // SAFETY: the only unit is the caller's, no unit is ever made again, and the Acquire above pairs with the Release of
         // every other holder's `give_back`, so their looks are over.
-        Some(std::mem::take(unsafe { &mut *self.value.get() }))
+        Some(self.value.with_mut(|v| std::mem::take(unsafe { &mut *v })))
     }
 
     /// Gives a unit back; with the last one, what is in the slot comes out.
@@ -96,7 +124,7 @@ impl<T: Default> Slot<T> {
             return None;
         }
         // SAFETY: that was the last unit; AcqRel orders all other holders' looks before this.
-        Some(std::mem::take(unsafe { &mut *self.value.get() }))
+        Some(self.value.with_mut(|v| std::mem::take(unsafe { &mut *v })))
     }
 
     /// Takes whatever is in the slot.
@@ -105,11 +133,11 @@ impl<T: Default> Slot<T> {
     /// No other thread fills or looks at this slot now or later.
     pub(crate) unsafe fn sweep(&self) -> T {
         // SAFETY: by the contract this is the only access.
-        std::mem::take(unsafe { &mut *self.value.get() })
+        self.value.with_mut(|v| std::mem::take(unsafe { &mut *v }))
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(kvern_loom)))]
 mod tests {
     use super::*;
 
