@@ -279,10 +279,13 @@ impl World {
     fn blockwise(&mut self) -> (Arc<Layer>, Grid) {
         let first = self.pick();
         let grid = self.out_grid(&first.1);
-        let (mut args, inputs) = self.args(&grid, &first);
+        let (mut args, mut inputs) = self.args(&grid, &first);
         let counts = grid.counts();
         let turned = first.1.counts().iter().rev().eq(counts);
         if turned && self.rng.chance(70) {
+            // Alone, so that it is read block by block and can be fused.
+            args.truncate(1);
+            inputs.truncate(1);
             args[0].axes = (0..counts.len() as u32).rev().map(AxisMap::Out).collect();
         }
         let op = self.op();
