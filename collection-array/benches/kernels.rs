@@ -364,6 +364,12 @@ fn main() {
     time("copy transposed 4000 x 4000", n, n * 16, || {
         copy_into(to.view_mut(), from.t()).expect("shape");
     });
+    let little = numbers(&[200, 200]);
+    let little = little.peek::<f64>().expect("f64").clone();
+    let mut to_little = ArrayD::<f64>::zeros(IxDyn(&[200, 200]));
+    time("copy transposed 200 x 200", 40_000, 640_000, || {
+        copy_into(to_little.view_mut(), little.t()).expect("shape");
+    });
     let pow2 = numbers(&[4096, 4096]);
     let pow2 = pow2.peek::<f64>().expect("f64").clone();
     let mut to2 = ArrayD::<f64>::zeros(IxDyn(&[4096, 4096]));

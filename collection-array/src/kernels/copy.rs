@@ -193,8 +193,22 @@ struct Plane {
     src_col: isize,
 }
 
-/// Columns and rows of a block: few enough pages on either side for the address translation cache.
+/// Columns and rows of a block whose lines stay in the second-level cache on both sides.
 const BLOCK: usize = 64;
+/// Bytes of a row of blocks that are done before the next: a page of each row, so that the translation of an address is
+/// looked up once for all that the page holds.
+const PAGE: usize = 4096;
+
+/// The corners of squares of `side` that cover two ranges, the second one walked faster.
+fn corners(
+    outer: std::ops::Range<usize>,
+    inner: std::ops::Range<usize>,
+    side: usize,
+) -> impl Iterator<Item = (usize, usize)> {
+    outer
+        .step_by(side)
+        .flat_map(move |a| inner.clone().step_by(side).map(move |b| (a, b)))
+}
 
 /// # Safety
 /// Every position of the plane is valid on both sides.
@@ -216,29 +230,26 @@ unsafe fn blocks<T: Copy, const M: usize>(dst: *mut T, src: *const T, p: Plane) 
     } else {
         (0, 0)
     };
-    for r0 in (0..whole.0).step_by(BLOCK) {
-        for c0 in (0..whole.1).step_by(BLOCK) {
-            for c in (c0..(c0 + BLOCK).min(whole.1)).step_by(M) {
-                for r in (r0..(r0 + BLOCK).min(whole.0)).step_by(M) {
-                    // The lines that the block to the right will need.
-                    let (right, r_at) = ((c + BLOCK) as isize, r as isize);
-                    for i in 0..M as isize {
-                        prefetch(src.wrapping_offset(r_at + (right + i) * p.src_col).cast());
-                        prefetch(
-                            dst.wrapping_offset((r_at + i) * p.dst_row + right)
-                                .cast_const()
-                                .cast(),
-                        );
-                    }
-                    // SAFETY: M rows and columns from here on are inside the plane.
-                    unsafe {
-                        square::<T, M>(
-                            dst.offset(r as isize * p.dst_row + c as isize),
-                            p.dst_row,
-                            src.offset(r as isize + c as isize * p.src_col),
-                            p.src_col,
-                        );
-                    }
+    let page = (PAGE / size_of::<T>().max(1)).max(BLOCK);
+    for (r00, c00) in corners(0..whole.0, 0..whole.1, page) {
+        let (r_end, c_end) = ((r00 + page).min(whole.0), (c00 + page).min(whole.1));
+        for (r0, c0) in corners(r00..r_end, c00..c_end, BLOCK) {
+            for (c, r) in corners(c0..(c0 + BLOCK).min(c_end), r0..(r0 + BLOCK).min(r_end), M) {
+                // The lines that the block to the right will need.
+                let (right, r_at) = ((c + BLOCK) as isize, r as isize);
+                for i in 0..M as isize {
+                    let to = dst.wrapping_offset((r_at + i) * p.dst_row + right);
+                    prefetch(src.wrapping_offset(r_at + (right + i) * p.src_col).cast());
+                    prefetch(to.cast_const().cast());
+                }
+                // SAFETY: M rows and columns from here on are inside the plane.
+                unsafe {
+                    square::<T, M>(
+                        dst.offset(r as isize * p.dst_row + c as isize),
+                        p.dst_row,
+                        src.offset(r as isize + c as isize * p.src_col),
+                        p.src_col,
+                    );
                 }
             }
         }

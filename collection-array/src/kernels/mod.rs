@@ -8,6 +8,7 @@ mod chunk;
 mod copy;
 mod error;
 mod eval;
+mod gemm;
 mod level;
 mod math;
 mod op;
@@ -21,6 +22,7 @@ pub use chunk::{AnyChunk, AnyVec};
 pub use copy::{copy_into, to_contiguous};
 pub use error::KernelError;
 pub use eval::{eval, eval_at, eval_reusing};
+pub use gemm::{matmul_into, matmul_into_at, syrk_into, syrk_into_at};
 pub use level::Level;
 pub use op::{BinaryOp, UnaryOp};
 pub use program::{
