@@ -54,6 +54,11 @@ pub enum AxisChunks {
 }
 
 impl Chunks {
+    /// Bytes of an automatic chunk.
+    pub(crate) fn auto_bytes(shape: &[usize], dtype: DType) -> Result<u64> {
+        target(None, shape, dtype)
+    }
+
     /// The pieces along each axis of an array of this shape and element type.
     pub(crate) fn resolve(&self, shape: &[usize], dtype: DType) -> Result<Vec<Splits>> {
         let auto = vec![AxisChunks::Auto; shape.len()];

@@ -2,7 +2,11 @@
 
 mod compute;
 mod create;
+mod blocks;
 mod elementwise;
+mod file;
+mod index;
+mod structure;
 mod operand;
 mod operators;
 mod reduce;
@@ -16,7 +20,9 @@ use crate::expr::Expr;
 
 pub use create::IntoShape;
 pub use elementwise::where_;
+pub use index::{IntoSlices, Slice};
 pub use operand::Operand;
+pub use structure::{concatenate, stack};
 pub use reduce::{Axes, keepdims};
 
 /// A lazy n-d array of `T`, cut into chunks. Cloning shares the expression; nothing is computed before

@@ -36,7 +36,7 @@ pub fn keepdims(axes: impl Into<Axes>) -> Axes {
 
 impl Axes {
     /// Sorted and counted from the front.
-    fn resolve(&self, op: &str, ndim: usize) -> Result<Vec<usize>> {
+    pub(super) fn resolve(&self, op: &str, ndim: usize) -> Result<Vec<usize>> {
         let Some(list) = &self.list else {
             return Ok((0..ndim).collect());
         };

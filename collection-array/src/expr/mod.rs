@@ -3,6 +3,7 @@
 mod elementwise;
 mod gather;
 mod reduction;
+mod reshape;
 mod view;
 
 use std::any::Any;

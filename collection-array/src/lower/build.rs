@@ -108,12 +108,7 @@ fn node(regions: &Regions, n: usize, layers: &[Option<Arc<Layer>>]) -> Result<Ar
             )
         }
         Node::Blocks(op) => {
-            let args = e
-                .args
-                .iter()
-                .enumerate()
-                .map(|(slot, a)| arg_of(slot, a, &e.chunks, &e.shape))
-                .collect();
+            let args = e.args.iter().enumerate().map(|(slot, a)| BlockArg::same(slot as u32, &a.grid())).collect();
             make(
                 Blockwise::new(op.clone(), e.grid(), args, e.block_bytes())?,
                 inputs()?,
