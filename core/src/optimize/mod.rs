@@ -18,13 +18,13 @@ use crate::layer::Layer;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Passes {
-    /// Put cheap tasks into each of their readers.
+    /// Put cheap sources into each of their readers (layers; on by default).
     pub inline: bool,
-    /// Run blockwise layers together with the blockwise layer that alone reads them.
+    /// Run blockwise layers together with the blockwise layers or trees that alone read them (layers; on by default).
     pub blockwise: bool,
-    /// Run chains of tasks as one task.
+    /// Run chains of tasks as one task (expanded tasks). Off by default: a chain would be retried, timed and shown as a whole.
     pub linear: bool,
-    /// Tasks of equal content become one.
+    /// Tasks of equal content become one (expanded tasks). Off by default: layers of equal content are one already.
     pub common: bool,
 }
 
