@@ -220,10 +220,47 @@ pub(crate) fn extreme(d: DType, outputs: usize, level: Level, min: bool) -> Box<
     })
 }
 
+/// A row that stands behind all that has been seen, to be compared with what is held.
+#[derive(Clone, Copy)]
+struct PositionArgs {
+    x: *const u8,
+    n: usize,
+    best: *mut u8,
+    index: *mut i64,
+    /// The position of the row.
+    at: i64,
+}
+
+struct PositionRow<T, const MIN: bool>(PhantomData<T>);
+impl<T: Lane, const MIN: bool> Body for PositionRow<T, MIN> {
+    type Args = PositionArgs;
+
+    #[inline(always)]
+    unsafe fn run<const FMA: bool>(args: PositionArgs) {
+        let n = args.n;
+        // SAFETY: the caller promises a row and two accumulator arrays of n elements, which do not overlap.
+        let (x, best, index) = unsafe {
+            (
+                std::slice::from_raw_parts(args.x.cast::<T>(), n),
+                std::slice::from_raw_parts_mut(args.best.cast::<T>(), n),
+                std::slice::from_raw_parts_mut(args.index, n),
+            )
+        };
+        for j in 0..n {
+            let (v, held) = (x[j], best[j]);
+            // Equal elements leave the earlier position; only the first NaN takes the place.
+            let wins = (beats::<T, MIN>(v, held) | v.is_nan()) & !held.is_nan();
+            best[j] = if wins { v } else { held };
+            index[j] = if wins { args.at } else { index[j] };
+        }
+    }
+}
+
 struct Position<T, const MIN: bool> {
     best: Vec<T>,
     index: Vec<i64>,
     segment: unsafe fn(SegmentArgs),
+    row: unsafe fn(PositionArgs),
     level: Level,
 }
 
@@ -233,6 +270,7 @@ impl<T: Lane, const MIN: bool> Position<T, MIN> {
             best: filled(start::<T, MIN>(), outputs),
             index: filled(0, outputs),
             segment: clone_for::<ExtremeSegment<T, MIN>>(level),
+            row: clone_for::<PositionRow<T, MIN>>(level),
             level,
         }
     }
@@ -280,12 +318,19 @@ impl<T: Lane, const MIN: bool> Accumulate for Position<T, MIN> {
     }
 
     unsafe fn rows(&mut self, at: usize, rows: &[*const u8], n: usize, index: u64, step: u64) {
+        let best: *mut u8 = self.best[at..at + n].as_mut_ptr().cast();
+        let places = self.index[at..at + n].as_mut_ptr();
         for (i, &x) in rows.iter().enumerate() {
-            // SAFETY: the caller promises n elements of T in every row.
-            let x = unsafe { std::slice::from_raw_parts(x.cast::<T>(), n) };
-            let index = (index + i as u64 * step) as i64;
-            for (j, &v) in x.iter().enumerate() {
-                self.offer(at + j, v, index);
+            let at = (index + i as u64 * step) as i64;
+            // SAFETY: the caller promises the row; the accumulators have been sliced to n elements.
+            unsafe {
+                (self.row)(PositionArgs {
+                    x,
+                    n,
+                    best,
+                    index: places,
+                    at,
+                });
             }
         }
     }
