@@ -134,9 +134,9 @@ proptest! {
         }
         shape.push(left as isize);
         let want = a.clone().into_shape_with_order(shape.iter().map(|&n| n as usize).collect::<Vec<_>>()).unwrap();
-        let y = x.reshape(shape.clone(), ()).unwrap();
+        let y = x.reshape(shape.clone()).unwrap();
         prop_assert_eq!(&y.reference().unwrap(), &want, "{:?} to {:?}", x.chunks(), y.chunks());
-        let back = y.reshape(from.clone(), ()).unwrap();
+        let back = y.reshape(from.clone()).unwrap();
         prop_assert_eq!(back.reference().unwrap(), a);
         // No chunk grows beyond the largest there was, but for the last rows.
         let largest = |x: &Array<i32>| x.chunksize().iter().product::<usize>();
@@ -193,8 +193,8 @@ fn errors_name_what_was_asked_and_what_is_allowed() {
     has(x.slice((3, 0)).unwrap_err(), &["index 3", "axis 0", "[3, 4]", "-3..=2"]);
     has(x.slice((.., .., 0)).unwrap_err(), &["3 axes", "[3, 4]"]);
     has(x.slice(Slice::new(0, 1, 0)).unwrap_err(), &["step of 0", "axis 0"]);
-    has(x.reshape([5, -1], ()).unwrap_err(), &["[3, 4]", "12 elements", "[5, -1]"]);
-    has(x.reshape([-1, -1], ()).unwrap_err(), &["only one"]);
+    has(x.reshape([5, -1]).unwrap_err(), &["[3, 4]", "12 elements", "[5, -1]"]);
+    has(x.reshape([-1, -1]).unwrap_err(), &["only one"]);
     has(x.permute_dims(&[0, 0]).unwrap_err(), &["[0, 0]", "once"]);
     has(x.squeeze(0).unwrap_err(), &["axis 0", "length 3"]);
     has(x.broadcast_to([3, 5], ()).unwrap_err(), &["[3, 4]", "[3, 5]"]);

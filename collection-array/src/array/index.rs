@@ -163,7 +163,7 @@ impl<T: Element> Array<T> {
     /// ```
     /// use kvern_array::{Array, Slice};
     /// use ndarray::s;
-    /// let x = Array::<i32>::arange(0, 12, 1, ())?.reshape([3, 4], 2)?;
+    /// let x = Array::<i32>::arange(0, 12, 1, ())?.reshape([3, 4])?.rechunk(2)?;
     /// assert_eq!(x.slice((1.., -1))?.reference()?, ndarray::array![7, 11].into_dyn());
     /// assert_eq!(x.slice((0, Slice::new(None, None, -2)))?.reference()?, ndarray::array![3, 1].into_dyn());
     /// assert_eq!(x.slice(s![2, ..;2])?.reference()?, ndarray::array![8, 10].into_dyn());

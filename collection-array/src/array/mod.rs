@@ -4,6 +4,7 @@ mod compute;
 mod create;
 mod blocks;
 mod elementwise;
+mod explain;
 mod file;
 mod index;
 mod structure;

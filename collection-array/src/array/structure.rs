@@ -153,14 +153,14 @@ impl<T: Element> Array<T> {
     ///
     /// ```
     /// use kvern_array::Array;
-    /// let x = Array::<u8>::arange(0, 6, 1, 4)?.reshape([2, -1], ())?;
+    /// let x = Array::<u8>::arange(0, 6, 1, 4)?.reshape([2, -1])?;
     /// assert_eq!(x.reference()?, ndarray::array![[0, 1, 2], [3, 4, 5]].into_dyn());
     /// # Ok::<(), kvern_core::Error>(())
     /// ```
     ///
     /// # Errors
-    /// If the shape has another number of elements, or the chunks do not fit it.
-    pub fn reshape(&self, shape: impl IntoNewShape, chunks: impl Into<Chunks>) -> Result<Self> {
+    /// If the shape has another number of elements.
+    pub fn reshape(&self, shape: impl IntoNewShape) -> Result<Self> {
         let asked = shape.into_new_shape();
         let bad = |why: &str| {
             Error::bad_input(format!(
@@ -185,12 +185,7 @@ impl<T: Element> Array<T> {
         if crate::shape::size(&shape)? != self.size() || (known == 0 && asked.contains(&-1)) {
             return Err(bad("the numbers of elements differ"));
         }
-        let chunks = chunks.into();
-        let wanted = match chunks {
-            Chunks::Auto => None,
-            other => Some(other.resolve(&shape, T::DTYPE)?),
-        };
-        Ok(Self::of(self.expr().reshape(shape, wanted)?))
+        Ok(Self::of(self.expr().reshape(shape)?))
     }
 
     /// All elements along one axis, in C order.
@@ -198,7 +193,7 @@ impl<T: Element> Array<T> {
     /// # Errors
     /// If there are more chunks than can be counted.
     pub fn ravel(&self) -> Result<Self> {
-        self.reshape(-1, ())
+        self.reshape(-1)
     }
 
     /// The same as [`Array::ravel`].

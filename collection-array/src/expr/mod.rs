@@ -152,7 +152,7 @@ impl Node {
 }
 
 /// The names of what a program computes, without loads and constants.
-pub(crate) fn program_label(p: &Program) -> String {
+fn program_label(p: &Program) -> String {
     use crate::kernels::StepKind as S;
     let names: Vec<String> = p
         .steps()

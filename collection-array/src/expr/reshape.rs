@@ -12,19 +12,7 @@ use super::Expr;
 
 impl Expr {
     /// The elements in C order as `shape`, which has as many of them.
-    pub(crate) fn reshape(
-        self: &Arc<Self>,
-        shape: Vec<usize>,
-        chunks: Option<Vec<Splits>>,
-    ) -> Result<Arc<Self>> {
-        let reshaped = self.reshape_any(shape)?;
-        match chunks {
-            Some(chunks) => reshaped.rechunk(chunks),
-            None => Ok(reshaped),
-        }
-    }
-
-    fn reshape_any(self: &Arc<Self>, shape: Vec<usize>) -> Result<Arc<Self>> {
+    pub(crate) fn reshape(self: &Arc<Self>, shape: Vec<usize>) -> Result<Arc<Self>> {
         if shape == self.shape {
             return Ok(self.clone());
         }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use kvern_core::{Result, Splits};
 
 use super::{Expr, Node};
+use crate::lower::{CHEAP, cost};
 
 impl Expr {
     /// Axes in another order, new ones (`None`) of length 1; axes not named must have length 1.
@@ -43,6 +44,18 @@ impl Expr {
     pub(crate) fn reblock(self: &Arc<Self>, shape: Vec<usize>, chunks: Vec<Splits>) -> Arc<Self> {
         if shape == self.shape && chunks == self.chunks {
             return self.clone();
+        }
+        // What is cheap to compute is computed from the smaller blocks below it, and then within whatever reads this.
+        if let Node::Map(p) = &self.node
+            && cost(p) <= CHEAP
+            && self.args.iter().all(|a| a.ndim() == 0 || a.shape == self.shape)
+        {
+            let below = |a: &Arc<Self>| match a.ndim() {
+                0 if self.ndim() > 0 => a.clone(),
+                _ => a.reblock(shape.clone(), chunks.clone()),
+            };
+            let args = self.args.iter().map(below).collect();
+            return Self::new(self.dtype, shape.clone(), chunks.clone(), Node::Map(p.clone()), args);
         }
         match self.node {
             Node::Full(v) => Self::full(shape, chunks, v),

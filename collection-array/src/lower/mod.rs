@@ -12,7 +12,7 @@ use std::sync::Arc;
 use kvern_core::{Layer, Result};
 
 use crate::expr::Expr;
-pub(crate) use regions::Regions;
+pub(crate) use regions::{CHEAP, Regions, cost};
 
 /// The layer whose outputs are the chunks of `root`, row-major.
 ///

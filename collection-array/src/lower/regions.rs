@@ -12,7 +12,7 @@ const MOST_STEPS: usize = 96;
 
 /// An elementwise node whose steps cost at most this is computed again by each reader rather than kept: about what reading and
 /// writing the chunk would take.
-const CHEAP: usize = 3;
+pub(crate) const CHEAP: usize = 3;
 
 /// The nodes of an expression, each once, and where each is computed.
 pub(crate) struct Regions {
@@ -139,7 +139,7 @@ fn n_ops(e: &Expr) -> usize {
 }
 
 /// What a program costs an element, an addition being 1.
-fn cost(p: &Program) -> usize {
+pub(crate) fn cost(p: &Program) -> usize {
     use BinaryOp as B;
     use UnaryOp as U;
     let step = |kind: StepKind| match kind {
