@@ -121,10 +121,21 @@ impl Prepared {
     /// Projected bytes that one task needs at once: its inputs, its result and what it was annotated to need besides.
     pub fn need(&self, task: u32) -> u64 {
         let deps = self.tasks.deps(task);
+        // Each input once. A wide fan-in is sorted first: looking back over all earlier ones would be quadratic.
+        let mut sorted = Vec::new();
+        let deps = if deps.len() > 32 {
+            sorted.extend_from_slice(deps);
+            sorted.sort_unstable();
+            sorted.dedup();
+            &sorted[..]
+        } else {
+            deps
+        };
+        let wide = deps.len() == sorted.len();
         let inputs = deps
             .iter()
             .enumerate()
-            .filter(|(i, d)| !deps[..*i].contains(d))
+            .filter(|(i, d)| wide || !deps[..*i].contains(d))
             .map(|(_, &d)| self.tasks.bytes(d));
         let extra = self
             .tasks

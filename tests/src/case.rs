@@ -3,6 +3,7 @@
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::time::Instant;
 
 use crate::fixture::Fixture;
 
@@ -87,6 +88,7 @@ impl Case {
             );
             return Verdict::Skipped(lacks);
         }
+        let begun = Instant::now();
         let (tell, told) = channel();
         let (run, theirs) = (self.run, fixture.clone());
         let thread = std::thread::Builder::new().name(self.name.to_owned());
@@ -98,7 +100,14 @@ impl Case {
             panic!("{}: no thread for the case: {e}", self.name);
         }
         match told.recv_timeout(fixture.ends()) {
-            Ok(Ok(())) => Verdict::Passed,
+            Ok(Ok(())) => {
+                println!(
+                    "{}: passed on {scheme}:// in {:?}",
+                    self.name,
+                    begun.elapsed()
+                );
+                Verdict::Passed
+            }
             Ok(Err(payload)) => resume_unwind(payload),
             Err(RecvTimeoutError::Timeout) => panic!(
                 "case {} on {scheme}:// did not end within {:?}",

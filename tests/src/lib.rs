@@ -15,6 +15,7 @@ mod fixture;
 mod macros;
 mod probe;
 mod rng;
+mod tracked;
 mod watch;
 
 pub use case::{Case, Need, Verdict};

@@ -145,6 +145,8 @@ macro_rules! __kvern_cases {
                 reservations_are_limited [Budget];
                 no_files_after_close [Budget Spill];
                 spilled_results_are_shared [Budget Spill];
+                what_is_alive_is_under_the_budget [Budget Spill Closures];
+                reading_a_spilled_run_stays_under_the_budget [Budget Spill Closures];
             }
             events {
                 runs_begin_and_end [];

@@ -266,6 +266,7 @@ impl RunCore {
                             v
                         }
                         Stored::Foreign(v) => v,
+                        Stored::Elsewhere(h) => h.wait()?,
                         Stored::Kept(cell) => {
                             let v = cell.take()?;
                             scratch.taken += cell.nbytes();
@@ -291,6 +292,7 @@ impl RunCore {
     fn share(&self, stored: &Stored, pinned: &mut Vec<Arc<Cell>>) -> Result<Value> {
         match stored {
             Stored::Value(v) | Stored::Foreign(v) => Ok(v.clone()),
+            Stored::Elsewhere(h) => h.wait(),
             Stored::Kept(cell) => {
                 let v = cell.pin()?;
                 pinned.push(cell.clone());

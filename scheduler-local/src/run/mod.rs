@@ -35,6 +35,9 @@ pub(crate) enum Stored {
     Value(Value),
     /// A value of somebody else (data at hand, another run's result): never counted here.
     Foreign(Value),
+    /// A large result of another run, fetched by each task that reads it: it may be on disk there, and holding a copy here would
+    /// be memory that nobody counts.
+    Elsewhere(Handle),
     /// A value under the budget's care.
     Kept(Arc<Cell>),
     Failed(Error),
@@ -193,12 +196,28 @@ impl RunCore {
         handle.when_done(move |result| {
             let Some(run) = me.upgrade() else { return };
             let mut ready = Vec::new();
-            let stored = result.map_or_else(Stored::Failed, Stored::Foreign);
+            let stored = match result {
+                Err(e) => Stored::Failed(e),
+                Ok(v) if v.nbytes() < SPILL_MIN => Stored::Foreign(v),
+                Ok(v) => run
+                    .elsewhere(task)
+                    .map_or(Stored::Foreign(v), Stored::Elsewhere),
+            };
             run.arrive(task, stored, &mut ready);
             if !ready.is_empty() {
                 run.driver.ready(&run, ready);
             }
         });
+    }
+
+    /// The handle that a data task stands for.
+    fn elsewhere(&self, task: u32) -> Option<Handle> {
+        let data = self.tasks.data();
+        let at = data.binary_search_by_key(&task, |d| d.0).ok()?;
+        match &data[at].1 {
+            Datum::Handle(h) => Some(h.clone()),
+            Datum::Value(_) => None,
+        }
     }
 
     /// A result that no worker made.
@@ -239,7 +258,13 @@ impl RunCore {
             return;
         }
         self.notify();
-        let (progress, error) = (self.progress_now(), self.first_error.get().cloned());
+        let progress = self.progress_now();
+        // A cancel that came when all was done has changed nothing.
+        let error = self
+            .first_error
+            .get()
+            .filter(|_| progress.failed > 0)
+            .cloned();
         self.observers.tell(
             Interest::Runs,
             &Event::Progress {
@@ -400,6 +425,7 @@ impl Drop for RunCore {
 fn copy_out(stored: &Stored) -> Result<Value> {
     match stored {
         Stored::Value(v) | Stored::Foreign(v) => Ok(v.clone()),
+        Stored::Elsewhere(h) => h.wait(),
         Stored::Kept(cell) => cell.copy_out(),
         Stored::Failed(e) => Err(e.clone()),
         Stored::Empty => Err(Error::new(

@@ -299,7 +299,7 @@ pub fn a_long_chain_of_layers(fx: &Fixture) {
 /// Closures that capture run like operators.
 pub fn closures_run(fx: &Fixture) {
     let scheduler = fx.open();
-    let captured = vec![3u64, 4, 5];
+    let captured = [3u64, 4, 5];
     let op = OpRef::local("captures", move |inputs, ctx| {
         let read: u64 = inputs.iter().map(number).sum();
         Ok(Value::new(captured[ctx.block() as usize % 3] + read))

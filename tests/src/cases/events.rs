@@ -291,7 +291,7 @@ pub fn logs_are_told(fx: &Fixture) {
 
 /// What goes to disk and comes back for a task is told.
 pub fn spills_are_told(fx: &Fixture) {
-    const SIZE: u64 = 1 << 18;
+    const SIZE: u64 = 1 << 16;
     let limited = fx.open_limited(4 * SIZE);
     let watcher = Watcher::new(Interest::Runs);
     let _told = limited.scheduler.subscribe(watcher.clone());

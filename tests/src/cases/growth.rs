@@ -139,12 +139,12 @@ pub fn cancels_flow_on(fx: &Fixture) {
         &[Root::all(&reading(first.handles(), ops::mix(1), 1))],
     );
     first.cancel();
+    gate.open();
     expect_error(
         "the next run",
         fx.result("the next run", &next.handle(0)),
         ErrorKind::Cancelled,
     );
-    gate.open();
     drop((first, next));
     fx.still_works(&scheduler);
 }

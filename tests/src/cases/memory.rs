@@ -10,9 +10,10 @@ use kvern_core::{Annotations, ErrorKind, Layer, OpRef, Root, TaskList, Value};
 use crate::check::{assert_same, expect_error, plan, reference, submit, wide};
 use crate::fixture::Fixture;
 use crate::probe::Probe;
+use crate::tracked::{Meter, Tracked};
 use crate::{graphs, ops};
 
-const BLOCK: u64 = 256 * 1024;
+const BLOCK: u64 = 64 * 1024;
 const BUDGET: u64 = 8 * BLOCK;
 
 /// `n` blocks of [`BLOCK`] bytes with their sizes projected.
@@ -310,4 +311,64 @@ pub fn spilled_results_are_shared(fx: &Fixture) {
     assert_under(scheduler.memory(), 2 * (BLOCK + 24));
     drop(run);
     fx.freed("shared results", scheduler);
+}
+
+/// Tracked blocks, all wanted, and the meter that counts them.
+fn tracked(n: u64) -> (Meter, Root) {
+    let meter = Meter::new();
+    let op = OpRef::local("tracked", move |_, ctx| {
+        Ok(meter.block(BLOCK, ctx.block() as u8))
+    });
+    let mut list = TaskList::new();
+    let op = list.op(op);
+    let ids: Vec<_> = (0..n).map(|_| list.task(op, [])).collect();
+    ids.iter().for_each(|&t| list.project(t, BLOCK));
+    (meter, Root::all(&list.finish(ids)))
+}
+
+/// The blocks that are really alive, whoever holds them, stay under the budget and what each thread has in hand.
+pub fn what_is_alive_is_under_the_budget(fx: &Fixture) {
+    let limited = fx.open_limited(BUDGET);
+    let in_hand = 2 * BLOCK * limited.scheduler.describe().threads as u64;
+    let (meter, root) = tracked(40);
+    let run = submit(&limited.scheduler, &[root]);
+    if let Err(e) = fx.finish("tracked blocks", &run) {
+        panic!("{e:?}");
+    }
+    let most = meter.most();
+    assert!(
+        most <= BUDGET + in_hand,
+        "{most} bytes were alive, the budget is {BUDGET}"
+    );
+    drop(run);
+    fx.until("all blocks are dropped", || meter.now() == 0);
+}
+
+/// A run that reads the results of another by handle, more of them than fit the budget, takes them up a few at a time.
+pub fn reading_a_spilled_run_stays_under_the_budget(fx: &Fixture) {
+    let limited = fx.open_limited(BUDGET);
+    let in_hand = 2 * BLOCK * limited.scheduler.describe().threads as u64;
+    let (meter, root) = tracked(40);
+    let run = submit(&limited.scheduler, &[root]);
+    drop(fx.finish("tracked blocks", &run));
+    meter.most();
+    let data = Layer::new(kvern_core::layer::Data::handles(run.handles()), Vec::new());
+    let mut list = TaskList::new();
+    let sum = list.op(OpRef::local("sum", |x, _| {
+        Ok(Value::new(
+            x[0].downcast_ref::<Tracked>().map_or(0, Tracked::sum),
+        ))
+    }));
+    let read = |output| [kvern_core::layer::Edge::Input { slot: 0, output }];
+    let sums: Vec<_> = (0..40).map(|i| list.task_with(sum, read(i))).collect();
+    let layer = Layer::new(list.into_kind(sums), vec![data]);
+    let got = fx.values("sums", &submit(&limited.scheduler, &[Root::all(&layer)]));
+    for (i, v) in got.iter().enumerate() {
+        assert_eq!(crate::check::number(v), i as u64 * BLOCK, "block {i}");
+    }
+    let most = meter.most();
+    assert!(
+        most <= BUDGET + in_hand,
+        "{most} bytes were alive, the budget is {BUDGET}"
+    );
 }
