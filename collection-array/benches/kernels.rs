@@ -281,6 +281,15 @@ fn main() {
             &[10_000],
         );
     });
+    time("max in cache", 10_000, 80_000, || {
+        go(
+            Reduce::Max,
+            &p,
+            std::slice::from_ref(&small),
+            &[0],
+            &[10_000],
+        );
+    });
     time("sum in cache", 10_000, 80_000, || {
         go(
             Reduce::Sum,
