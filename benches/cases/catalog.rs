@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::options::Options;
 use crate::record::Record;
-use crate::tasks;
+use crate::{array, memory, tasks};
 
 /// What may go wrong in a case.
 pub(crate) type Outcome = Result<Vec<Record>, Box<dyn Error>>;
@@ -47,7 +47,10 @@ impl Entry {
 
 /// All entries, area by area.
 pub(crate) fn all() -> impl Iterator<Item = &'static Entry> {
-    tasks::ENTRIES.iter()
+    tasks::ENTRIES
+        .iter()
+        .chain(array::ENTRIES)
+        .chain(memory::ENTRIES)
 }
 
 /// The entry of that case and contestant.

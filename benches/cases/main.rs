@@ -4,10 +4,12 @@
 //! are timed, [`record`] what is printed; `tasks/`, `array/` and `memory/` the cases, with the limits that they are held against.
 
 mod alloc;
+mod array;
 mod catalog;
 mod limits;
 mod machine;
 mod measure;
+mod memory;
 mod options;
 mod record;
 mod shapes;

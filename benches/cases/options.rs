@@ -30,7 +30,6 @@ impl Options {
     }
 
     /// The length of one side of a square whose area is scaled, a multiple of `quantum`.
-    #[expect(dead_code, reason = "for the array cases")]
     pub(crate) fn side(&self, full: usize, quantum: usize) -> usize {
         let side = (full as f64 * self.scale.sqrt()) as usize;
         (side / quantum * quantum).max(quantum)

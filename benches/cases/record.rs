@@ -64,6 +64,12 @@ impl Record {
         self
     }
 
+    /// The memory of another process, which did the work.
+    pub(crate) fn peak(mut self, mb: f64) -> Self {
+        self.peak_rss_mb = Some(mb);
+        self
+    }
+
     /// The line.
     pub(crate) fn json(&self, entry: &Entry) -> Value {
         let mut line = Map::new();

@@ -7,7 +7,7 @@ use kvern_core::{Registry, RunHandle};
 
 use super::threads;
 use crate::catalog::Outcome;
-use crate::limits;
+use crate::limits::graph::wake_round_trips;
 use crate::machine;
 use crate::measure::{Timing, clock};
 use crate::options::Options;
@@ -36,7 +36,7 @@ pub(super) fn kvern(options: &Options) -> Outcome {
 
 pub(super) fn limit(options: &Options) -> Outcome {
     machine::wait_for_quiet(options.patience);
-    let seconds = limits::wake_round_trips(options.size(20_000, 200));
+    let seconds = wake_round_trips(options.size(20_000, 200));
     Ok(vec![row(
         seconds,
         "round trips of two threads over a condition variable",

@@ -8,7 +8,7 @@ use kvern_scheduler_local::{SyncOptions, SyncScheduler};
 
 use super::{WORKERS, threads};
 use crate::catalog::Outcome;
-use crate::limits::{self, Counters};
+use crate::limits::graph::{Counters, rayon_spawn};
 use crate::measure::{clock, measure};
 use crate::options::Options;
 use crate::record::Record;
@@ -74,7 +74,7 @@ pub(super) fn independent_limit(options: &Options) -> Outcome {
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(WORKERS)
         .build()?;
-    let timing = measure(options, RUNS, || limits::rayon_spawn(&pool, n))?;
+    let timing = measure(options, RUNS, || rayon_spawn(&pool, n))?;
     let detail =
         format!("{n} closures spawned in one scope, {WORKERS} threads, results in a vector");
     Ok(vec![Record::new(timing, detail).units(n, "task")])

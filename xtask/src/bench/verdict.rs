@@ -12,6 +12,8 @@ pub(super) struct Verdict {
     pub(super) best_peer: Option<(String, f64)>,
     pub(super) dask: Option<(String, f64)>,
     pub(super) limit: Option<(String, f64)>,
+    /// What the limit is.
+    limit_detail: Option<String>,
     /// Whether contestants did work of different sizes and were compared by the unit.
     pub(super) by_unit: bool,
 }
@@ -27,6 +29,7 @@ impl Verdict {
             "best_peer": who(&self.best_peer),
             "limit": who(&self.limit),
             "ratio_to_limit": ratio(&self.limit),
+            "limit_detail": self.limit_detail,
             "ratio_to_dask": ratio(&self.dask),
             "compared_by": if self.by_unit { "seconds a unit" } else { "seconds" },
         })
@@ -54,6 +57,10 @@ pub(super) fn of(case: &str, rows: &[Row]) -> Option<Verdict> {
         best_peer: best(&|row| row.role == Role::Peer),
         dask: best(&|row| row.role == Role::Peer && row.who.starts_with("dask")),
         limit: best(&|row| row.role == Role::Limit),
+        limit_detail: rows
+            .iter()
+            .find(|row| row.role == Role::Limit)
+            .map(|row| row.detail.clone()),
         by_unit,
     };
     (verdict.best_peer.is_some() || verdict.limit.is_some()).then_some(verdict)

@@ -1,4 +1,4 @@
-//! What this machine can do at most: the figures that cases are held against, measured in the same call.
+//! Limits of the task cases: the same work without a scheduler.
 
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Instant;
