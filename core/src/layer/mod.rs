@@ -20,7 +20,7 @@ pub use all_to_all::{AllToAll, Parts};
 pub use blockwise::{BlockArg, Blockwise};
 pub(crate) use data::LITERAL_MAX;
 pub use data::{Data, Datum};
-pub use explicit::{Explicit, NamedTasks, TaskId, TaskList};
+pub use explicit::{Explicit, NamedTasks, OpIndex, TaskId, TaskList};
 pub use overlap::{Overlap, Reach};
 pub use tree::{TreeBytes, TreeReduction};
 
