@@ -203,3 +203,31 @@ fn errors_name_what_was_asked_and_what_is_allowed() {
     has(x.coarsen([2, 2], |x, a| x.sum(a)).unwrap_err(), &["factor 2", "axis 0", "divide"]);
     has(x.rechunk([1]).unwrap_err(), &["1 axes", "[3, 4]"]);
 }
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(100))]
+
+    #[test]
+    fn products((m, k, n) in (0usize..7, 0usize..7, 0usize..7), one in cuts(), two in cuts(), batch in 0usize..3) {
+        let ((a, x), (b, y)) = (chunked(&[m, k], &one), chunked(&[k, n], &two));
+        let flat = |a: &ArrayD<i32>| a.clone().into_dimensionality::<ndarray::Ix2>().unwrap();
+        let want = flat(&a).dot(&flat(&b));
+        prop_assert_eq!(x.matmul(&y).unwrap().reference().unwrap(), want.clone().into_dyn());
+        // A product with the own transpose takes another way.
+        let gram = x.t().matmul(&x).unwrap().reference().unwrap();
+        prop_assert_eq!(gram, flat(&a).t().dot(&flat(&a)).into_dyn());
+        // Stacks: one factor broadcast.
+        let stacked = stack(&vec![&x; batch + 1], 0).unwrap().matmul(&y).unwrap();
+        let all = stacked.reference().unwrap();
+        for one in all.axis_iter(Axis(0)) {
+            prop_assert_eq!(one, want.view().into_dyn());
+        }
+        prop_assert_eq!(all.shape(), [batch + 1, m, n]);
+        if m > 0 && n > 0 {
+            let (row, col) = (x.slice(0).unwrap(), y.slice((.., 0)).unwrap());
+            prop_assert_eq!(row.matmul(&y).unwrap().reference().unwrap(), want.row(0).into_dyn());
+            prop_assert_eq!(x.dot(&col).unwrap().reference().unwrap(), want.column(0).into_dyn());
+            prop_assert_eq!(row.dot(&col).unwrap().reference().unwrap()[[]], want[[0, 0]]);
+        }
+    }
+}

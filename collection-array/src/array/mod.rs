@@ -10,6 +10,7 @@ mod index;
 mod structure;
 mod operand;
 mod operators;
+mod product;
 mod reduce;
 
 use std::fmt;

@@ -2,6 +2,7 @@
 
 mod elementwise;
 mod gather;
+mod product;
 mod reduction;
 mod reshape;
 mod view;

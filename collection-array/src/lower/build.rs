@@ -6,6 +6,7 @@ use kvern_core::layer::{BlockArg, Blockwise, TreeBytes, TreeReduction};
 use kvern_core::{AxisMap, BlockBytes, Error, ErrorKind, Layer, LayerKind, OpRef, Result, Splits};
 
 use super::Regions;
+use super::product::{gram, gram_of, product};
 use crate::expr::{Expr, Node, grid_of};
 use crate::kernels::{Program, ProgramBuilder, Reduce, Reg};
 use crate::layers::concat::Concat;
@@ -114,12 +115,10 @@ fn node(regions: &Regions, n: usize, layers: &[Option<Arc<Layer>>]) -> Result<Ar
                 inputs()?,
             )
         }
-        Node::Product => {
-            return Err(Error::new(
-                ErrorKind::Unsupported,
-                "matmul is not there yet",
-            ));
-        }
+        Node::Product => match gram_of(&e.args[0], &e.args[1]) {
+            Some(x) => gram(e, x, input(1)?)?,
+            None => product(e, &e.args[0], &e.args[1], inputs()?)?,
+        },
     };
     Ok(layer.with_meta(e.meta()))
 }

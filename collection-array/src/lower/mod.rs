@@ -5,6 +5,7 @@
 //! that feeds it. See [`regions`] for what is kept and what is computed again.
 
 mod build;
+mod product;
 mod regions;
 
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use std::sync::Arc;
 use kvern_core::{Layer, Result};
 
 use crate::expr::Expr;
+pub(crate) use product::product_chunks;
 pub(crate) use regions::{CHEAP, Regions, cost};
 
 /// The layer whose outputs are the chunks of `root`, row-major.

@@ -4,6 +4,7 @@ pub(crate) mod elementwise;
 pub(crate) mod file;
 pub(crate) mod gather;
 pub(crate) mod pick;
+pub(crate) mod product;
 pub(crate) mod reduction;
 pub(crate) mod source;
 pub(crate) mod view;
