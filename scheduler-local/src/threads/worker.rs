@@ -55,7 +55,10 @@ fn turn(inner: &Inner, worker: usize) {
         let now = inner.generation.load(Ordering::SeqCst);
         if now != generation {
             generation = now;
-            jobs = inner.lock_jobs().clone();
+            // Two statements: what is dropped by the second may be the last hold on a run, and with it on handles of another run,
+            // which then ends and asks for the same lock.
+            let listed = inner.lock_jobs().clone();
+            jobs = listed;
         }
         let mut worked = false;
         for i in 0..jobs.len() {
