@@ -24,6 +24,7 @@ pub use create::IntoShape;
 pub use elementwise::where_;
 pub use index::{IntoSlices, Slice};
 pub use operand::Operand;
+pub use operators::Bits;
 pub use structure::{concatenate, stack};
 pub use reduce::{Axes, keepdims};
 
