@@ -64,6 +64,11 @@ fn tour() -> Result<()> {
     let bands = by_row.coarsen([BAND], Array::mean)?;
     let map = ocean.astype::<f32>().coarsen([PIXEL, PIXEL], Array::mean)?;
 
+    if std::env::args().any(|a| a == "--explain") {
+        use kvern::core::Computation;
+        let roots = Computation::roots(&(&world, &northern, &southern, &bands, &map))?;
+        println!("{}", session.plan(&roots)?.explain(session.describe().memory_budget)?);
+    }
     let (world, northern, southern, bands, map) = session.compute((&world, &northern, &southern, &bands, &map))?;
     let at = latitude.compute_in(&session)?;
 

@@ -86,7 +86,16 @@ fn best(dag: &Dag<'_>) -> Vec<u32> {
     let walks = affordable.clamp(LEAST, POLICIES.len());
     let floor = meter::floor(dag);
     let (mut best, mut to_beat) = (Vec::new(), Tops::WORST);
-    for &policy in &POLICIES[..walks] {
+    // Where results differ in size, each walk is tried both ways, the way that uses up large chunks first.
+    let (least, most) = dag
+        .bytes
+        .iter()
+        .fold((u64::MAX, 0), |(l, m), &b| (l.min(b), m.max(b)));
+    let ways = if most / 8 > least { 2 } else { 1 };
+    let tried = POLICIES[..walks]
+        .iter()
+        .flat_map(|&p| [p.finishing(), p].into_iter().skip(2 - ways));
+    for policy in tried.take(walks.max(LEAST + 1)) {
         if let Some((position, tops)) = Walk::run(dag, &readers, &need, policy, to_beat, large) {
             (best, to_beat) = (position, tops);
         }

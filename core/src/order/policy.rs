@@ -55,6 +55,8 @@ pub(super) struct Policy {
     pub(super) chains: Chains,
     /// Run all that a reader still lacks once each of these tasks is ready.
     pub(super) gathers: bool,
+    /// Run all readers of a large chunk once it is made, where they are small and lack little.
+    pub(super) finishes: bool,
 }
 
 const fn policy(
@@ -70,6 +72,17 @@ const fn policy(
         outputs,
         chains,
         gathers,
+        finishes: false,
+    }
+}
+
+impl Policy {
+    /// The same walk, finishing with large chunks at once.
+    pub(super) fn finishing(self) -> Self {
+        Self {
+            finishes: true,
+            ..self
+        }
     }
 }
 

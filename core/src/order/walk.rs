@@ -22,7 +22,7 @@ pub(super) struct Task {
 
 pub(super) struct Walk<'a> {
     pub(super) dag: &'a Dag<'a>,
-    readers: &'a Readers,
+    pub(super) readers: &'a Readers,
     need: &'a [f32],
     pub(super) policy: Policy,
     pub(super) tasks: Vec<Task>,
@@ -229,6 +229,9 @@ impl<'a> Walk<'a> {
                     self.gather(readers.of(r)[0]);
                 }
             }
+        }
+        if self.policy.finishes && left > 1 {
+            self.finish(t);
         }
     }
 
