@@ -24,7 +24,8 @@ fn main() -> Result<()> {
         })?;
     }
     if wants("b2") {
-        let x = Array2::from_shape_vec((20_000, 1_000), noise(20_000_000).to_vec()).expect("20 million");
+        let x = Array2::from_shape_vec((20_000, 1_000), noise(20_000_000).to_vec())
+            .expect("20 million");
         let x = Array::from_ndarray(x, (1000, -1))?;
         time("b2 sum((x - mean) / std), 160 MB", 7, || {
             let y = (&x - x.mean(0)?) / x.std(0)?;
@@ -32,28 +33,45 @@ fn main() -> Result<()> {
         })?;
     }
     if wants("b4") {
-        let x = Array2::from_shape_vec((10_000, 10_000), noise(100_000_000).to_vec()).expect("100 million");
+        let x = Array2::from_shape_vec((10_000, 10_000), noise(100_000_000).to_vec())
+            .expect("100 million");
         let x = Array::from_ndarray(x, (500, -1))?;
-        time("b4 sum of a rechunk from rows to columns, 800 MB", 5, || x.rechunk((-1, 500))?.sum(())?.item_in(&session))?;
+        time(
+            "b4 sum of a rechunk from rows to columns, 800 MB",
+            5,
+            || x.rechunk((-1, 500))?.sum(())?.item_in(&session),
+        )?;
         time("b4' the same, not fused", 3, || {
-            x.rechunk((-1, 500))?.map_blocks(|c| c.to_owned()).sum(())?.item_in(&session)
+            x.rechunk((-1, 500))?
+                .map_blocks(|c| c.to_owned())
+                .sum(())?
+                .item_in(&session)
         })?;
     }
     if wants("b10") {
         let x = Array::from_ndarray(noise(50_000_000), 1_000_000)?;
         time("b10 sum(where(x > 0.5, x, 0)), 400 MB", 5, || {
-            where_(&x.greater(0.5)?, &x, 0.0)?.sum(())?.item_in(&session)
+            where_(&x.greater(0.5)?, &x, 0.0)?
+                .sum(())?
+                .item_in(&session)
         })?;
     }
     if wants("b11") {
-        let data = Array2::from_shape_vec((10_000, 10_000), noise(100_000_000).to_vec()).expect("100 million");
+        let data = Array2::from_shape_vec((10_000, 10_000), noise(100_000_000).to_vec())
+            .expect("100 million");
         let data = data.into_shared();
         let x = Array::from_ndarray(data.clone(), 100)?;
-        time("b11 x + 1 summed over 10,000 chunks", 7, || (&x + 1.0).sum(())?.item_in(&session))?;
-        time("b11 with from_ndarray", 7, || {
-            (Array::from_ndarray(data.clone(), 100)? + 1.0).sum(())?.item_in(&session)
+        time("b11 x + 1 summed over 10,000 chunks", 7, || {
+            (&x + 1.0).sum(())?.item_in(&session)
         })?;
-        time("b11 building and lowering only", 7, || Ok(((&x + 1.0).sum(())?.roots()?.len()) as f64))?;
+        time("b11 with from_ndarray", 7, || {
+            (Array::from_ndarray(data.clone(), 100)? + 1.0)
+                .sum(())?
+                .item_in(&session)
+        })?;
+        time("b11 building and lowering only", 7, || {
+            Ok(((&x + 1.0).sum(())?.roots()?.len()) as f64)
+        })?;
         time("b11 plan and prepare", 7, || {
             let plan = session.plan(&(&x + 1.0).sum(())?.roots()?)?;
             Ok(plan.prepare()?.tasks.len() as f64)
@@ -65,7 +83,11 @@ fn main() -> Result<()> {
         time("a million chunks: build, lower, check, encode", 7, || {
             let x = Array::<f64>::arange(0.0, 1e9, 1.0, 1000)?;
             let y = ((&x * 2.0).sqrt() + &x.sin()).sum(())?;
-            let plan = Plan::new(Graph::new(&y.roots()?), registry.clone(), Default::default())?;
+            let plan = Plan::new(
+                Graph::new(&y.roots()?),
+                registry.clone(),
+                Default::default(),
+            )?;
             bytes = plan.graph().encode()?.len();
             Ok(bytes as f64)
         })?;
@@ -94,6 +116,10 @@ fn time(what: &str, runs: usize, mut f: impl FnMut() -> Result<f64>) -> Result<(
         seconds.push(start.elapsed().as_secs_f64());
     }
     seconds.sort_by(f64::total_cmp);
-    println!("{what}: least {:.2} ms, median {:.2} ms  ({answer})", seconds[0] * 1e3, seconds[runs / 2] * 1e3);
+    println!(
+        "{what}: least {:.2} ms, median {:.2} ms  ({answer})",
+        seconds[0] * 1e3,
+        seconds[runs / 2] * 1e3
+    );
     Ok(())
 }

@@ -11,7 +11,11 @@ fn counted(shape: &[usize]) -> ArrayD<i32> {
 }
 
 fn lengths(total: usize, cuts: &[usize]) -> Vec<usize> {
-    let mut at: Vec<usize> = cuts.iter().map(|c| c % (total + 1)).chain([0, total]).collect();
+    let mut at: Vec<usize> = cuts
+        .iter()
+        .map(|c| c % (total + 1))
+        .chain([0, total])
+        .collect();
     at.sort_unstable();
     at.dedup();
     match total {
@@ -26,7 +30,11 @@ prop_compose! {
 
 fn chunked(shape: &[usize], cuts: &[Vec<usize>]) -> (ArrayD<i32>, Array<i32>) {
     let a = counted(shape);
-    let chunks: Vec<Vec<usize>> = shape.iter().zip(cuts).map(|(&n, c)| lengths(n, c)).collect();
+    let chunks: Vec<Vec<usize>> = shape
+        .iter()
+        .zip(cuts)
+        .map(|(&n, c)| lengths(n, c))
+        .collect();
     let x = Array::from_ndarray(a.clone(), chunks.clone()).unwrap();
     assert_eq!(x.chunks(), chunks);
     (a, x)
@@ -190,17 +198,35 @@ fn errors_name_what_was_asked_and_what_is_allowed() {
             assert!(e.to_string().contains(w), "{e} lacks {w}");
         }
     };
-    has(x.slice((3, 0)).unwrap_err(), &["index 3", "axis 0", "[3, 4]", "-3..=2"]);
+    has(
+        x.slice((3, 0)).unwrap_err(),
+        &["index 3", "axis 0", "[3, 4]", "-3..=2"],
+    );
     has(x.slice((.., .., 0)).unwrap_err(), &["3 axes", "[3, 4]"]);
-    has(x.slice(Slice::new(0, 1, 0)).unwrap_err(), &["step of 0", "axis 0"]);
-    has(x.reshape([5, -1]).unwrap_err(), &["[3, 4]", "12 elements", "[5, -1]"]);
+    has(
+        x.slice(Slice::new(0, 1, 0)).unwrap_err(),
+        &["step of 0", "axis 0"],
+    );
+    has(
+        x.reshape([5, -1]).unwrap_err(),
+        &["[3, 4]", "12 elements", "[5, -1]"],
+    );
     has(x.reshape([-1, -1]).unwrap_err(), &["only one"]);
     has(x.permute_dims(&[0, 0]).unwrap_err(), &["[0, 0]", "once"]);
     has(x.squeeze(0).unwrap_err(), &["axis 0", "length 3"]);
-    has(x.broadcast_to([3, 5], ()).unwrap_err(), &["[3, 4]", "[3, 5]"]);
-    has(concatenate(&[&x, &x.transpose()], 0).unwrap_err(), &["[4, 3]", "[3, 4]"]);
+    has(
+        x.broadcast_to([3, 5], ()).unwrap_err(),
+        &["[3, 4]", "[3, 5]"],
+    );
+    has(
+        concatenate(&[&x, &x.transpose()], 0).unwrap_err(),
+        &["[4, 3]", "[3, 4]"],
+    );
     has(concatenate::<i32>(&[], 0).unwrap_err(), &["at least one"]);
-    has(x.coarsen([2, 2], |x, a| x.sum(a)).unwrap_err(), &["factor 2", "axis 0", "divide"]);
+    has(
+        x.coarsen([2, 2], |x, a| x.sum(a)).unwrap_err(),
+        &["factor 2", "axis 0", "divide"],
+    );
     has(x.rechunk([1]).unwrap_err(), &["1 axes", "[3, 4]"]);
 }
 

@@ -8,7 +8,10 @@ use kvern_scheduler_local as _;
 fn several_results_share_their_pass() {
     for url in ["sync://", "threads://?workers=2&memory=64MiB"] {
         let session = Session::open(url).unwrap();
-        let x = Array::<f64>::from_fn([400, 500], (50, -1), |i| (i[0] * 7 + i[1] * 3) as f64 % 11.0).unwrap();
+        let x = Array::<f64>::from_fn([400, 500], (50, -1), |i| {
+            (i[0] * 7 + i[1] * 3) as f64 % 11.0
+        })
+        .unwrap();
         let (sum, mean, top) = (x.sum(0).unwrap(), x.mean(()).unwrap(), x.argmax(1).unwrap());
         let (s, m, t) = session.compute((&sum, &mean, &top)).unwrap();
         assert_eq!(s, sum.reference().unwrap());
@@ -25,8 +28,14 @@ fn persisted_arrays_are_read_again() {
     let x = Array::<i64>::arange(0, 10_000, 1, 100).unwrap();
     let y = (&x * 2).persist_in(&session).unwrap();
     assert_eq!(y.chunks(), x.chunks());
-    assert_eq!(y.sum(()).unwrap().item_in(&session).unwrap(), 9_999 * 10_000);
-    assert_eq!(y.slice(-3..).unwrap().compute_in(&session).unwrap(), ndarray::array![19_994, 19_996, 19_998].into_dyn());
+    assert_eq!(
+        y.sum(()).unwrap().item_in(&session).unwrap(),
+        9_999 * 10_000
+    );
+    assert_eq!(
+        y.slice(-3..).unwrap().compute_in(&session).unwrap(),
+        ndarray::array![19_994, 19_996, 19_998].into_dyn()
+    );
 }
 
 #[test]
@@ -34,7 +43,9 @@ fn more_data_than_memory_is_spilled() {
     // 20 MB of chunks that are needed twice, under 8 MB.
     let session = Session::open("threads://?workers=2&memory=8MiB").unwrap();
     let x = Array::<f64>::from_block_fn([2_500, 1000], (125, -1), |b| {
-        ndarray::ArrayD::from_shape_fn(vec![b[0].len(), b[1].len()], |i| (b[0].start + i[0]) as f64 * 1e-3 + i[1] as f64)
+        ndarray::ArrayD::from_shape_fn(vec![b[0].len(), b[1].len()], |i| {
+            (b[0].start + i[0]) as f64 * 1e-3 + i[1] as f64
+        })
     })
     .unwrap();
     let y = (&x - x.mean(0).unwrap()) / x.std(0).unwrap();
@@ -56,7 +67,13 @@ fn a_failing_task_names_its_operator_and_inputs() {
     let x = Array::from_ndarray(ndarray::arr1(&[1.0; 4]), 2).unwrap();
     let bad = x.map_blocks(|_| ndarray::ArrayD::<f64>::zeros(vec![3]));
     let e = bad.compute_in(&session).unwrap_err().to_string();
-    assert!(e.contains("map_blocks") && e.contains("[3]") && e.contains("[2]") && e.contains("float64[2]"), "{e}");
+    assert!(
+        e.contains("map_blocks")
+            && e.contains("[3]")
+            && e.contains("[2]")
+            && e.contains("float64[2]"),
+        "{e}"
+    );
     let e = x.item_in(&session).unwrap_err().to_string();
     assert!(e.contains("[4]"), "{e}");
 }
@@ -66,7 +83,12 @@ fn explanations_and_pictures_tell_the_layers() {
     let x = Array::<f64>::ones([1000, 1000], Chunks::Bytes(100_000)).unwrap();
     let y = (&x.sin() - x.sin().mean(0).unwrap()).sum(()).unwrap();
     let text = y.explain().unwrap();
-    assert!(text.contains("mean over axes [0]") && text.contains("tree-reduction") && text.contains("tasks"), "{text}");
+    assert!(
+        text.contains("mean over axes [0]")
+            && text.contains("tree-reduction")
+            && text.contains("tasks"),
+        "{text}"
+    );
     let dir = tempfile::tempdir().unwrap();
     for name in ["graph.svg", "graph.dot"] {
         let path = dir.path().join(name);

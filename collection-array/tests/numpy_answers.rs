@@ -14,8 +14,16 @@ fn numbers<T: Element>(shape: &[usize], salt: i64, special: bool) -> ArrayD<T> {
             return T::from_scalar((v.rem_euclid(3) == 0).into());
         }
         if d.is_float() {
-            let odd = [(1, f64::NAN), (5, f64::INFINITY), (7, f64::NEG_INFINITY), (8, -0.0)];
-            let f = odd.iter().find(|o| special && o.0 == i).map_or(v as f64 / 8.0, |o| o.1);
+            let odd = [
+                (1, f64::NAN),
+                (5, f64::INFINITY),
+                (7, f64::NEG_INFINITY),
+                (8, -0.0),
+            ];
+            let f = odd
+                .iter()
+                .find(|o| special && o.0 == i)
+                .map_or(v as f64 / 8.0, |o| o.1);
             return T::from_scalar(f.into());
         }
         T::from_scalar((if d.is_unsigned_int() { v + 48 } else { v }).into())
@@ -27,7 +35,12 @@ struct Case(Json);
 
 impl Case {
     fn usizes(&self, name: &str) -> Vec<usize> {
-        self.0[name].as_array().unwrap().iter().map(|v| v.as_u64().unwrap() as usize).collect()
+        self.0[name]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|v| v.as_u64().unwrap() as usize)
+            .collect()
     }
 
     fn text(&self, name: &str) -> &str {
@@ -41,15 +54,32 @@ impl Case {
     }
 
     fn other<T: Element>(&self) -> Array<T> {
-        Array::from_ndarray(numbers(&self.usizes("other"), self.0["salt"].as_i64().unwrap(), false), 3).unwrap()
+        Array::from_ndarray(
+            numbers(
+                &self.usizes("other"),
+                self.0["salt"].as_i64().unwrap(),
+                false,
+            ),
+            3,
+        )
+        .unwrap()
     }
 
     fn axes(&self) -> Axes {
         let axes: Axes = match self.0["axes"].as_array() {
             None => ().into(),
-            Some(list) => list.iter().map(|v| v.as_i64().unwrap() as isize).collect::<Vec<_>>().as_slice().into(),
+            Some(list) => list
+                .iter()
+                .map(|v| v.as_i64().unwrap() as isize)
+                .collect::<Vec<_>>()
+                .as_slice()
+                .into(),
         };
-        if self.0["keepdims"] == Json::Bool(true) { keepdims(axes) } else { axes }
+        if self.0["keepdims"] == Json::Bool(true) {
+            keepdims(axes)
+        } else {
+            axes
+        }
     }
 
     /// Compares with what was recorded: exactly, but for floats within a few units of the last place.
@@ -68,7 +98,8 @@ impl Case {
                 Json::Number(n) if T::DTYPE.is_int() => g.get::<i64>() == n.as_i64().unwrap(),
                 Json::Number(n) => {
                     let (g, w) = (g.get::<f64>(), n.as_f64().unwrap());
-                    (g - w).abs() <= tolerance * w.abs().max(1e-300) && (w != 0.0 || g.is_sign_negative() == w.is_sign_negative())
+                    (g - w).abs() <= tolerance * w.abs().max(1e-300)
+                        && (w != 0.0 || g.is_sign_negative() == w.is_sign_negative())
                 }
                 Json::String(s) => {
                     let (g, w): (f64, f64) = (g.get(), s.parse().unwrap());
@@ -156,7 +187,8 @@ fn special(case: &Case) -> bool {
             case.check(where_(&x.greater(0.5).unwrap(), &x, case.other::<f64>()).unwrap());
         }
         "clip" => case.check(case.input::<f64>().clip(-1.5, 2.0).unwrap()),
-        "round" => case.check((case.input::<f64>() * 3.1).round(case.0["decimals"].as_i64().unwrap() as i32)),
+        "round" => case
+            .check((case.input::<f64>() * 3.1).round(case.0["decimals"].as_i64().unwrap() as i32)),
         "arange_f" => case.check(Array::<f64>::arange(0.5, 3.0, 0.3, 2).unwrap()),
         "arange_i" => case.check(Array::<i64>::arange(7, -4, -2, 4).unwrap()),
         "linspace" => case.check(Array::<f64>::linspace(-1.0, 2.0, 7, 3).unwrap()),

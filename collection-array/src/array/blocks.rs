@@ -62,7 +62,12 @@ impl<T: Element> Array<T> {
             Ok(to_value(AnyChunk::from(chunk)))
         };
         let op = OpRef::local_kernel("array.from_block_fn", BY_BLOCK, captured, Arc::new(kernel));
-        Ok(Self::of(Expr::source(T::DTYPE, shape, splits, Source::new(op, "function"))))
+        Ok(Self::of(Expr::source(
+            T::DTYPE,
+            shape,
+            splits,
+            Source::new(op, "function"),
+        )))
     }
 
     /// Each chunk replaced by what `f` makes of it, of the same shape. The function stays in this process and should be pure.
@@ -99,7 +104,9 @@ impl<T: Element> Array<T> {
                 self.numblocks()
             )));
         }
-        let splits = chunks.into_iter().map(|c| Splits::from_lengths(c.into_iter().map(|n| n as u64)));
+        let splits = chunks
+            .into_iter()
+            .map(|c| Splits::from_lengths(c.into_iter().map(|n| n as u64)));
         Ok(self.mapped(splits.collect(), f))
     }
 
@@ -111,11 +118,18 @@ impl<T: Element> Array<T> {
         let captured = size_of::<F>();
         let kernel = move |inputs: &mut [Value], ctx: &TaskContext<'_>| {
             let [value] = inputs else {
-                return Err(Error::new(ErrorKind::Internal, "map_blocks takes one chunk"));
+                return Err(Error::new(
+                    ErrorKind::Internal,
+                    "map_blocks takes one chunk",
+                ));
             };
             let chunk = chunk_of(value)?;
             let Some(typed) = chunk.peek::<T>() else {
-                return Err(Error::bad_input(format!("map_blocks: a chunk of {}, expected {}", chunk.dtype(), T::DTYPE)));
+                return Err(Error::bad_input(format!(
+                    "map_blocks: a chunk of {}, expected {}",
+                    chunk.dtype(),
+                    T::DTYPE
+                )));
             };
             let place = place(&cut, ctx);
             let made = f(typed.view(), &place);
@@ -124,13 +138,21 @@ impl<T: Element> Array<T> {
         };
         let op = OpRef::local_kernel("array.map_blocks", BY_BLOCK, captured, Arc::new(kernel));
         let shape = splits.iter().map(|s| s.total() as usize).collect();
-        Array::of(Expr::new(U::DTYPE, shape, splits, Node::Blocks(op), vec![self.expr().clone()]))
+        Array::of(Expr::new(
+            U::DTYPE,
+            shape,
+            splits,
+            Node::Blocks(op),
+            vec![self.expr().clone()],
+        ))
     }
 }
 
 fn place(splits: &[Splits], ctx: &TaskContext<'_>) -> Vec<Range<usize>> {
     let ranges = block_ranges(splits, ctx.block()).into_iter();
-    ranges.map(|(start, len)| start as usize..(start + len) as usize).collect()
+    ranges
+        .map(|(start, len)| start as usize..(start + len) as usize)
+        .collect()
 }
 
 fn check(who: &str, place: &[Range<usize>], got: &[usize]) -> Result<()> {

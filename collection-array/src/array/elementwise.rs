@@ -381,7 +381,7 @@ impl<T: Float> Array<T> {
         let bound = other.abs().multiply(scalar(rtol))?.add(scalar(atol))?;
         let near = self.subtract(&other)?.abs().less_equal(&bound)?;
         // An infinite bound lets everything be near; a difference of infinities is NaN.
-        let finite = near.logical_and(&other.isfinite())?;
+        let finite = near.logical_and(other.isfinite())?;
         finite.logical_or(&self.equal(&other)?)
     }
 }

@@ -36,9 +36,17 @@ impl<T: Element> Array<T> {
     /// # Errors
     /// What is wrong with the graph.
     pub fn explain(&self) -> Result<String> {
-        let mut text = format!("array {}, {} chunks\n", self.expr().describe(), self.npartitions());
+        let mut text = format!(
+            "array {}, {} chunks\n",
+            self.expr().describe(),
+            self.npartitions()
+        );
         expression(self.expr(), &mut text);
-        let plan = Plan::new(self.graph()?, Arc::new(Registry::linked()?), Passes::default())?;
+        let plan = Plan::new(
+            self.graph()?,
+            Arc::new(Registry::linked()?),
+            Passes::default(),
+        )?;
         let _ = write!(text, "{}", plan.explain(None)?);
         Ok(text)
     }
@@ -81,7 +89,11 @@ fn expression(root: &Arc<Expr>, text: &mut String) {
         let mark = if regions.kept[i] { '=' } else { ' ' };
         let what = e.node.label();
         let reads: Vec<String> = regions.args[i].iter().map(usize::to_string).collect();
-        let of = if reads.is_empty() { String::new() } else { format!(" of {}", reads.join(", ")) };
+        let of = if reads.is_empty() {
+            String::new()
+        } else {
+            format!(" of {}", reads.join(", "))
+        };
         let _ = writeln!(text, "{mark} {i:>3}  {what}{of}  -> {}", e.describe());
     }
 }

@@ -40,7 +40,11 @@ impl<T: Element> Array<T> {
     ///
     /// # Errors
     /// As [`Array::open_npy`]; a missing member is named together with those that are there.
-    pub fn open_npz(path: impl AsRef<Path>, member: &str, chunks: impl Into<Chunks>) -> Result<Self> {
+    pub fn open_npz(
+        path: impl AsRef<Path>,
+        member: &str,
+        chunks: impl Into<Chunks>,
+    ) -> Result<Self> {
         Self::open(path.as_ref(), Some(member), chunks.into())
     }
 
@@ -63,9 +67,17 @@ impl<T: Element> Array<T> {
             }
             (other, _) => other.resolve(&shape, T::DTYPE)?,
         };
-        let about = format!("{} {}", if member.is_some() { "npz" } else { "npy" }, reader.origin());
+        let about = format!(
+            "{} {}",
+            if member.is_some() { "npz" } else { "npy" },
+            reader.origin()
+        );
         let op = npy_op(place, T::DTYPE, &splits)?;
-        let source = Source { op, about, keep: Some(reader as Arc<_>) };
+        let source = Source {
+            op,
+            about,
+            keep: Some(reader as Arc<_>),
+        };
         Ok(Self::of(Expr::source(T::DTYPE, shape, splits, source)))
     }
 }

@@ -49,11 +49,19 @@ impl Slice {
         stop: impl Into<Option<isize>>,
         step: isize,
     ) -> Self {
-        Self::Range { start: start.into(), stop: stop.into(), step }
+        Self::Range {
+            start: start.into(),
+            stop: stop.into(),
+            step,
+        }
     }
 
     /// The whole axis.
-    pub const ALL: Self = Self::Range { start: None, stop: None, step: 1 };
+    pub const ALL: Self = Self::Range {
+        start: None,
+        stop: None,
+        step: 1,
+    };
 }
 
 macro_rules! from_integers {
@@ -115,8 +123,22 @@ macro_rules! one {
     )* };
 }
 one!(Slice, RangeFull, i32, isize, usize);
-one!(Range<i32>, Range<isize>, Range<usize>, RangeFrom<i32>, RangeFrom<isize>, RangeFrom<usize>);
-one!(RangeTo<i32>, RangeTo<isize>, RangeTo<usize>, RangeInclusive<i32>, RangeInclusive<isize>, RangeInclusive<usize>);
+one!(
+    Range<i32>,
+    Range<isize>,
+    Range<usize>,
+    RangeFrom<i32>,
+    RangeFrom<isize>,
+    RangeFrom<usize>
+);
+one!(
+    RangeTo<i32>,
+    RangeTo<isize>,
+    RangeTo<usize>,
+    RangeInclusive<i32>,
+    RangeInclusive<isize>,
+    RangeInclusive<usize>
+);
 
 macro_rules! tuple {
     ($($name:ident $n:tt),+) => {
@@ -174,7 +196,10 @@ impl<T: Element> Array<T> {
     /// If there are more slices than axes, a single position lies outside its axis, or a step is 0.
     pub fn slice(&self, slices: impl IntoSlices) -> Result<Self> {
         let slices = slices.into_slices();
-        let named = slices.iter().filter(|s| !matches!(s, Slice::NewAxis | Slice::Rest)).count();
+        let named = slices
+            .iter()
+            .filter(|s| !matches!(s, Slice::NewAxis | Slice::Rest))
+            .count();
         let rests = slices.iter().filter(|s| matches!(s, Slice::Rest)).count();
         if named > self.ndim() || rests > 1 {
             return Err(Error::bad_input(format!(
@@ -267,8 +292,14 @@ fn resolve(slice: &Slice, axis: usize, shape: &[usize]) -> Result<(Pick, usize)>
     // One element has no step, none has no place.
     let pick = match count {
         0 => Pick::WHOLE,
-        1 => Pick::Step { start: first as u64, step: 1 },
-        _ => Pick::Step { start: first as u64, step: step as i64 },
+        1 => Pick::Step {
+            start: first as u64,
+            step: 1,
+        },
+        _ => Pick::Step {
+            start: first as u64,
+            step: step as i64,
+        },
     };
     Ok((pick, count))
 }

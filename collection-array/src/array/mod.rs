@@ -1,17 +1,17 @@
 //! [`Array`]: the lazy chunked array, and what can be done with it, by theme.
 
+mod blocks;
 mod compute;
 mod create;
-mod blocks;
 mod elementwise;
 mod explain;
 mod file;
 mod index;
-mod structure;
 mod operand;
 mod operators;
 mod product;
 mod reduce;
+mod structure;
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -25,8 +25,8 @@ pub use elementwise::where_;
 pub use index::{IntoSlices, Slice};
 pub use operand::Operand;
 pub use operators::Bits;
-pub use structure::{concatenate, stack};
 pub use reduce::{Axes, keepdims};
+pub use structure::{concatenate, stack};
 
 /// A lazy n-d array of `T`, cut into chunks. Cloning shares the expression; nothing is computed before
 /// [`compute`](Array::compute).

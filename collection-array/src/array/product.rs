@@ -29,8 +29,16 @@ impl<T: Number> Array<T> {
                 other.shape()
             )));
         }
-        let a = if self.ndim() == 1 { self.expand_dims(0)? } else { self.clone() };
-        let b = if other.ndim() == 1 { other.expand_dims(1)? } else { other.clone() };
+        let a = if self.ndim() == 1 {
+            self.expand_dims(0)?
+        } else {
+            self.clone()
+        };
+        let b = if other.ndim() == 1 {
+            other.expand_dims(1)?
+        } else {
+            other.clone()
+        };
         let mut product = Self::of(Expr::product(a.expr(), b.expr())?);
         if other.ndim() == 1 {
             product = product.squeeze(-1)?;

@@ -48,7 +48,10 @@ impl<T: Element> Array<T> {
     /// If an axis is missing, does not exist or is named twice.
     pub fn permute_dims(&self, axes: &[isize]) -> Result<Self> {
         let ndim = self.ndim();
-        let list = axes.iter().map(|&a| crate::shape::axis("transpose", a, ndim)).collect::<Result<Vec<_>>>()?;
+        let list = axes
+            .iter()
+            .map(|&a| crate::shape::axis("transpose", a, ndim))
+            .collect::<Result<Vec<_>>>()?;
         let mut sorted = list.clone();
         sorted.sort_unstable();
         if !sorted.iter().copied().eq(0..ndim) {
@@ -56,7 +59,9 @@ impl<T: Element> Array<T> {
                 "transpose: axes {axes:?} of an array of {ndim} axes; each must be named once"
             )));
         }
-        Ok(Self::of(self.expr().view(list.into_iter().map(Some).collect())?))
+        Ok(Self::of(
+            self.expr().view(list.into_iter().map(Some).collect())?,
+        ))
     }
 
     /// The axes in reverse order; rows and columns of a matrix exchanged.
@@ -175,13 +180,20 @@ impl<T: Element> Array<T> {
         if asked.iter().any(|&n| n < -1) {
             return Err(bad("a length is 0 or more, or -1"));
         }
-        let known: Vec<usize> = asked.iter().filter(|&&n| n >= 0).map(|&n| n as usize).collect();
+        let known: Vec<usize> = asked
+            .iter()
+            .filter(|&&n| n >= 0)
+            .map(|&n| n as usize)
+            .collect();
         let known = crate::shape::size(&known)?;
         let missing = match known {
             0 => 0,
             n => self.size() / n,
         };
-        let shape: Vec<usize> = asked.iter().map(|&n| if n < 0 { missing } else { n as usize }).collect();
+        let shape: Vec<usize> = asked
+            .iter()
+            .map(|&n| if n < 0 { missing } else { n as usize })
+            .collect();
         if crate::shape::size(&shape)? != self.size() || (known == 0 && asked.contains(&-1)) {
             return Err(bad("the numbers of elements differ"));
         }
@@ -230,7 +242,9 @@ impl<T: Element> Array<T> {
                 self.shape()
             )));
         }
-        if let Some(axis) = (0..self.ndim()).find(|&a| factors[a] == 0 || !self.shape()[a].is_multiple_of(factors[a])) {
+        if let Some(axis) = (0..self.ndim())
+            .find(|&a| factors[a] == 0 || !self.shape()[a].is_multiple_of(factors[a]))
+        {
             return Err(Error::bad_input(format!(
                 "coarsen: factor {} on axis {axis} of shape {:?}; it must divide the length (slice the rest off first)",
                 factors[axis],
@@ -282,6 +296,9 @@ pub fn stack<T: Element>(arrays: &[&Array<T>], axis: isize) -> Result<Array<T>> 
     }
     let ndim = arrays.first().map_or(1, |a| a.ndim() + 1);
     let at = crate::shape::axis("stack", axis, ndim)?;
-    let args = arrays.iter().map(|a| Ok(a.expand_dims(at as isize)?.expr().clone())).collect::<Result<_>>()?;
+    let args = arrays
+        .iter()
+        .map(|a| Ok(a.expand_dims(at as isize)?.expr().clone()))
+        .collect::<Result<_>>()?;
     Ok(Array::of(Expr::concat("stack", args, at)?))
 }

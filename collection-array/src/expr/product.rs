@@ -14,12 +14,18 @@ impl Expr {
         if a.shape[n - 1] != b.shape[m - 2] {
             return Err(Error::bad_input(format!(
                 "matmul: shapes {:?} and {:?} do not fit: {} columns, {} rows",
-                a.shape, b.shape, a.shape[n - 1], b.shape[m - 2]
+                a.shape,
+                b.shape,
+                a.shape[n - 1],
+                b.shape[m - 2]
             )));
         }
         let mut shape = broadcast("matmul", &a.shape[..n - 2], &b.shape[..m - 2])?;
         let lead = shape.len();
-        let mut batch: Vec<Splits> = shape.iter().map(|&len| Splits::regular(len as u64, len as u64)).collect();
+        let mut batch: Vec<Splits> = shape
+            .iter()
+            .map(|&len| Splits::regular(len as u64, len as u64))
+            .collect();
         for e in [a, b] {
             let own = e.ndim() - 2;
             for d in 0..own {
@@ -31,7 +37,12 @@ impl Expr {
         }
         // Along the summed axis both are cut as the one with more chunks.
         let (left, right) = (&a.chunks[n - 1], &b.chunks[m - 2]);
-        let inner = if right.len() > left.len() { right } else { left }.clone();
+        let inner = if right.len() > left.len() {
+            right
+        } else {
+            left
+        }
+        .clone();
         let cut = |e: &Arc<Self>, axis: usize| {
             let own = e.ndim() - 2;
             let mut chunks = e.chunks.clone();

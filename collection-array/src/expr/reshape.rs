@@ -16,14 +16,23 @@ impl Expr {
         if shape == self.shape {
             return Ok(self.clone());
         }
-        let whole = |shape: &[usize]| shape.iter().map(|&n| Splits::regular(n as u64, n as u64)).collect::<Vec<_>>();
+        let whole = |shape: &[usize]| {
+            shape
+                .iter()
+                .map(|&n| Splits::regular(n as u64, n as u64))
+                .collect::<Vec<_>>()
+        };
         if self.size() == 0 {
             let none = crate::dtype::Scalar::Bool(false).cast(self.dtype);
             let chunks = whole(&shape);
             return Ok(Self::full(shape, chunks, none));
         }
         // The largest chunk there is: what comes of it should not be larger.
-        let most = self.chunks.iter().map(Splits::longest).fold(1u64, u64::saturating_mul);
+        let most = self
+            .chunks
+            .iter()
+            .map(Splits::longest)
+            .fold(1u64, u64::saturating_mul);
         let groups = groups(&self.shape, &shape);
         let mut before = Vec::new();
         let mut flat = Vec::new();
@@ -31,8 +40,15 @@ impl Expr {
         let mut after = Vec::new();
         // A group gets its share of a chunk: what those that stay and the groups behind it leave.
         let stay = |g: &&Group| self.shape[g.from.clone()] == shape[g.to.clone()];
-        let kept = groups.iter().filter(stay).flat_map(|g| &self.chunks[g.from.clone()]);
-        let mut room = most / kept.map(Splits::longest).fold(1, u64::saturating_mul).max(1);
+        let kept = groups
+            .iter()
+            .filter(stay)
+            .flat_map(|g| &self.chunks[g.from.clone()]);
+        let mut room = most
+            / kept
+                .map(Splits::longest)
+                .fold(1, u64::saturating_mul)
+                .max(1);
         for g in groups.iter().rev() {
             let (from, to) = (&self.shape[g.from.clone()], &shape[g.to.clone()]);
             let old = &self.chunks[g.from.clone()];
@@ -43,7 +59,10 @@ impl Expr {
                 after.push(old.to_vec());
                 continue;
             }
-            let (a, b) = (stretches(from, old, room.max(1)), stretches(to, &[], room.max(1)));
+            let (a, b) = (
+                stretches(from, old, room.max(1)),
+                stretches(to, &[], room.max(1)),
+            );
             // A flattened side takes any cut, so the other side's is used for both.
             let (a, b) = match (from.len(), to.len()) {
                 (_, 1) => (a.clone(), vec![lengths_of(&a)]),
@@ -66,7 +85,10 @@ impl Expr {
             return Ok(cut.reblock(shape, new));
         }
         let side = |parts: &[Vec<Splits>], flat: &[Option<Splits>]| -> Vec<Splits> {
-            let each = parts.iter().zip(flat).map(|(p, f)| f.clone().map_or_else(|| p.clone(), |f| vec![f]));
+            let each = parts
+                .iter()
+                .zip(flat)
+                .map(|(p, f)| f.clone().map_or_else(|| p.clone(), |f| vec![f]));
             join(each.collect())
         };
         let (flat_old, flat_new) = (side(&before, &flat), side(&after, &target));
@@ -77,7 +99,12 @@ impl Expr {
 
     /// Every axis of length `n` as two of `n / f` and `f`; each factor divides its axis.
     pub(crate) fn split_axes(self: &Arc<Self>, factors: &[usize]) -> Result<Arc<Self>> {
-        let multiples = self.chunks.iter().zip(factors).map(|(s, &f)| multiples(s, f as u64)).collect::<Vec<_>>();
+        let multiples = self
+            .chunks
+            .iter()
+            .zip(factors)
+            .map(|(s, &f)| multiples(s, f as u64))
+            .collect::<Vec<_>>();
         let (mut shape, mut chunks) = (Vec::new(), Vec::new());
         for (s, &f) in multiples.iter().zip(factors) {
             shape.extend([s.total() as usize / f, f]);
@@ -149,7 +176,10 @@ fn groups(from: &[usize], to: &[usize]) -> Vec<Group> {
                 j += 1;
             }
         }
-        out.push(Group { from: start_i..i, to: start_j..j });
+        out.push(Group {
+            from: start_i..i,
+            to: start_j..j,
+        });
     }
     out
 }
@@ -163,7 +193,9 @@ fn stretches(shape: &[usize], old: &[Splits], room: u64) -> Vec<Splits> {
         inner *= shape[cut] as u64;
         cut -= 1;
     }
-    let kept = old.get(cut).filter(|s| s.longest().saturating_mul(inner) <= room);
+    let kept = old
+        .get(cut)
+        .filter(|s| s.longest().saturating_mul(inner) <= room);
     shape
         .iter()
         .enumerate()
@@ -171,9 +203,9 @@ fn stretches(shape: &[usize], old: &[Splits], room: u64) -> Vec<Splits> {
             let n = n as u64;
             match axis.cmp(&cut) {
                 std::cmp::Ordering::Less => Splits::regular(n, 1),
-                std::cmp::Ordering::Equal => {
-                    kept.cloned().unwrap_or_else(|| Splits::regular(n, (room / inner.max(1)).clamp(1, n.max(1))))
-                }
+                std::cmp::Ordering::Equal => kept.cloned().unwrap_or_else(|| {
+                    Splits::regular(n, (room / inner.max(1)).clamp(1, n.max(1)))
+                }),
                 std::cmp::Ordering::Greater => Splits::regular(n, n),
             }
         })

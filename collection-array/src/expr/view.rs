@@ -48,14 +48,23 @@ impl Expr {
         // What is cheap to compute is computed from the smaller blocks below it, and then within whatever reads this.
         if let Node::Map(p) = &self.node
             && cost(p) <= CHEAP
-            && self.args.iter().all(|a| a.ndim() == 0 || a.shape == self.shape)
+            && self
+                .args
+                .iter()
+                .all(|a| a.ndim() == 0 || a.shape == self.shape)
         {
             let below = |a: &Arc<Self>| match a.ndim() {
                 0 if self.ndim() > 0 => a.clone(),
                 _ => a.reblock(shape.clone(), chunks.clone()),
             };
             let args = self.args.iter().map(below).collect();
-            return Self::new(self.dtype, shape.clone(), chunks.clone(), Node::Map(p.clone()), args);
+            return Self::new(
+                self.dtype,
+                shape.clone(),
+                chunks.clone(),
+                Node::Map(p.clone()),
+                args,
+            );
         }
         match self.node {
             Node::Full(v) => Self::full(shape, chunks, v),

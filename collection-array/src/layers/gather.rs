@@ -51,7 +51,7 @@ impl LayerKind for Gather {
 
     fn edges(&self, task: usize, out: &mut Vec<Edge>) {
         self.geometry.reads(task as u64, |output| {
-            out.push(Edge::Input { slot: 0, output })
+            out.push(Edge::Input { slot: 0, output });
         });
     }
 

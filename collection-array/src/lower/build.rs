@@ -109,7 +109,12 @@ fn node(regions: &Regions, n: usize, layers: &[Option<Arc<Layer>>]) -> Result<Ar
             )
         }
         Node::Blocks(op) => {
-            let args = e.args.iter().enumerate().map(|(slot, a)| BlockArg::same(slot as u32, &a.grid())).collect();
+            let args = e
+                .args
+                .iter()
+                .enumerate()
+                .map(|(slot, a)| BlockArg::same(slot as u32, &a.grid()))
+                .collect();
             make(
                 Blockwise::new(op.clone(), e.grid(), args, e.block_bytes())?,
                 inputs()?,

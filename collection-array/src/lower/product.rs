@@ -75,7 +75,12 @@ pub(super) fn product(e: &Expr, a: &Expr, b: &Expr, inputs: Vec<Arc<Layer>>) -> 
     let pairs = list.op(product_op(e.dtype, Factors::Pairs)?);
     let add = list.op(add_blocks_op()?);
     let (grid, left, right) = (e.grid(), a.grid(), b.grid());
-    let mut builder = Builder { list, pairs, add, group: group(grid.len(), inner) };
+    let mut builder = Builder {
+        list,
+        pairs,
+        add,
+        group: group(grid.len(), inner),
+    };
     let mut outputs = Vec::with_capacity(grid.len());
     let mut at = Vec::new();
     let bytes = e.block_bytes();
@@ -84,7 +89,12 @@ pub(super) fn product(e: &Expr, a: &Expr, b: &Expr, inputs: Vec<Arc<Layer>>) -> 
         let n = at.len();
         let (batch, row, col) = (&at[..n - 2], at[n - 2], at[n - 1]);
         let edges: Vec<_> = (0..inner as u32)
-            .map(|k| (edge(0, &left, batch, row, k), Some(edge(1, &right, batch, k, col))))
+            .map(|k| {
+                (
+                    edge(0, &left, batch, row, k),
+                    Some(edge(1, &right, batch, k, col)),
+                )
+            })
             .collect();
         let op = builder.pairs;
         outputs.push(builder.sum(op, &edges, bytes.of(&grid, block)));
@@ -102,7 +112,12 @@ pub(super) fn gram(e: &Expr, x: &Expr, input: Arc<Layer>) -> Result<Arc<Layer>> 
     let add = list.op(add_blocks_op()?);
     let (grid, from) = (e.grid(), x.grid());
     let above = (n as usize * (n as usize + 1)) / 2;
-    let mut builder = Builder { list, pairs, add, group: group(above, inner) };
+    let mut builder = Builder {
+        list,
+        pairs,
+        add,
+        group: group(above, inner),
+    };
     let mut outputs: Vec<TaskId> = Vec::with_capacity(grid.len());
     let bytes = e.block_bytes();
     for i in 0..n {
@@ -115,7 +130,9 @@ pub(super) fn gram(e: &Expr, x: &Expr, input: Arc<Layer>) -> Result<Arc<Layer>> 
                 task
             } else {
                 let right = |k| (i != j).then(|| edge(0, &from, &[], k, j));
-                let edges: Vec<_> = (0..inner as u32).map(|k| (edge(0, &from, &[], k, i), right(k))).collect();
+                let edges: Vec<_> = (0..inner as u32)
+                    .map(|k| (edge(0, &from, &[], k, i), right(k)))
+                    .collect();
                 let op = if i == j { own } else { builder.pairs };
                 builder.sum(op, &edges, here)
             };
@@ -138,7 +155,10 @@ fn edge(slot: u32, grid: &Grid, batch: &[u32], row: u32, col: u32) -> Edge {
         *c = (*c).min(n - 1);
     }
     at.extend([row, col]);
-    Edge::Input { slot, output: grid.index(&at) as u32 }
+    Edge::Input {
+        slot,
+        output: grid.index(&at) as u32,
+    }
 }
 
 /// The chunks of a product: batch axes broadcast, then rows of the one and columns of the other.

@@ -4,7 +4,9 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use kvern_core::{Error, Kernel, OpRef, Operator, Result, Splits, TaskContext, Value, register_operator};
+use kvern_core::{
+    Error, Kernel, OpRef, Operator, Result, Splits, TaskContext, Value, register_operator,
+};
 use serde::{Deserialize, Serialize};
 
 use super::{BY_BLOCK, block_ranges, named};
@@ -26,12 +28,19 @@ pub(crate) struct Place {
 impl Place {
     pub(crate) fn new(path: &Path, member: Option<&str>) -> Result<Self> {
         let io = |e: std::io::Error| {
-            Error::with_source(kvern_core::ErrorKind::Io, format!("{}: {e}", path.display()), e)
+            Error::with_source(
+                kvern_core::ErrorKind::Io,
+                format!("{}: {e}", path.display()),
+                e,
+            )
         };
         // Absolute, so that it means the same wherever a task runs.
         let path = std::fs::canonicalize(path).map_err(io)?;
         let meta = std::fs::metadata(&path).map_err(io)?;
-        let since = meta.modified().ok().and_then(|t| t.duration_since(std::time::UNIX_EPOCH).ok());
+        let since = meta
+            .modified()
+            .ok()
+            .and_then(|t| t.duration_since(std::time::UNIX_EPOCH).ok());
         Ok(Self {
             path,
             member: member.map(str::to_owned),
@@ -53,7 +62,10 @@ impl Place {
         if now != *self {
             return Err(Error::new(
                 kvern_core::ErrorKind::Io,
-                format!("{} has changed since the array was made of it: open it again", self.path.display()),
+                format!(
+                    "{} has changed since the array was made of it: open it again",
+                    self.path.display()
+                ),
             ));
         }
         let reader = Arc::new(match &self.member {
@@ -91,7 +103,15 @@ struct Blocks {
 
 /// The operator that reads these chunks of a file.
 pub(crate) fn npy_op(place: Place, dtype: DType, chunks: &[Splits]) -> Result<OpRef> {
-    named("array.npy", BY_BLOCK, &Blocks { place, dtype, chunks: chunks.to_vec() })
+    named(
+        "array.npy",
+        BY_BLOCK,
+        &Blocks {
+            place,
+            dtype,
+            chunks: chunks.to_vec(),
+        },
+    )
 }
 
 struct Npy;
@@ -124,7 +144,9 @@ impl Operator for Npy {
                 .into_iter()
                 .map(|(start, len)| start as usize..(start + len) as usize)
                 .collect();
-            Ok(to_value(with_dtype!(blocks.dtype, T => AnyChunk::from(reader.read_block::<T>(&ranges)?))))
+            Ok(to_value(
+                with_dtype!(blocks.dtype, T => AnyChunk::from(reader.read_block::<T>(&ranges)?)),
+            ))
         }))
     }
 }

@@ -39,7 +39,10 @@ operator!(
 );
 
 impl Product {
-    #[allow(clippy::unnecessary_wraps, reason = "the operators' macro checks all parameters alike")]
+    #[allow(
+        clippy::unnecessary_wraps,
+        reason = "the operators' macro checks all parameters alike"
+    )]
     fn check(&self) -> Result<()> {
         Ok(())
     }
@@ -53,7 +56,11 @@ impl Product {
         for v in inputs {
             let chunk = chunk_of(v)?;
             let typed = chunk.peek::<T>().filter(|a| a.ndim() >= 2).ok_or_else(|| {
-                Error::bad_input(format!("array.matmul: {} among blocks of matrices of {}", v.describe(), T::DTYPE))
+                Error::bad_input(format!(
+                    "array.matmul: {} among blocks of matrices of {}",
+                    v.describe(),
+                    T::DTYPE
+                ))
             })?;
             views.push(typed.view());
         }
@@ -73,7 +80,11 @@ impl Product {
                 Factors::Own => left[k].clone(),
                 _ => match right.get(k) {
                     Some(b) => b.clone(),
-                    None => return Err(Error::bad_input("array.matmul: a left factor without a right one")),
+                    None => {
+                        return Err(Error::bad_input(
+                            "array.matmul: a left factor without a right one",
+                        ));
+                    }
                 },
             };
             let (n, m) = (a.ndim(), b.ndim());
@@ -82,7 +93,10 @@ impl Product {
             let first = out.is_none();
             let c = out.get_or_insert_with(|| ArrayD::from_elem(IxDyn(&shape), T::ZERO));
             if c.shape() != shape {
-                return Err(Error::bad_input(format!("array.matmul: products of shapes {:?} and {shape:?}", c.shape())));
+                return Err(Error::bad_input(format!(
+                    "array.matmul: products of shapes {:?} and {shape:?}",
+                    c.shape()
+                )));
             }
             add_product(c, &a, &b, !first, self.factors == Factors::Own)?;
         }
@@ -111,7 +125,13 @@ fn add_product<T: Element>(
         shape.extend(&v.shape()[v.ndim() - 2..]);
         shape
     };
-    let unfit = || Error::bad_input(format!("matmul: blocks of shapes {:?} and {:?}", a.shape(), b.shape()));
+    let unfit = || {
+        Error::bad_input(format!(
+            "matmul: blocks of shapes {:?} and {:?}",
+            a.shape(),
+            b.shape()
+        ))
+    };
     let (sa, sb) = (whole(a), whole(b));
     let a = a.broadcast(IxDyn(&sa)).ok_or_else(unfit)?;
     let b = b.broadcast(IxDyn(&sb)).ok_or_else(unfit)?;
@@ -128,9 +148,11 @@ fn add_product<T: Element>(
             b = b.index_axis_move(Axis(0), at);
             c = c.index_axis_move(Axis(0), at);
         }
-        let (Ok(a), Ok(b), Ok(c)) =
-            (a.into_dimensionality::<Ix2>(), b.into_dimensionality::<Ix2>(), c.into_dimensionality::<Ix2>())
-        else {
+        let (Ok(a), Ok(b), Ok(c)) = (
+            a.into_dimensionality::<Ix2>(),
+            b.into_dimensionality::<Ix2>(),
+            c.into_dimensionality::<Ix2>(),
+        ) else {
             return Err(unfit());
         };
         let mut c: ArrayViewMut2<'_, T> = c;
@@ -158,7 +180,11 @@ operator!(
 );
 
 impl AddBlocks {
-    #[allow(clippy::unnecessary_wraps, clippy::trivially_copy_pass_by_ref, reason = "the operators' macro checks all parameters alike")]
+    #[allow(
+        clippy::unnecessary_wraps,
+        clippy::trivially_copy_pass_by_ref,
+        reason = "the operators' macro checks all parameters alike"
+    )]
     fn check(&self) -> Result<()> {
         Ok(())
     }
