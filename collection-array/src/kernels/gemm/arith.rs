@@ -5,7 +5,8 @@ use crate::dtype::Element;
 /// A type whose matrices can be multiplied. Integers wrap; for `bool`, times is *and* and plus is *or*, as in NumPy.
 pub(super) trait Arith: Element {
     fn plus(self, b: Self) -> Self;
-    fn times(self, b: Self) -> Self;
+    /// `self + a * b`, rounded once for floats where `FMA` says that this is one instruction.
+    fn plus_product<const FMA: bool>(self, a: Self, b: Self) -> Self;
 }
 
 macro_rules! integers {
@@ -16,8 +17,8 @@ macro_rules! integers {
                 self.wrapping_add(b)
             }
             #[inline(always)]
-            fn times(self, b: Self) -> Self {
-                self.wrapping_mul(b)
+            fn plus_product<const FMA: bool>(self, a: Self, b: Self) -> Self {
+                self.wrapping_add(a.wrapping_mul(b))
             }
         }
     )* };
@@ -32,8 +33,8 @@ macro_rules! floats {
                 self + b
             }
             #[inline(always)]
-            fn times(self, b: Self) -> Self {
-                self * b
+            fn plus_product<const FMA: bool>(self, a: Self, b: Self) -> Self {
+                if FMA { a.mul_add(b, self) } else { self + a * b }
             }
         }
     )* };
@@ -46,7 +47,7 @@ impl Arith for bool {
         self | b
     }
     #[inline(always)]
-    fn times(self, b: Self) -> Self {
-        self & b
+    fn plus_product<const FMA: bool>(self, a: Self, b: Self) -> Self {
+        self | (a & b)
     }
 }

@@ -29,7 +29,12 @@ const LARGEST_TILE: usize = 512;
 impl<T: Arith> Scheme<T> {
     /// Tiles in vector registers.
     #[cfg(target_arch = "x86_64")]
-    pub(super) fn in_registers<V: Vector<T = T>, const MR: usize, const NV: usize, const NR: usize>(
+    pub(super) fn in_registers<
+        V: Vector<T = T>,
+        const MR: usize,
+        const NV: usize,
+        const NR: usize,
+    >(
         level: Level,
         [depth, tall, wide]: [usize; 3],
     ) -> Self {
@@ -93,7 +98,10 @@ pub(super) unsafe fn product<T: Arith>(
     let depth = even(k, scheme.depth, 1);
     let tall = even(m, scheme.tall, scheme.mr);
     let wide = even(n, scheme.wide, scheme.nr);
-    let (mut left, mut right) = (Scratch::new::<T>(tall * depth), Scratch::new::<T>(wide * depth));
+    let (mut left, mut right) = (
+        Scratch::new::<T>(tall * depth),
+        Scratch::new::<T>(wide * depth),
+    );
     let (left, right) = (left.start::<T>(), right.start::<T>());
     for col in (0..n).step_by(wide) {
         let cols = wide.min(n - col);
@@ -141,7 +149,13 @@ impl Block {
     /// # Safety
     /// The block is in `c`, which is valid for reads and writes; `left` and `right` hold the packed slivers of its rows and
     /// columns; the machine has the instruction set of `scheme`.
-    unsafe fn run<T: Arith>(&self, scheme: &Scheme<T>, c: Target<T>, left: *const T, right: *const T) {
+    unsafe fn run<T: Arith>(
+        &self,
+        scheme: &Scheme<T>,
+        c: Target<T>,
+        left: *const T,
+        right: *const T,
+    ) {
         let mut edge = [T::ZERO; LARGEST_TILE];
         for j in (0..self.shape.1).step_by(scheme.nr) {
             let cols = scheme.nr.min(self.shape.1 - j);
@@ -175,7 +189,11 @@ impl Block {
                     for (y, values) in edge.chunks_exact(scheme.nr).take(rows).enumerate() {
                         for (x, &value) in values.iter().take(cols).enumerate() {
                             let to = c.at(row + y, col + x);
-                            to.write(if self.overwrite { value } else { to.read().plus(value) });
+                            to.write(if self.overwrite {
+                                value
+                            } else {
+                                to.read().plus(value)
+                            });
                         }
                     }
                 }

@@ -1,7 +1,7 @@
 //! A matrix as pointer, shape and strides: what the loops of a product work on.
 
-use ndarray::{ArrayView2, ArrayViewMut2, RawArrayView, RawArrayViewMut};
 use ndarray::Ix2;
+use ndarray::{ArrayView2, ArrayViewMut2, RawArrayView, RawArrayViewMut};
 
 /// A strided matrix. The strides count elements and may be negative.
 #[derive(Clone, Copy, Debug)]

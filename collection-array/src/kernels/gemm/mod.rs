@@ -60,8 +60,16 @@ pub fn matmul_into_at<T: Element>(
     b: &ArrayView2<'_, T>,
     accumulate: bool,
 ) -> Result<(), KernelError> {
-    fits("the right factor of a matrix product", b.dim(), (a.ncols(), b.ncols()))?;
-    fits("the result of a matrix product", c.dim(), (a.nrows(), b.ncols()))?;
+    fits(
+        "the right factor of a matrix product",
+        b.dim(),
+        (a.ncols(), b.ncols()),
+    )?;
+    fits(
+        "the result of a matrix product",
+        c.dim(),
+        (a.nrows(), b.ncols()),
+    )?;
     run(level, c, a, b, accumulate, Part::All);
     Ok(())
 }
@@ -102,12 +110,20 @@ pub fn syrk_into_at<T: Element>(
     a: &ArrayView2<'_, T>,
     accumulate: bool,
 ) -> Result<(), KernelError> {
-    fits("the result of a matrix product", c.dim(), (a.nrows(), a.nrows()))?;
+    fits(
+        "the result of a matrix product",
+        c.dim(),
+        (a.nrows(), a.nrows()),
+    )?;
     run(level, c, a, &a.t(), accumulate, Part::Upper);
     Ok(())
 }
 
-fn fits(what: &'static str, got: (usize, usize), expected: (usize, usize)) -> Result<(), KernelError> {
+fn fits(
+    what: &'static str,
+    got: (usize, usize),
+    expected: (usize, usize),
+) -> Result<(), KernelError> {
     if got == expected {
         return Ok(());
     }
@@ -170,7 +186,8 @@ macro_rules! plain {
         }
     )* };
 }
-plain!(bool: 64, i8: 64, u8: 64, i16: 64, u16: 64, i32: 32, u32: 32, i64: 16, u64: 16);
+// Rows this long are a loop that LLVM vectorises; shorter ones it unrolls, and then leaves scalar.
+plain!(bool: 64, i8: 64, u8: 64, i16: 64, u16: 64, i32: 64, u32: 64, i64: 64, u64: 64);
 
 macro_rules! float {
     ($t:ty, $nr:literal, $avx512:ty, $avx512_nr:literal, $avx2:ty, $avx2_nr:literal, $blocks:expr) => {
@@ -178,8 +195,12 @@ macro_rules! float {
             fn scheme(level: Level) -> Scheme<Self> {
                 #[cfg(target_arch = "x86_64")]
                 match level {
-                    Level::Avx512 => return Scheme::in_registers::<$avx512, 8, 3, $avx512_nr>(level, $blocks),
-                    Level::Avx2 => return Scheme::in_registers::<$avx2, 4, 3, $avx2_nr>(level, $blocks),
+                    Level::Avx512 => {
+                        return Scheme::in_registers::<$avx512, 8, 3, $avx512_nr>(level, $blocks);
+                    }
+                    Level::Avx2 => {
+                        return Scheme::in_registers::<$avx2, 4, 3, $avx2_nr>(level, $blocks);
+                    }
                     Level::Base => {}
                 }
                 Scheme::plain::<4, $nr>(level)
@@ -188,4 +209,4 @@ macro_rules! float {
     };
 }
 float!(f64, 8, __m512d, 24, __m256d, 12, [256, 192, 2016]);
-float!(f32, 16, __m512, 48, __m256, 24, [384, 240, 2016]);
+float!(f32, 8, __m512, 48, __m256, 24, [384, 240, 2016]);

@@ -9,6 +9,7 @@ use std::mem::MaybeUninit;
 use super::arith::Arith;
 use super::matrix::Source;
 use crate::kernels::level::Body;
+use crate::kernels::pages;
 
 /// A block to pack.
 #[derive(Clone, Copy, Debug)]
@@ -101,7 +102,11 @@ unsafe fn rest<T: Arith, const W: usize>(block: Source<T>, to: *mut T) {
             let at = i as isize * block.row_stride + k as isize * block.col_stride;
             // SAFETY: read only for the rows of the block; `to` has room for W of every column.
             unsafe {
-                let x = if i < block.rows { block.start.offset(at).read() } else { T::ZERO };
+                let x = if i < block.rows {
+                    block.start.offset(at).read()
+                } else {
+                    T::ZERO
+                };
                 to.add(k * W + i).write(x);
             }
         }
@@ -113,13 +118,13 @@ pub(super) struct Scratch(Vec<MaybeUninit<Line>>);
 
 #[derive(Clone, Copy)]
 #[repr(align(64))]
-struct Line([u8; 64]);
+struct Line(#[expect(dead_code, reason = "only its size is of use")] [u8; 64]);
 
 impl Scratch {
     /// Room for `len` elements of `T`.
     pub(super) fn new<T>(len: usize) -> Self {
         let lines = (len * size_of::<T>()).div_ceil(size_of::<Line>());
-        Self(Vec::with_capacity(lines))
+        Self(pages::buffer(lines))
     }
 
     pub(super) fn start<T>(&mut self) -> *mut T {

@@ -103,7 +103,7 @@ impl<T: Arith, const MR: usize, const NR: usize> Body for Plain<T, MR, NR> {
         for (x, w) in left.iter().zip(right) {
             for (sums, &x) in acc.iter_mut().zip(x) {
                 for (sum, &w) in sums.iter_mut().zip(w) {
-                    *sum = sum.plus(x.times(w));
+                    *sum = sum.plus_product::<FMA>(x, w);
                 }
             }
         }
@@ -113,7 +113,11 @@ impl<T: Arith, const MR: usize, const NR: usize> Body for Plain<T, MR, NR> {
                 let to = tile.out.offset(i as isize * tile.row_stride);
                 for (j, &sum) in sums.iter().enumerate() {
                     let to = to.add(j);
-                    to.write(if tile.overwrite { sum } else { to.read().plus(sum) });
+                    to.write(if tile.overwrite {
+                        sum
+                    } else {
+                        to.read().plus(sum)
+                    });
                 }
             }
         }
