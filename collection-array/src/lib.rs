@@ -21,3 +21,8 @@ mod value;
 pub use array::*;
 pub use chunks::{AxisChunks, Chunks};
 pub use dtype::{DType, Element};
+
+/// The examples of the README are tested.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
