@@ -62,6 +62,31 @@ pub(super) fn standardize_sum(options: &Options) -> Outcome {
     Ok(vec![record])
 }
 
+pub(super) fn xtx(options: &Options) -> Outcome {
+    let n = options.side(6000, 6);
+    let x = Array::from_ndarray(uniform_array(&[n, n], 0)?, [n / 3, n / 3])?;
+    let session = session()?;
+    let mut corner = (f64::NAN, f64::NAN);
+    let timing = measure(options, 3, || -> Result<f64> {
+        let (seconds, product) = clock(|| x.t().matmul(&x)?.compute_in(&session));
+        let product = product?;
+        corner = (product[[0, n - 1]], product[[n - 1, 0]]);
+        Ok(seconds)
+    })?;
+    // Column times column of uniform numbers: a quarter each, with a spread of about 0.22 / sqrt(n).
+    let expected = n as f64 / 4.0;
+    if (corner.0 - expected).abs() > expected * 0.1 || corner.0 != corner.1 {
+        return Err(
+            format!("the corners are {corner:?}, and {expected} within a tenth is right").into(),
+        );
+    }
+    let gflop = 2.0 * (n as f64).powi(3) * 1e-9;
+    let rate = gflop / timing.median();
+    let detail = format!("{n} x {n}, 3 x 3 chunks, counted as {gflop:.0} GFLOP: {rate:.0} GFLOP/s");
+    let record = Record::new(timing, detail).units(gflop as usize, "GFLOP");
+    Ok(vec![record.check(corner.0)])
+}
+
 pub(super) fn rechunk_sum(options: &Options) -> Outcome {
     let (rows, columns) = (options.side(20_000, 20), options.side(2000, 20));
     let x = Array::from_ndarray(uniform_array(&[rows, columns], 0)?, [rows / 20, columns])?;

@@ -23,6 +23,7 @@ pub(crate) const ENTRIES: &[Entry] = &[
         cases::standardize_sum,
     ),
     limit("b2_standardize_sum", limits::standardize_sum),
+    ours("b3_xtx", "x.T @ x, 6000 x 6000", cases::xtx),
     limit("b3_xtx", limits::xtx),
     ours(
         "b4_rechunk_sum",

@@ -51,7 +51,7 @@ struct Case {
 
 fn run(workspace: &Workspace, args: &[String]) -> Result<Done, Failure> {
     let request = request::parse(args)?;
-    let program = Program::build(workspace)?;
+    let program = Program::build(workspace, &request)?;
     let entries = program.entries(&request)?;
     let peers = match &request.python {
         Some(python) => Some(Peers::find(workspace, python, &request)?),

@@ -26,17 +26,22 @@ pub(super) struct Entry {
 
 impl Program {
     /// Builds it in release; cargo says where it is.
-    pub(super) fn build(workspace: &Workspace) -> Result<Self, Failure> {
-        eprintln!("  $ cargo build --release --package kvern --bench cases");
-        let mut build = process::cargo(workspace);
-        build.args([
+    pub(super) fn build(workspace: &Workspace, request: &Request) -> Result<Self, Failure> {
+        let mut args = vec![
             "build",
             "--release",
             "--package",
             "kvern",
             "--bench",
             "cases",
-        ]);
+        ];
+        if request.area == "memory" {
+            // One of its cases starts the example.
+            args.extend(["--example", "tour"]);
+        }
+        eprintln!("  $ cargo {}", args.join(" "));
+        let mut build = process::cargo(workspace);
+        build.args(args);
         build.args(["--message-format", "json-render-diagnostics"]);
         // What the compiler says while it works is for the reader, at once.
         let messages = process::output(build.stderr(Stdio::inherit()))?;
