@@ -43,7 +43,8 @@ pub trait Scheduler: Send + Sync {
     /// The memory that results take.
     fn memory(&self) -> MemoryUse;
 
-    /// Cancels all runs, waits for running tasks to stop and frees everything. Later submits fail. Done by dropping, too.
+    /// Cancels all runs and waits for running tasks to stop; what they held is freed. Results that are there stay readable as long
+    /// as somebody holds a handle on them. Later submits and scatters fail with [`ErrorKind::Cancelled`]. Done by dropping, too.
     fn close(&self);
 }
 
@@ -99,15 +100,21 @@ pub struct MemoryUse {
     pub live: u64,
     /// The most that `live` has been since the backend was opened.
     pub peak: u64,
-    /// Results on disk now.
+    /// Bytes on disk now, as encoded.
     pub spilled: u64,
     /// All bytes ever written to disk by spilling.
     pub spilled_total: u64,
-    /// Number of results held, in memory or on disk.
+    /// Number of results held, in memory or on disk. Scalars that a value holds in place, and values that users took, are not
+    /// counted.
     pub held: u64,
 }
 
-/// A submitted plan. Dropping the last reference to a run, and the handles on it, cancels what is left of it.
+/// A submitted plan. A backend shares its workers among its runs: a small one does not wait for the whole of a large one. The
+/// results that a run reads from another are kept for as long as the reading run lives.
+///
+/// Asking for a result after it was released is an error of kind [`ErrorKind::Cancelled`].
+///
+/// Dropping the last reference to a run, and the handles on it, cancels what is left of it.
 pub trait Run: Send + Sync {
     /// Number of wanted results.
     fn outputs(&self) -> usize;
@@ -135,7 +142,8 @@ pub trait Run: Send + Sync {
     /// may never be.
     fn release(&self, output: u32);
 
-    /// Stops the run: tasks that have not started never do, running ones are asked to stop, results not yet there become
+    /// Stops the run: tasks that have not started never do, running ones are asked to stop (and count as cancelled even if they
+    /// finish), results not yet there become
     /// [`ErrorKind::Cancelled`]. Those that are there stay.
     fn cancel(&self);
 
@@ -146,7 +154,7 @@ pub trait Run: Send + Sync {
 /// How far a run is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Progress {
-    /// Tasks in the run.
+    /// Tasks in the run, values at hand (data) included.
     pub total: u64,
     /// Tasks that have finished with a value.
     pub done: u64,

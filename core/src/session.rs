@@ -57,7 +57,7 @@ impl Session {
         self.0.scheduler.describe()
     }
 
-    /// The backend.
+    /// The backend. It is closed with the last clone of the session, whoever else holds it.
     pub fn scheduler(&self) -> &Arc<dyn Scheduler> {
         &self.0.scheduler
     }

@@ -17,7 +17,7 @@ use crate::scatter;
 /// How [`SyncScheduler`] is set up.
 #[derive(Debug, Clone, Default)]
 pub struct SyncOptions {
-    /// Among the tasks that are ready, pick by this seed; `None`: by the static order.
+    /// Among the tasks that are ready, pick by this seed, whatever their priority; `None`: by the static order.
     pub seed: Option<u64>,
     /// Memory for results in bytes; `None`: a share of what this process may use.
     pub memory: Option<u64>,
