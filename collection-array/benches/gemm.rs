@@ -81,9 +81,7 @@ fn main() {
         cases::<f64>(n);
         cases::<f32>(n);
     }
-    for n in [500] {
-        cases::<i64>(n);
-        cases::<i32>(n);
-        cases::<u8>(n);
-    }
+    cases::<i64>(500);
+    cases::<i32>(500);
+    cases::<u8>(500);
 }
