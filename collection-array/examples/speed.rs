@@ -24,12 +24,28 @@ fn main() -> Result<()> {
         })?;
     }
     if wants("b2") {
-        let x = Array2::from_shape_vec((20_000, 1_000), noise(20_000_000).to_vec())
-            .expect("20 million");
+        let x = Array2::from_shape_vec((20_000, 2_000), noise(40_000_000).to_vec())
+            .expect("40 million");
         let x = Array::from_ndarray(x, (1000, -1))?;
-        time("b2 sum((x - mean) / std), 160 MB", 7, || {
+        time("b2 sum((x - mean) / std), 320 MB", 7, || {
             let y = (&x - x.mean(0)?) / x.std(0)?;
             y.sum(())?.item_in(&session)
+        })?;
+    }
+    if wants("b3") {
+        let n = 4_000;
+        let x = Array2::from_shape_vec((n, n), noise(n * n).to_vec()).expect("n x n");
+        let (x, y) = (
+            Array::from_ndarray(x.clone(), 1000)?,
+            Array::from_ndarray(x, 1000)?,
+        );
+        let flops = 2.0 * (n as f64).powi(3) / 1e9;
+        println!("b3: {flops:.0} GFLOP in full");
+        time("b3 x.t() times x, 4000 x 4000", 3, || {
+            x.t().matmul(&x)?.sum(())?.item_in(&session)
+        })?;
+        time("b3' x.t() times another", 3, || {
+            x.t().matmul(&y)?.sum(())?.item_in(&session)
         })?;
     }
     if wants("b4") {

@@ -6,7 +6,7 @@ config_keys! {
     Key::new(
         "array.chunk-size",
         Kind::Bytes,
-        "64MiB",
+        "16MiB",
         "How many bytes a chunk of an array has, about, where the program does not say.",
     ),
 }

@@ -11,7 +11,7 @@ use kvern_core::{
 use super::Array;
 use crate::dtype::Element;
 use crate::expr::grid_of;
-use crate::kernels::copy_into;
+use crate::kernels::{copy_into, filled};
 use crate::lower::lower;
 use crate::value::{chunk_of, take_chunk};
 
@@ -47,7 +47,8 @@ impl<T: Element> Collection for Array<T> {
                 ),
             ));
         }
-        let mut out = ArrayD::from_elem(IxDyn(self.shape()), T::ZERO);
+        let mut out = ArrayD::from_shape_vec(IxDyn(self.shape()), filled(T::ZERO, self.size()))
+            .map_err(|e| Error::new(ErrorKind::Internal, e.to_string()))?;
         let threads = match out.len() * size_of::<T>() {
             n if n < PARALLEL_BYTES => 1,
             _ => std::thread::available_parallelism().map_or(1, usize::from),

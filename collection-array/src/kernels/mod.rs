@@ -25,6 +25,7 @@ pub use eval::{eval, eval_at, eval_reusing};
 pub use gemm::{matmul_into, matmul_into_at, syrk_into, syrk_into_at};
 pub use level::Level;
 pub use op::{BinaryOp, UnaryOp};
+pub(crate) use pages::filled;
 pub use program::{
     Program, ProgramBuilder, Reg, Step, StepKind, binary_dtype, binary_program, unary_dtype,
     unary_program,

@@ -11,7 +11,7 @@ use super::pick::{Pick, Piece};
 use super::{BY_BLOCK, block_ranges, named, operator};
 use crate::dtype::{DType, Element, with_dtype};
 use crate::expr::grid_of;
-use crate::kernels::{AnyChunk, copy_into};
+use crate::kernels::{AnyChunk, copy_into, filled};
 use crate::value::{chunk_of, describe, take_chunk, to_value};
 
 /// Where the elements of every output block are.
@@ -207,7 +207,9 @@ impl Geometry {
         pieces: &[Vec<Piece>],
         shape: &[usize],
     ) -> Result<Value> {
-        let mut out = ArrayD::from_elem(IxDyn(shape), T::ZERO);
+        let len = shape.iter().product();
+        let mut out = ArrayD::from_shape_vec(IxDyn(shape), filled(T::ZERO, len))
+            .map_err(|e| Error::bad_input(format!("array.gather: {e}")))?;
         let mut inputs = inputs.iter();
         let mut result = Ok(());
         for_each_combination(pieces, |combination| {
