@@ -150,6 +150,19 @@ fn local<F>(kernel: Arc<dyn Kernel>) -> OpRef {
 }
 
 impl<F, Args, Out> DelayedFn<F, Args, Out> {
+    /// Names it in errors, explanations and pictures; otherwise it has the compiler's name for the closure.
+    ///
+    /// ```
+    /// let mean = kvern_core::delayed(|v: &Vec<f64>| v.iter().sum::<f64>() / v.len() as f64).named("mean");
+    /// ```
+    #[must_use]
+    pub fn named(self, name: impl Into<String>) -> Self {
+        Self {
+            op: self.op.renamed(name),
+            types: PhantomData,
+        }
+    }
+
     /// Calls it lazily. Each argument of the tuple is a value or a reference to a [`Delayed`] of the right type.
     pub fn call<A: Arguments<Args>>(&self, args: A) -> Delayed<Out> {
         let mut inputs = Vec::new();

@@ -171,6 +171,24 @@ impl OpRef {
         }))
     }
 
+    /// The same closure under another name; named operators and programs keep theirs, which is what they are.
+    #[must_use]
+    pub fn renamed(&self, name: impl Into<String>) -> Self {
+        match &self.0.body {
+            OpBody::Local { kernel, captured } => Self(Arc::new(OpInner {
+                name: name.into(),
+                version: self.0.version,
+                traits: self.0.traits,
+                key: self.0.key,
+                body: OpBody::Local {
+                    kernel: kernel.clone(),
+                    captured: *captured,
+                },
+            })),
+            _ => self.clone(),
+        }
+    }
+
     /// Several operators run as one task.
     pub fn program(program: Program) -> Self {
         let traits = program.traits();

@@ -11,6 +11,7 @@ fn plan() -> Plan {
     let mean = delayed(|v: &Vec<f64>| v.iter().sum::<f64>() / v.len() as f64);
     let parts: Vec<Delayed<f64>> = (0..3i64).map(|i| mean.call((&load.call((i,)),))).collect();
     let total = delayed(|v: &Vec<f64>| v.iter().sum::<f64>())
+        .named("total")
         .call((&parts,))
         .annotate(Annotations::new().label("the answer"));
     let graph = Graph::new(&total.roots().unwrap());
@@ -22,6 +23,7 @@ fn a_plan_is_told_in_words() {
     let text = plan().explain(Some(1 << 20)).unwrap().to_string();
     assert!(text.starts_with("layers (11):"), "{text}");
     assert!(text.contains("(the answer)"), "{text}");
+    assert!(text.contains("  total  1 task"), "{text}");
     assert!(text.contains("projected: 11 tasks"), "{text}");
     assert!(text.ends_with("budget 1MiB: fits"), "{text}");
 }
