@@ -12,9 +12,11 @@ use proc_macro::TokenStream;
 
 /// Makes an operator of a plain function: named, versioned, known in every binary that links it, and callable lazily.
 ///
-/// ```ignore
+/// ```rust,ignore (this crate cannot depend on the core; the example runs in `kvern_core::delayed`)
 /// #[op(name = "demo.scale", version = 1)]
-/// fn scale(x: &[f64], #[params] p: &Scale) -> Vec<f64> { … }
+/// fn scale(x: &[f64], #[params] p: &Scale) -> Vec<f64> {
+///     x.iter().map(|v| v * p.factor).collect()
+/// }
 ///
 /// scale(&[1.0], &Scale { factor: 2.0 });                     // now, as any function
 /// let y = scale::delayed(&lazy_x, &Scale { factor: 2.0 });   // later: the same arguments, each a value or a `&Delayed`
