@@ -12,7 +12,7 @@ use proc_macro::TokenStream;
 
 /// Makes an operator of a plain function: named, versioned, known in every binary that links it, and callable lazily.
 ///
-/// ```rust,ignore (this crate cannot depend on the core; the example runs in `kvern_core::delayed`)
+/// ```ignore
 /// #[op(name = "demo.scale", version = 1)]
 /// fn scale(x: &[f64], #[params] p: &Scale) -> Vec<f64> {
 ///     x.iter().map(|v| v * p.factor).collect()
