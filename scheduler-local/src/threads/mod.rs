@@ -228,9 +228,7 @@ impl Driver for Inner {
 
     fn finished(&self, run: &Arc<RunCore>) {
         let mut jobs = self.lock_jobs();
-        let over: Vec<Arc<Job>> = jobs
-            .extract_if(.., |j| Arc::ptr_eq(&j.run, run))
-            .collect();
+        let over: Vec<Arc<Job>> = jobs.extract_if(.., |j| Arc::ptr_eq(&j.run, run)).collect();
         self.generation.fetch_add(1, Ordering::SeqCst);
         // Unlocked first: a run may hold handles of another, which ends when they go and comes here as well.
         drop(jobs);
