@@ -1,7 +1,10 @@
 //! However an expression is cut into regions and chunks, the answer is that of one chunk; and graphs from outside cannot do harm.
 
 use kvern_array::{Array, Chunks, concatenate, where_};
-use kvern_core::{Collection, Graph, Registry, TaskGraph};
+use std::sync::OnceLock;
+
+use kvern_core::{Collection, Graph, Registry, Session, TaskGraph};
+use kvern_scheduler_local as _;
 use ndarray::{Array2, ArrayD};
 use proptest::prelude::*;
 
@@ -44,6 +47,11 @@ fn build(steps: &[Step], chunks: [Chunks; 2]) -> Vec<Array<f64>> {
     all
 }
 
+fn sessions() -> &'static [Session; 2] {
+    static OPEN: OnceLock<[Session; 2]> = OnceLock::new();
+    OPEN.get_or_init(|| ["sync://", "threads://?workers=2"].map(|url| Session::open(url).unwrap()))
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(150))]
 
@@ -57,7 +65,10 @@ proptest! {
         let last = whole.len() - 1;
         let want: ArrayD<f64> = whole[last].reference().unwrap();
         prop_assert_eq!(cut[last].reference().unwrap(), want.clone());
-        // Over formulas instead of data, so that the graph can travel.
+        // With every optimisation on, and tasks on two threads.
+        for session in sessions() {
+            prop_assert_eq!(cut[last].compute_in(session).unwrap(), want.clone());
+        }
         prop_assert_eq!(cut[last].sum(()).unwrap().reference().unwrap()[[]], want.sum());
     }
 
