@@ -35,7 +35,7 @@ pub use kvern_core::{Delayed, Error, ErrorKind, Handle, Result, Session, Value, 
 /// What most programs use, for `use kvern::prelude::*`.
 pub mod prelude {
     #[cfg(feature = "array")]
-    pub use kvern_array::Array;
+    pub use kvern_array::{Array, keepdims, where_};
     pub use kvern_core::delayed::{Delayed, delayed, try_delayed};
     pub use kvern_core::{Collection, Session};
 }

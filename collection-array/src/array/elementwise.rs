@@ -44,7 +44,7 @@ impl<T: Element> Array<T> {
         }
     }
 
-    /// Whether no element is equal: `==` by element; NaN equals nothing.
+    /// `==` by element; NaN equals nothing.
     ///
     /// # Errors
     /// If the shapes do not broadcast.
