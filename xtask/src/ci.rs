@@ -31,6 +31,7 @@ const STEPS: &[Command] = &[
     wasm::COMMAND,
     msrv::COMMAND,
     test::COMMAND,
+    test::LOOM,
     examples::COMMAND,
 ];
 

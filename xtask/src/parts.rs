@@ -14,6 +14,8 @@ pub(crate) enum Part {
     Package(&'static str),
     /// The examples in the documentation of all packages.
     Docs,
+    /// The models of lock-free code, every interleaving of them.
+    Loom,
 }
 
 /// All parts, ground first.
@@ -27,6 +29,7 @@ pub(crate) const PARTS: &[(&str, Part)] = &[
     ("conformance", Part::Package("kvern-conformance")),
     ("xtask", Part::Package("xtask")),
     ("docs", Part::Docs),
+    ("loom", Part::Loom),
 ];
 
 /// The part of that name (or of that package), or a failure that names the nearest one.

@@ -15,9 +15,19 @@ Runs unit tests, integration tests and the examples in the documentation. Needs 
 cargo-nextest, where it is installed, runs the tests faster.
 
 PART     core, macros, local, array, facade, cli, conformance, xtask: all tests of that crate;
-         docs: the examples in the documentation of all crates
+         docs: the examples in the documentation of all crates;
+         loom: the models of lock-free code, in every interleaving (built apart, so not part of the rest)
 FILTERS  go to the tests themselves, for example `cargo xtask test core -- key` or `-- --ignored`",
     run,
+};
+
+/// The same as `test loom`, as a step of `ci`.
+pub(crate) const LOOM: Command = Command {
+    name: "test loom",
+    usage: "",
+    about: "the models of lock-free code, in every interleaving",
+    details: "",
+    run: |workspace, _| run_loom(workspace, &[]).map(|()| Done::Ran),
 };
 
 fn run(workspace: &Workspace, args: &[String]) -> Result<Done, Failure> {
@@ -30,6 +40,7 @@ fn run(workspace: &Workspace, args: &[String]) -> Result<Done, Failure> {
             run_docs(workspace, &["--workspace"], filters)?;
         }
         Some(Part::Docs) => run_docs(workspace, &["--workspace"], filters)?,
+        Some(Part::Loom) => run_loom(workspace, filters)?,
         Some(Part::Package(name)) => {
             let package = parts::package(&packages, name)?;
             run_tests(workspace, &["--package", name], filters)?;
@@ -78,6 +89,17 @@ fn run_tests(workspace: &Workspace, of: &[&str], filters: &[String]) -> Result<(
 fn run_docs(workspace: &Workspace, of: &[&str], filters: &[String]) -> Result<(), Failure> {
     let mut tests = process::cargo(workspace);
     tests.args(["test", "--doc", "--no-fail-fast"]).args(of);
+    process::run(after_dashes(&mut tests, filters))
+}
+
+/// Loom replaces the atomics of what it checks, so this is another build, with a folder of its own.
+fn run_loom(workspace: &Workspace, filters: &[String]) -> Result<(), Failure> {
+    let mut tests = process::cargo(workspace);
+    tests
+        .env("RUSTFLAGS", "--cfg kvern_loom")
+        .env("CARGO_TARGET_DIR", workspace.root().join("target/loom"))
+        .args(["test", "--release", "--package", "kvern-scheduler-local"])
+        .args(["--lib", "slot"]);
     process::run(after_dashes(&mut tests, filters))
 }
 
