@@ -32,6 +32,20 @@ pub use kvern_scheduler_local as scheduler_local;
 
 pub use kvern_core::{Delayed, Error, ErrorKind, Handle, Result, Session, Value, delayed};
 
+/// Makes a named operator of a plain function; under this name write `#[kvern::op(crate = ::kvern::core)]`.
+///
+/// ```
+/// #[kvern::op(name = "demo.double", version = 1, crate = ::kvern::core)]
+/// fn double(x: &f64) -> f64 {
+///     2.0 * x
+/// }
+///
+/// let session = kvern::Session::open("sync://")?;
+/// assert_eq!(session.compute(&double::delayed(21.0))?, 42.0);
+/// # Ok::<(), kvern::Error>(())
+/// ```
+pub use kvern_core::op;
+
 /// What most programs use, for `use kvern::prelude::*`.
 pub mod prelude {
     #[cfg(feature = "array")]
