@@ -34,7 +34,8 @@ CASE     beginnings of case names; none: all of the area
 --rounds N       how often the contestants of a case take turns (default 3)
 --runs N         timed runs in each turn (default: what the case finds right)
 --scale X        multiply problem sizes, for a smoke test (0.01); such figures mean nothing
---patience S     seconds to wait for a quiet machine before each turn (default 20)
+--patience S     seconds to wait for a quiet machine before each turn, and to spend on repeating disturbed
+                 runs in it (default 20)
 --list           name the cases and contestants instead of running them
 
 Figures are medians. `ratio_to_best_peer` is the best peer's seconds divided by ours: above 1 we are

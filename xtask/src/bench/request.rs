@@ -46,13 +46,12 @@ impl Request {
             self.scale.to_string(),
             "--patience".to_owned(),
             self.patience.to_string(),
+            // As long as for waiting, for repeating what others disturbed.
+            "--budget".to_owned(),
+            self.patience.to_string(),
         ];
         if let Some(runs) = self.runs {
             args.extend(["--runs".to_owned(), runs.to_string()]);
-        }
-        if self.patience == 0.0 {
-            // In a hurry: disturbed runs are not repeated either.
-            args.extend(["--budget".to_owned(), "0".to_owned()]);
         }
         args
     }
