@@ -13,7 +13,13 @@ fn a_member_is_weighted_by_another() {
     let whole = Array2::from_shape_fn((40, 300), |(i, j)| (i * 300 + j) as i32);
     assert_eq!(grid.reference().unwrap(), whole.clone().into_dyn());
     let lat = Array::<f64>::open_npz(NPZ, "lat", ()).unwrap();
-    let weight = lat.slice(..40).unwrap().deg2rad().cos().expand_dims(1).unwrap();
+    let weight = lat
+        .slice(..40)
+        .unwrap()
+        .deg2rad()
+        .cos()
+        .expand_dims(1)
+        .unwrap();
     let sum = (grid.astype::<f64>() * weight).sum(()).unwrap();
     let session = Session::open("threads://?workers=2").unwrap();
     let got = sum.item_in(&session).unwrap();
@@ -45,10 +51,22 @@ fn what_is_wrong_is_told_at_once() {
             assert!(e.to_string().contains(w), "{e} lacks {w}");
         }
     };
-    has(Array::<f64>::open_npz(NPZ, "grid", ()).unwrap_err(), &["grid", "int32", "float64", "astype"]);
-    has(Array::<i32>::open_npz(NPZ, "grit", ()).unwrap_err(), &["grit", "grid", "lat"]);
-    has(Array::<i32>::open_npz(NPZ, "grid", [1, 2, 3]).unwrap_err(), &["3 axes", "[40, 300]"]);
-    has(Array::<i32>::open_npy("/no/such/file.npy", ()).unwrap_err(), &["/no/such/file.npy"]);
+    has(
+        Array::<f64>::open_npz(NPZ, "grid", ()).unwrap_err(),
+        &["grid", "int32", "float64", "astype"],
+    );
+    has(
+        Array::<i32>::open_npz(NPZ, "grit", ()).unwrap_err(),
+        &["grit", "grid", "lat"],
+    );
+    has(
+        Array::<i32>::open_npz(NPZ, "grid", [1, 2, 3]).unwrap_err(),
+        &["3 axes", "[40, 300]"],
+    );
+    has(
+        Array::<i32>::open_npy("/no/such/file.npy", ()).unwrap_err(),
+        &["/no/such/file.npy"],
+    );
 }
 
 #[test]
@@ -67,7 +85,10 @@ fn a_file_that_changed_is_an_error() {
     kvern_array::io::save_npy(&path, &ndarray::arr1(&[1u8, 2, 3, 4])).unwrap();
     // Whoever opens it anew, as another process would, finds it changed.
     let registry = Registry::linked().unwrap();
-    let e = Graph::decode(&graph, &registry).unwrap().check(&registry).unwrap_err();
+    let e = Graph::decode(&graph, &registry)
+        .unwrap()
+        .check(&registry)
+        .unwrap_err();
     assert!(e.to_string().contains("has changed"), "{e}");
 }
 
@@ -75,8 +96,14 @@ fn a_file_that_changed_is_an_error() {
 fn an_array_is_saved_and_opened_again() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("x.npy");
-    let x = Array::<f32>::arange(0.0, 12.0, 1.0, 5).unwrap().reshape([3, 4]).unwrap();
+    let x = Array::<f32>::arange(0.0, 12.0, 1.0, 5)
+        .unwrap()
+        .reshape([3, 4])
+        .unwrap();
     x.transpose().save_npy(&path).unwrap();
     let y = Array::<f32>::open_npy(&path, (3, -1)).unwrap();
-    assert_eq!(y.reference().unwrap(), x.reference().unwrap().reversed_axes());
+    assert_eq!(
+        y.reference().unwrap(),
+        x.reference().unwrap().reversed_axes()
+    );
 }

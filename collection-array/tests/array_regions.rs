@@ -127,6 +127,13 @@ fn what_is_shared_is_computed_once_and_what_is_cheap_again() {
         kinds(&y),
         ["array.formula", "array.reduce_chunk", "array.elementwise"]
     );
+    // So is a short chain.
+    let f = &f * 2.0;
+    let y = &f - f.mean(()).unwrap();
+    assert_eq!(
+        kinds(&y),
+        ["array.formula", "array.reduce_chunk", "array.elementwise"]
+    );
     // The sine is not: it is written down once.
     let s = f.sin();
     let y = &s - s.mean(()).unwrap();

@@ -10,7 +10,7 @@ use crate::kernels::{BinaryOp, Program, StepKind, UnaryOp};
 /// A region computes at most so many steps: its registers must stay in the first-level cache.
 const MOST_STEPS: usize = 96;
 
-/// An elementwise node whose steps cost at most this is computed again by each reader rather than kept: about what reading and
+/// An elementwise node whose steps, with those below it, cost at most this is computed again by each reader rather than kept: about what reading and
 /// writing the chunk would take.
 pub(crate) const CHEAP: usize = 3;
 
@@ -40,6 +40,7 @@ impl Regions {
     /// Equal nodes (same key) are one: this is where common subexpressions meet.
     pub(crate) fn new(root: &Arc<Expr>) -> Self {
         let (nodes, args) = topological(root);
+        let chain = chains(&nodes, &args);
         let mut readers = vec![Readers::None; nodes.len()];
         let mut steps = vec![0usize; nodes.len()];
         let mut kept = vec![false; nodes.len()];
@@ -66,7 +67,7 @@ impl Regions {
                     }
                     fits && room
                 }
-                (Readers::Many, Some(c)) => c <= CHEAP && only_leaves(&nodes, &args[i]),
+                (Readers::Many, Some(_)) => chain[i] <= CHEAP,
                 _ => false,
             };
             if !absorbed {
@@ -122,13 +123,16 @@ fn region_size(nodes: &[Arc<Expr>], root: usize) -> usize {
     }
 }
 
-/// Whether all that a node reads is written down anyway.
-fn only_leaves(nodes: &[Arc<Expr>], args: &[usize]) -> bool {
-    args.iter().all(|&a| match &nodes[a].node {
-        Node::Map(_) => false,
-        // A chunk that is read from a file or made by a formula may be dropped once it is used.
-        _ => true,
-    })
+/// For each elementwise node, what computing it from the nearest other nodes below it costs.
+fn chains(nodes: &[Arc<Expr>], args: &[Vec<usize>]) -> Vec<usize> {
+    let mut chain = vec![0usize; nodes.len()];
+    for (i, e) in nodes.iter().enumerate() {
+        if let Node::Map(p) = &e.node {
+            let below = args[i].iter().map(|&a| chain[a]);
+            chain[i] = below.fold(cost(p), usize::saturating_add);
+        }
+    }
+    chain
 }
 
 fn n_ops(e: &Expr) -> usize {
