@@ -19,11 +19,25 @@ fn main() -> kvern::Result<()> {
     // Two results in one run; the waves go through the cache and are never in memory.
     let highest = waves.max(())?;
     let (mean, highest) = session.compute((&mean, &highest))?;
-    println!("mean {:.6}, highest {:.6}, of {} x {n} numbers", mean[[]], highest[[]], n);
+    println!(
+        "mean {:.6}, highest {:.6}, of {} x {n} numbers",
+        mean[[]],
+        highest[[]],
+        n
+    );
 
     // Any function can be a task; a wrong argument would not compile.
-    let verdict = delayed(|mean: &f64, highest: &f64| if highest > mean { "as it should be" } else { "strange" });
-    println!("{}", session.compute(&verdict.call((mean[[]], highest[[]])))?);
+    let verdict = delayed(|mean: &f64, highest: &f64| {
+        if highest > mean {
+            "as it should be"
+        } else {
+            "strange"
+        }
+    });
+    println!(
+        "{}",
+        session.compute(&verdict.call((mean[[]], highest[[]])))?
+    );
     println!("{:?}", session.memory());
     Ok(())
 }

@@ -40,8 +40,14 @@ fn tour() -> Result<()> {
     // Lazy: only the headers are read here.
     let ocean = Array::<bool>::open_npz(&file, "mask", (ROWS, -1))?;
     let latitude = Array::<f64>::open_npz(&file, "lat", ROWS)?;
-    println!("{} cells ({} x {}) in {} chunks, {:.0} MB decoded", thousands(ocean.size()), ocean.shape()[0], ocean.shape()[1],
-        ocean.npartitions(), ocean.nbytes() as f64 / 1e6);
+    println!(
+        "{} cells ({} x {}) in {} chunks, {:.0} MB decoded",
+        thousands(ocean.size()),
+        ocean.shape()[0],
+        ocean.shape()[1],
+        ocean.npartitions(),
+        ocean.nbytes() as f64 / 1e6
+    );
 
     // A cell's area goes with the cosine of its latitude.
     let weight = latitude.deg2rad().cos();
@@ -67,25 +73,48 @@ fn tour() -> Result<()> {
     if std::env::args().any(|a| a == "--explain") {
         use kvern::core::Computation;
         let roots = Computation::roots(&(&world, &northern, &southern, &bands, &map))?;
-        println!("{}", session.plan(&roots)?.explain(session.describe().memory_budget)?);
+        println!(
+            "{}",
+            session
+                .plan(&roots)?
+                .explain(session.describe().memory_budget)?
+        );
     }
-    let (world, northern, southern, bands, map) = session.compute((&world, &northern, &southern, &bands, &map))?;
+    let (world, northern, southern, bands, map) =
+        session.compute((&world, &northern, &southern, &bands, &map))?;
     let at = latitude.compute_in(&session)?;
 
     println!();
     println!("ocean, weighted by area: {:.5} of the Earth", world[[]]);
-    println!("                         {:.5} north of the equator", northern[[]]);
+    println!(
+        "                         {:.5} north of the equator",
+        northern[[]]
+    );
     println!("                         {:.5} of the rest", southern[[]]);
     println!();
     println!("   latitude   ocean");
     for (i, share) in bands.iter().enumerate() {
         let (top, bottom) = (at[[i * BAND]], at[[(i + 1) * BAND - 1]]);
-        println!("{:>4.0} to {:>3.0}   {share:.3} {}", top.max(bottom), top.min(bottom), "#".repeat((share * 40.0).round() as usize));
+        println!(
+            "{:>4.0} to {:>3.0}   {share:.3} {}",
+            top.max(bottom),
+            top.min(bottom),
+            "#".repeat((share * 40.0).round() as usize)
+        );
     }
     let picture = draw(&map, at[[0]] < 0.0)?;
     println!();
-    println!("map of {} x {} pixels: {}", map.shape()[1], map.shape()[0], picture.display());
-    println!("{:.1} s, peak memory {}", begun.elapsed().as_secs_f64(), peak_memory());
+    println!(
+        "map of {} x {} pixels: {}",
+        map.shape()[1],
+        map.shape()[0],
+        picture.display()
+    );
+    println!(
+        "{:.1} s, peak memory {}",
+        begun.elapsed().as_secs_f64(),
+        peak_memory()
+    );
     Ok(())
 }
 
@@ -95,8 +124,14 @@ fn draw(map: &ndarray::ArrayD<f32>, south_first: bool) -> Result<PathBuf> {
     let mut pixels = Vec::with_capacity(3 * height * width);
     for y in 0..height {
         let row = if south_first { height - 1 - y } else { y };
-        let cold = ((2.0 * (y as f32 + 0.5) / height as f32 - 1.0).abs() * 1.25 - 0.25).clamp(0.0, 1.0).powi(2);
-        let land = [90.0 + 150.0 * cold, 140.0 + 105.0 * cold, 70.0 + 180.0 * cold];
+        let cold = ((2.0 * (y as f32 + 0.5) / height as f32 - 1.0).abs() * 1.25 - 0.25)
+            .clamp(0.0, 1.0)
+            .powi(2);
+        let land = [
+            90.0 + 150.0 * cold,
+            140.0 + 105.0 * cold,
+            70.0 + 180.0 * cold,
+        ];
         for x in 0..width {
             let wet = map[[row, x]];
             let sea = [24.0, 66.0, 130.0];
@@ -105,7 +140,12 @@ fn draw(map: &ndarray::ArrayD<f32>, south_first: bool) -> Result<PathBuf> {
     }
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("target");
     let path = folder.join("tour-map.png");
-    let io = |e: &dyn std::fmt::Display| kvern::Error::new(kvern::ErrorKind::Io, format!("cannot write {}: {e}", path.display()));
+    let io = |e: &dyn std::fmt::Display| {
+        kvern::Error::new(
+            kvern::ErrorKind::Io,
+            format!("cannot write {}: {e}", path.display()),
+        )
+    };
     std::fs::create_dir_all(&folder).map_err(|e| io(&e))?;
     let out = std::io::BufWriter::new(std::fs::File::create(&path).map_err(|e| io(&e))?);
     let mut encoder = png::Encoder::new(out, width as u32, height as u32);
@@ -119,8 +159,13 @@ fn draw(map: &ndarray::ArrayD<f32>, south_first: bool) -> Result<PathBuf> {
 /// The most memory this process has ever held, as the system counts it.
 fn peak_memory() -> String {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let kib = status.lines().find_map(|l| l.strip_prefix("VmHWM:")).and_then(|v| v.trim().split(' ').next()?.parse::<u64>().ok());
-    kib.map_or("unknown on this system".into(), |k| format!("{} MiB of the {BUDGET_MIB} MiB allowed", k / 1024))
+    let kib = status
+        .lines()
+        .find_map(|l| l.strip_prefix("VmHWM:"))
+        .and_then(|v| v.trim().split(' ').next()?.parse::<u64>().ok());
+    kib.map_or("unknown on this system".into(), |k| {
+        format!("{} MiB of the {BUDGET_MIB} MiB allowed", k / 1024)
+    })
 }
 
 fn thousands(n: usize) -> String {

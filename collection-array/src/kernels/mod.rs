@@ -15,6 +15,7 @@ mod op;
 mod pages;
 mod program;
 mod reduce;
+mod rules;
 mod space;
 mod tiles;
 
@@ -26,8 +27,6 @@ pub use gemm::{matmul_into, matmul_into_at, syrk_into, syrk_into_at};
 pub use level::Level;
 pub use op::{BinaryOp, UnaryOp};
 pub(crate) use pages::filled;
-pub use program::{
-    Program, ProgramBuilder, Reg, Step, StepKind, binary_dtype, binary_program, unary_dtype,
-    unary_program,
-};
+pub use program::{Program, ProgramBuilder, Reg, Step, StepKind, binary_program, unary_program};
 pub use reduce::{Origin, Partial, Reduce, combine, reduce, reduce_chunk, reduce_chunk_at};
+pub use rules::{binary_dtype, unary_dtype};
