@@ -44,12 +44,18 @@ fn widest() -> (&'static str, f64, Rounds) {
     ("mul_add", 96.0, portable)
 }
 
+/// What is multiplied and added: known only when it runs, or the compiler would find where the sums go and leave out the work.
+fn factors() -> (f64, f64) {
+    std::hint::black_box((0.999_999, 1e-6))
+}
+
 /// For CPUs whose plain instruction set has a multiply-add.
 fn portable(rounds: u64) -> f64 {
     let mut sums = [1.0f64; 48];
+    let (a, b) = factors();
     for _ in 0..rounds {
         for sum in &mut sums {
-            *sum = sum.mul_add(0.999_999, 1e-6);
+            *sum = sum.mul_add(a, b);
         }
     }
     sums.iter().sum()
@@ -65,7 +71,8 @@ mod x86 {
 
     #[target_feature(enable = "avx512f")]
     pub(super) fn wide512(rounds: u64) -> f64 {
-        let (a, b) = (_mm512_set1_pd(0.999_999), _mm512_set1_pd(1e-6));
+        let (a, b) = super::factors();
+        let (a, b) = (_mm512_set1_pd(a), _mm512_set1_pd(b));
         let mut sums = [_mm512_set1_pd(1.0); 12];
         for _ in 0..rounds {
             for sum in &mut sums {
@@ -77,7 +84,8 @@ mod x86 {
 
     #[target_feature(enable = "avx2,fma")]
     pub(super) fn wide256(rounds: u64) -> f64 {
-        let (a, b) = (_mm256_set1_pd(0.999_999), _mm256_set1_pd(1e-6));
+        let (a, b) = super::factors();
+        let (a, b) = (_mm256_set1_pd(a), _mm256_set1_pd(b));
         let mut sums = [_mm256_set1_pd(1.0); 12];
         for _ in 0..rounds {
             for sum in &mut sums {

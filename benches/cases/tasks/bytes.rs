@@ -1,6 +1,8 @@
 //! Memory that the scheduler itself takes for a task.
 
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
 
 use kvern_core::optimize::Passes;
 use kvern_core::{
@@ -59,6 +61,18 @@ fn hold(
     scheduler.submit(plan).map(RunHandle::new)
 }
 
+/// Live bytes once they stay the same: the workers free what the shape before left, after its result was here.
+fn settled() -> i64 {
+    let mut live = alloc::live();
+    loop {
+        thread::sleep(Duration::from_millis(50));
+        match alloc::live() {
+            now if now == live => return live,
+            now => live = now,
+        }
+    }
+}
+
 pub(super) fn kvern(options: &Options) -> Outcome {
     let registry = Arc::new(Registry::linked()?);
     let mut records = Vec::new();
@@ -68,7 +82,7 @@ pub(super) fn kvern(options: &Options) -> Outcome {
         let scheduler = threads(&registry)?;
         let door = Arc::new(Door::default());
         let held = hold(&*scheduler, &registry, &door)?;
-        let before = alloc::live();
+        let before = settled();
         let plan = shape.plan(&registry, Passes::none())?;
         let planned = (alloc::live() - before) as f64 / n;
         let (seconds, run) = clock(|| scheduler.submit(plan));
