@@ -87,7 +87,10 @@ impl Annotations {
                 k.str(n).u64(a.to_bits())
             });
         let k = k.u64(self.memory.map_or(0, |m| m.wrapping_add(1)));
-        let k = k.u64(self.timeout.map_or(0, |t| t.as_nanos() as u64 + 1));
+        let k = k.u64(
+            self.timeout
+                .map_or(0, |t| (t.as_nanos() as u64).wrapping_add(1)),
+        );
         let k = self
             .workers
             .iter()

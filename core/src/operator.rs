@@ -340,12 +340,14 @@ pub struct CancelFlag(Arc<AtomicBool>);
 impl CancelFlag {
     /// Asks to stop. Never undone.
     pub fn cancel(&self) {
-        self.0.store(true, Ordering::Release);
+        // SeqCst here and below: a backend raises the flag and then looks who is at work; who begins to work says so and then looks
+        // at the flag. With less, each could miss the other (on x86, too: a plain store may pass a later load).
+        self.0.store(true, Ordering::SeqCst);
     }
 
     /// Whether somebody asked.
     pub fn is_cancelled(&self) -> bool {
-        self.0.load(Ordering::Acquire)
+        self.0.load(Ordering::SeqCst)
     }
 }
 

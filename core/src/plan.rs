@@ -155,23 +155,32 @@ impl Prepared {
     pub fn check_budget(&self, budget: u64) -> Result<()> {
         for t in 0..self.tasks.len() as u32 {
             // The cheap upper bound first: most tasks are far below any budget.
-            if self.tasks.bytes(t) == 0 && self.tasks.deps(t).is_empty() {
+            if self.tasks.bytes(t) == 0
+                && self.tasks.deps(t).is_empty()
+                && self.tasks.annotations(t).is_none()
+            {
                 continue;
             }
             let need = self.need(t);
             if need > budget {
                 let own = self.tasks.bytes(t);
+                let extra = self
+                    .tasks
+                    .annotations(t)
+                    .and_then(|a| a.memory)
+                    .unwrap_or(0);
                 return Err(Error::new(
                     ErrorKind::OutOfMemory,
                     format!(
-                        "the plan cannot fit its memory budget of {}: task {} ({}) needs {} at once ({} of inputs, {} of result); \
+                        "the plan cannot fit its memory budget of {}: task {} ({}) needs {} at once ({} of inputs, {} of result, {} annotated); \
                          use smaller chunks or a larger budget (memory=…)",
                         format_bytes(budget),
                         self.tasks.key(t).short(),
                         self.tasks.op(t).label(),
                         format_bytes(need),
-                        format_bytes(need - own),
+                        format_bytes(need.saturating_sub(own).saturating_sub(extra)),
                         format_bytes(own),
+                        format_bytes(extra),
                     ),
                 ));
             }

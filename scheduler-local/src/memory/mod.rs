@@ -7,6 +7,7 @@ mod cell;
 mod file;
 pub mod limits;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -232,7 +233,7 @@ impl Memory {
     fn spill(&self, cell: &Cell) -> Result<()> {
         let written = cell.spill(|value| {
             let mut bytes = Vec::new();
-            self.registry.encode(value, &mut bytes)?;
+            foreign("writing", || self.registry.encode(value, &mut bytes))?;
             let mut file = self.lock_file();
             if file.is_none() {
                 *file = Some(SpillFile::create(
@@ -300,7 +301,7 @@ impl Memory {
             None => return Err(Error::new(ErrorKind::Spill, "the spill file is closed")),
         }
         .read(extent)?;
-        self.registry.decode(&bytes).map_err(|e| {
+        foreign("reading", || self.registry.decode(&bytes)).map_err(|e| {
             Error::with_source(ErrorKind::Spill, "a spilled value cannot be read back", e)
         })
     }
@@ -324,4 +325,15 @@ impl Memory {
     pub(crate) fn corrupt_for_tests(&self) -> Result<()> {
         self.lock_file().as_mut().map_or(Ok(()), SpillFile::corrupt)
     }
+}
+
+/// Runs a type's own code (its codec): a panic in it is an error, not the end of a worker.
+fn foreign<R>(doing: &str, f: impl FnOnce() -> Result<R>) -> Result<R> {
+    catch_unwind(AssertUnwindSafe(f)).unwrap_or_else(|payload| {
+        let words = crate::run::panic_words(payload.as_ref());
+        Err(Error::new(
+            ErrorKind::Panic,
+            format!("the codec of a value panicked while {doing}: {words}"),
+        ))
+    })
 }

@@ -1,5 +1,6 @@
 //! Running one task: inputs out of their slots, the kernel, the result into its slot, readers told.
 
+use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -12,7 +13,7 @@ use kvern_core::scheduler::Scheduler;
 use kvern_core::{Annotations, Error, ErrorKind, Key, Result, TaskContext, Value};
 
 use super::{RunCore, Stored, counts_as_held};
-use crate::memory::Cell;
+use crate::memory::{Cell, Memory};
 
 /// What a worker reuses from task to task.
 #[derive(Default)]
@@ -206,7 +207,7 @@ impl RunCore {
         }
         let host = Host {
             run: self,
-            deadline: begun.zip(limit).map(|(b, l)| b + l),
+            deadline: begun.zip(limit).and_then(|(b, l)| b.checked_add(l)),
         };
         let kernel = &self.kernels[self.tasks.op_index(task)];
         let context = TaskContext::new(&host, &self.tasks, task);
@@ -308,7 +309,8 @@ impl RunCore {
 
     /// Lets go of the inputs of an attempt.
     fn put_down(&self, scratch: &mut Scratch) {
-        scratch.inputs.clear();
+        // A destructor of somebody else's may panic; what it belongs to is gone all the same.
+        let _ = catch_unwind(AssertUnwindSafe(|| scratch.inputs.clear()));
         if scratch.taken > 0 {
             self.memory.sub(scratch.taken);
         }
@@ -396,39 +398,43 @@ impl RunCore {
 }
 
 thread_local! {
-    /// Tasks that this thread runs under admission, one in the other (a waiting task's thread helps).
-    static ADMITTED: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+    /// Tasks that this thread runs under admission, one in the other (a waiting task's thread helps): whose memory let each in. A
+    /// task may compute in another backend, whose tasks are no business of the first one's memory.
+    static ADMITTED: RefCell<Vec<*const Memory>> = const { RefCell::new(Vec::new()) };
 }
 
 /// A task that was let in: counted as running, its memory set aside.
 struct Admitted<'a> {
-    memory: &'a crate::memory::Memory,
+    memory: &'a Memory,
     bytes: u64,
 }
 
 impl<'a> Admitted<'a> {
-    fn new(memory: &'a crate::memory::Memory, bytes: u64) -> Self {
+    fn new(memory: &'a Memory, bytes: u64) -> Self {
         memory.start();
-        ADMITTED.set(ADMITTED.get() + 1);
+        ADMITTED.with_borrow_mut(|all| all.push(memory));
         Self { memory, bytes }
     }
 }
 
 impl Drop for Admitted<'_> {
     fn drop(&mut self) {
-        ADMITTED.set(ADMITTED.get() - 1);
+        ADMITTED.with_borrow_mut(Vec::pop);
         self.memory.stop();
         self.memory.unreserve(self.bytes);
     }
 }
 
 /// Runs `f` with this thread's admitted tasks counted as waiting: those that they wait for must not wait for them.
-pub(crate) fn as_waiting<R>(memory: &crate::memory::Memory, f: impl FnOnce() -> R) -> R {
-    let mine = ADMITTED.replace(0);
+pub(crate) fn as_waiting<R>(memory: &Memory, f: impl FnOnce() -> R) -> R {
+    let before = ADMITTED.take();
+    let mine = before.iter().filter(|m| std::ptr::eq(**m, memory)).count();
+    let others = before.iter().filter(|m| !std::ptr::eq(**m, memory));
+    ADMITTED.set(others.copied().collect());
     (0..mine).for_each(|_| memory.stop());
     let r = f();
     (0..mine).for_each(|_| memory.start());
-    ADMITTED.set(mine);
+    ADMITTED.set(before);
     r
 }
 
@@ -447,7 +453,7 @@ fn is_retryable(e: &Error) -> bool {
     )
 }
 
-fn panic_words(payload: &(dyn std::any::Any + Send)) -> String {
+pub(crate) fn panic_words(payload: &(dyn std::any::Any + Send)) -> String {
     let words = payload.downcast_ref::<&str>().map(|s| (*s).to_owned());
     words
         .or_else(|| payload.downcast_ref::<String>().cloned())

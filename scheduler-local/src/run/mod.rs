@@ -8,6 +8,7 @@ mod execute;
 mod outputs;
 pub(crate) mod slot;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError, Weak};
 use std::time::Instant;
@@ -19,7 +20,7 @@ use kvern_core::plan::Prepared;
 use kvern_core::scheduler::{Progress, Scheduler};
 use kvern_core::{Error, ErrorKind, Handle, Kernel, Result, TaskGraph, Value};
 
-pub(crate) use execute::{Outcome, Scratch, as_waiting};
+pub(crate) use execute::{Outcome, Scratch, as_waiting, panic_words};
 use outputs::Outputs;
 pub(crate) use outputs::as_run;
 use slot::Slot;
@@ -132,8 +133,19 @@ impl RunCore {
             .iter()
             .copied()
             .fold(0, u64::saturating_add);
-        let managed = projected.saturating_add(memory.usage().live) > memory.budget();
         let annotated = tasks.is_annotated();
+        // What tasks were annotated to need besides, if all ran at once.
+        let extra = if annotated {
+            (0..n as u32)
+                .filter_map(|t| tasks.annotations(t).and_then(|a| a.memory))
+                .fold(0, u64::saturating_add)
+        } else {
+            0
+        };
+        let managed = projected
+            .saturating_add(extra)
+            .saturating_add(memory.usage().live)
+            > memory.budget();
         let run = Arc::new_cyclic(|me| Self {
             id,
             me: me.clone(),
@@ -368,6 +380,8 @@ impl RunCore {
         if counts_as_held(&stored) {
             self.memory.unhold(1);
         }
+        // A destructor of somebody else's may panic; what it belongs to is gone all the same.
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(stored)));
     }
 
     /// Counts a value and decides how it is kept.

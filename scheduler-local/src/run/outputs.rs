@@ -1,6 +1,7 @@
 //! The side of a run that handles see: wanted results, who waits for them, who has let go.
 
 use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -92,7 +93,8 @@ impl Outputs {
         }
         self.watched.fetch_sub(due.len(), Ordering::SeqCst);
         for (watcher, result) in due {
-            watcher(result);
+            // It runs on whichever thread made the result: its panic must not take a worker along.
+            let _ = catch_unwind(AssertUnwindSafe(|| watcher(result)));
         }
     }
 
@@ -138,7 +140,8 @@ impl RunCore {
         if let Some(v) = done() {
             return Some(v);
         }
-        let deadline = limit.map(|l| Instant::now() + l);
+        // A limit beyond what the clock can hold is none.
+        let deadline = limit.and_then(|l| Instant::now().checked_add(l));
         let over = || deadline.is_some_and(|d| Instant::now() >= d);
         self.outputs
             .watched

@@ -30,6 +30,9 @@ use crate::serial::closed;
 use monitor::Monitor;
 use queue::Job;
 
+/// More threads than any machine has use for; a typo beyond it would start threads until the system gives up.
+const MOST_WORKERS: usize = 4096;
+
 /// How [`ThreadScheduler`] is set up.
 #[derive(Debug, Clone, Default)]
 pub struct ThreadOptions {
@@ -73,7 +76,7 @@ impl ThreadScheduler {
     /// Opens the backend.
     ///
     /// # Errors
-    /// [`ErrorKind::BadInput`] for no worker, [`ErrorKind::Io`] if threads cannot be started.
+    /// [`ErrorKind::BadInput`] for no worker or more than 4096, [`ErrorKind::Io`] if threads cannot be started.
     pub fn new(options: &ThreadOptions, registry: Arc<Registry>) -> Result<Self> {
         let memory = MemoryOptions {
             budget: options.memory.unwrap_or_else(crate::default_budget),
@@ -97,6 +100,11 @@ impl ThreadScheduler {
             return Err(Error::bad_input(
                 "threads:// needs at least 1 worker, got 0",
             ));
+        }
+        if workers > MOST_WORKERS {
+            return Err(Error::bad_input(format!(
+                "threads:// starts at most {MOST_WORKERS} workers, got {workers}"
+            )));
         }
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(workers)
