@@ -208,17 +208,7 @@ impl RunHandle {
             self.run.cancel();
             return Err(e);
         }
-        (0..self.run.outputs() as u32)
-            .map(|i| {
-                let value = self.run.try_get(i).or_else(|| self.run.wait(i, None));
-                value.unwrap_or_else(|| {
-                    Err(Error::new(
-                        ErrorKind::Internal,
-                        format!("result {i} of a finished run is missing"),
-                    ))
-                })
-            })
-            .collect()
+        self.run.collect()
     }
 
     /// Waits until every task has finished or one has failed.
@@ -247,9 +237,7 @@ impl RunHandle {
 
 impl Drop for RunHandle {
     fn drop(&mut self) {
-        for i in 0..self.run.outputs() as u32 {
-            self.run.release(i);
-        }
+        self.run.release_all();
     }
 }
 

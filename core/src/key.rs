@@ -15,7 +15,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use xxhash_rust::xxh3::Xxh3;
+use xxhash_rust::xxh3::xxh3_128;
 
 /// Names the way keys are made. It is hashed into every key, so that a change of scheme can never match old keys.
 pub const SCHEME: &str = "kvern-key-1";
@@ -35,7 +35,7 @@ pub struct Key([u64; 2]);
 impl Key {
     /// Starts a key of the given domain (two domains never share keys).
     pub fn builder(domain: &str) -> KeyBuilder {
-        KeyBuilder(Xxh3::new()).str(SCHEME).str(domain)
+        KeyBuilder(Vec::with_capacity(160)).str(SCHEME).str(domain)
     }
 
     /// The key of the `index`-th task of the layer that has this key. Cheap: a few multiplications, no allocation.
@@ -100,7 +100,9 @@ impl std::str::FromStr for Key {
 }
 
 /// Feeds what identifies a piece of work into a [`Key`]. Each part is preceded by its length where that could be ambiguous.
-pub struct KeyBuilder(Xxh3);
+///
+/// Collects bytes and hashes them at once: the state of a streaming hash is half a kilobyte, which would be moved at every step.
+pub struct KeyBuilder(Vec<u8>);
 
 impl KeyBuilder {
     /// A text.
@@ -110,14 +112,14 @@ impl KeyBuilder {
 
     /// Bytes of any length.
     pub fn bytes(mut self, b: &[u8]) -> Self {
-        self.0.update(&(b.len() as u64).to_le_bytes());
-        self.0.update(b);
+        self.0.extend_from_slice(&(b.len() as u64).to_le_bytes());
+        self.0.extend_from_slice(b);
         self
     }
 
     /// An integer.
     pub fn u64(mut self, v: u64) -> Self {
-        self.0.update(&v.to_le_bytes());
+        self.0.extend_from_slice(&v.to_le_bytes());
         self
     }
 
@@ -128,7 +130,7 @@ impl KeyBuilder {
 
     /// The finished key.
     pub fn finish(self) -> Key {
-        let h = self.0.digest128();
+        let h = xxh3_128(&self.0);
         Key([(h >> 64) as u64, h as u64])
     }
 }

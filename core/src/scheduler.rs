@@ -142,6 +142,31 @@ pub trait Run: Send + Sync {
     /// may never be.
     fn release(&self, output: u32);
 
+    /// The results of all outputs of a run that is over, in order; waits for those that are not there. Backends that can hand
+    /// them over in bulk do better than this.
+    ///
+    /// # Errors
+    /// The first in the order of the outputs that there is.
+    fn collect(&self) -> Result<Vec<Value>> {
+        (0..self.outputs() as u32)
+            .map(|i| {
+                let result = self.try_get(i).or_else(|| self.wait(i, None));
+                let missing = || {
+                    Err(Error::new(
+                        ErrorKind::Internal,
+                        format!("result {i} of a finished run is missing"),
+                    ))
+                };
+                result.unwrap_or_else(missing)
+            })
+            .collect()
+    }
+
+    /// [`Run::release`] of each output once.
+    fn release_all(&self) {
+        (0..self.outputs() as u32).for_each(|i| self.release(i));
+    }
+
     /// Stops the run: tasks that have not started never do, running ones are asked to stop (and count as cancelled even if they
     /// finish), results not yet there become
     /// [`ErrorKind::Cancelled`]. Those that are there stay.

@@ -232,7 +232,8 @@ impl Memory {
     /// Writes one value to disk, unless somebody uses it meanwhile.
     fn spill(&self, cell: &Cell) -> Result<()> {
         let written = cell.spill(|value| {
-            let mut bytes = Vec::new();
+            // Room at once: growing would copy, and hold up to three times the value meanwhile.
+            let mut bytes = Vec::with_capacity(value.nbytes() as usize + 256);
             foreign("writing", || self.registry.encode(value, &mut bytes))?;
             let mut file = self.lock_file();
             if file.is_none() {

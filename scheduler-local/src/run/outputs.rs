@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use kvern_core::scheduler::{Progress, Run};
 use kvern_core::{Error, ErrorKind, Key, Result, Value};
 
-use super::{RunCore, cancelled, copy_out};
+use super::{RunCore, Stored, cancelled, copy_out};
 
 type Watcher = Box<dyn FnOnce(Result<Value>) + Send>;
 
@@ -129,6 +129,19 @@ fn as_cancelled(e: Error) -> Error {
 }
 
 impl RunCore {
+    /// One want fewer; what nobody else holds comes out, to be dropped outside the lock.
+    fn let_go(&self, inner: &mut Inner, output: usize) -> Option<Stored> {
+        let wants = &mut inner.wants[output];
+        *wants = wants.checked_sub(1)?;
+        if *wants > 0 {
+            return None;
+        }
+        inner.wanted -= 1;
+        let task = self.tasks.outputs()[output];
+        // SAFETY: the unit that stood for this output's wants, given back once as they came down to 0.
+        unsafe { self.slots[task as usize].give_back() }
+    }
+
     /// Waits until `done` gives something; helps instead of sleeping on a worker's thread. `each`: wake at every wanted result,
     /// not only at the end of the run and at failures.
     fn wait_for<T>(
@@ -231,22 +244,54 @@ impl Run for RunCore {
     }
 
     fn release(&self, output: u32) {
-        let mut freed = None;
+        let (freed, unwanted) = {
+            let mut inner = self.outputs.lock();
+            let freed = self.let_go(&mut inner, output as usize);
+            (freed, inner.wanted == 0 && inner.watchers.is_empty())
+        };
+        if let Some(stored) = freed {
+            self.uncount(stored);
+        }
+        if unwanted {
+            self.cancel_all();
+        }
+    }
+
+    fn collect(&self) -> Result<Vec<Value>> {
+        // One lock for all; what is not there yet (a run that was cancelled, or is not over) is waited for one by one.
+        let there = |inner: &Inner, o: u32| self.outputs.peek(self, inner, o);
+        let mut values = Vec::with_capacity(self.outputs());
+        {
+            let inner = self.outputs.lock();
+            for o in 0..self.outputs() as u32 {
+                match there(&inner, o) {
+                    Some(result) => values.push(result?),
+                    None => break,
+                }
+            }
+        }
+        for o in values.len() as u32..self.outputs() as u32 {
+            let lost = || {
+                Err(Error::new(
+                    ErrorKind::Internal,
+                    "a wait without limit timed out",
+                ))
+            };
+            values.push(self.wait(o, None).unwrap_or_else(lost)?);
+        }
+        Ok(values)
+    }
+
+    fn release_all(&self) {
+        let mut freed = Vec::new();
         let unwanted = {
             let mut inner = self.outputs.lock();
-            match &mut inner.wants[output as usize] {
-                0 => return,
-                n => *n -= 1,
-            }
-            if inner.wants[output as usize] == 0 {
-                inner.wanted -= 1;
-                let task = self.tasks.outputs()[output as usize];
-                // SAFETY: the unit that stood for this output's wants, given back once as they came down to 0.
-                freed = unsafe { self.slots[task as usize].give_back() };
+            for output in 0..self.outputs() {
+                freed.extend(self.let_go(&mut inner, output));
             }
             inner.wanted == 0 && inner.watchers.is_empty()
         };
-        if let Some(stored) = freed {
+        for stored in freed {
             self.uncount(stored);
         }
         if unwanted {
