@@ -283,16 +283,18 @@ impl Run for RunCore {
     }
 
     fn release_all(&self) {
-        let mut freed = Vec::new();
-        let unwanted = {
-            let mut inner = self.outputs.lock();
-            for output in 0..self.outputs() {
-                freed.extend(self.let_go(&mut inner, output));
+        // In batches, so that what comes out is dropped outside the lock and while it is in the cache.
+        const BATCH: usize = 1024;
+        let mut freed = Vec::with_capacity(BATCH.min(self.outputs()));
+        let mut unwanted = false;
+        for first in (0..self.outputs()).step_by(BATCH) {
+            {
+                let mut inner = self.outputs.lock();
+                let end = (first + BATCH).min(self.outputs());
+                freed.extend((first..end).filter_map(|o| self.let_go(&mut inner, o)));
+                unwanted = inner.wanted == 0 && inner.watchers.is_empty();
             }
-            inner.wanted == 0 && inner.watchers.is_empty()
-        };
-        for stored in freed {
-            self.uncount(stored);
+            freed.drain(..).for_each(|stored| self.uncount(stored));
         }
         if unwanted {
             self.cancel_all();
