@@ -153,14 +153,13 @@ impl Prepared {
     /// # Errors
     /// [`ErrorKind::OutOfMemory`] naming the operator, the task, what it needs and what would help.
     pub fn check_budget(&self, budget: u64) -> Result<()> {
+        // No task needs more than all results together: most plans are far below any budget.
+        let annotated = self.tasks.is_annotated();
+        let total = self.tasks.all_bytes().iter().copied();
+        if !annotated && total.fold(0, u64::saturating_add) <= budget {
+            return Ok(());
+        }
         for t in 0..self.tasks.len() as u32 {
-            // The cheap upper bound first: most tasks are far below any budget.
-            if self.tasks.bytes(t) == 0
-                && self.tasks.deps(t).is_empty()
-                && self.tasks.annotations(t).is_none()
-            {
-                continue;
-            }
             let need = self.need(t);
             if need > budget {
                 let own = self.tasks.bytes(t);
