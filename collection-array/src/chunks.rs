@@ -293,6 +293,20 @@ mod tests {
     }
 
     #[test]
+    fn more_chunks_than_can_be_numbered_are_refused() {
+        let many = 1usize << 32;
+        for (chunks, shape) in [
+            (Chunks::from(1), vec![many + 5]),
+            (Chunks::from(1), vec![many]),
+            (Chunks::from(1), vec![1 << 16, (1 << 16) + 1]),
+            (Chunks::from(()), vec![1 << 40, 1 << 20]),
+        ] {
+            let e = chunks.resolve(&shape, DType::F64).unwrap_err();
+            assert!(e.to_string().contains("more than 4294967294 chunks"), "{e}");
+        }
+    }
+
+    #[test]
     fn errors_name_the_axis_and_what_is_allowed() {
         let e = |c: Chunks| c.resolve(&[10, 3], DType::F64).unwrap_err().to_string();
         assert!(

@@ -230,14 +230,15 @@ impl TryFrom<SplitsWire> for Splits {
 
 impl Splits {
     /// Blocks of `size`, the last one shorter if it does not divide. A total of 0 is one block of length 0; a size of 0 counts
-    /// as 1.
+    /// as 1. Of more blocks than fit 32 bits (no graph can have them) only the first 2^32 - 1 whole ones stay, so that
+    /// [`Splits::len`] shows that they are too many.
     pub fn regular(total: u64, size: u64) -> Self {
         let size = size.max(1);
         if total == 0 {
             return Self { runs: vec![(0, 1)] };
         }
         let mut s = Self::default();
-        s.push_run(size, (total / size) as u32);
+        s.push_run(size, u32::try_from(total / size).unwrap_or(u32::MAX));
         s.push_run(total % size, u32::from(!total.is_multiple_of(size)));
         s
     }

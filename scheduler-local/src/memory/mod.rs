@@ -232,8 +232,9 @@ impl Memory {
     /// Writes one value to disk, unless somebody uses it meanwhile.
     fn spill(&self, cell: &Cell) -> Result<()> {
         let written = cell.spill(|value| {
-            // Room at once: growing would copy, and hold up to three times the value meanwhile.
-            let mut bytes = Vec::with_capacity(value.nbytes() as usize + 256);
+            // Room at once: growing would copy, and hold up to three times the value meanwhile. (What a value says of itself
+            // may be wrong: an absurd size must not be allocated.)
+            let mut bytes = Vec::with_capacity(value.nbytes().min(1 << 30) as usize + 256);
             foreign("writing", || self.registry.encode(value, &mut bytes))?;
             let mut file = self.lock_file();
             if file.is_none() {
