@@ -13,5 +13,6 @@ pub const fn features() -> &'static [(&'static str, bool)] {
         ("array", cfg!(feature = "array")),
         ("config-file", cfg!(feature = "config-file")),
         ("local", cfg!(feature = "local")),
+        ("progress", cfg!(feature = "progress")),
     ]
 }
