@@ -15,7 +15,7 @@
 //! # Ok::<(), kvern::Error>(())
 //! ```
 //!
-//! Where things are: [`core`] has graphs, operators, values, the scheduler protocol and sessions; [`array`] chunked n-d arrays;
+//! Where things are: [`core`] has graphs, operators, values, the scheduler protocol and sessions; [`mod@array`] chunked n-d arrays;
 //! [`scheduler_local`] the backends of this machine; [`progress`] a progress bar.
 
 pub mod about;

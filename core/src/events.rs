@@ -116,7 +116,8 @@ pub trait Observer: Send + Sync {
         Interest::Runs
     }
 
-    /// Told from the thread where it happened: must be quick, must not block, must not call the scheduler. A panic in it is
+    /// Told from the thread where it happened: must be quick, must not block, must not call the scheduler (dropping the last handle
+    /// of a run calls it too). A panic in it is
     /// caught and ends its subscription.
     fn event(&self, event: &Event);
 }

@@ -199,7 +199,8 @@ impl<'a> Expander<'a> {
 
     fn mark_wanted(&mut self) -> Result<()> {
         for (n, outputs) in &self.graph.wanted {
-            let kind = self.graph.layers[*n as usize].kind();
+            let layer = &self.graph.layers[*n as usize];
+            let kind = layer.kind();
             let (tasks, have) = (kind.tasks(), kind.outputs());
             let need = &mut self.need[*n as usize];
             match outputs {
@@ -209,7 +210,7 @@ impl<'a> Expander<'a> {
                 }
                 Outputs::All => {
                     for o in 0..have {
-                        need.mark(kind.output_task(o), tasks);
+                        need.mark(made_by(layer, o)?, tasks);
                     }
                 }
                 Outputs::Only(list) => {
@@ -220,7 +221,7 @@ impl<'a> Expander<'a> {
                                 format!("output {o} of {have} is wanted"),
                             ));
                         }
-                        need.mark(kind.output_task(o as usize), tasks);
+                        need.mark(made_by(layer, o as usize)?, tasks);
                     }
                 }
             }
@@ -243,7 +244,12 @@ impl<'a> Expander<'a> {
             .map(|&i| (i as usize, &self.graph.layers[i as usize]))
             .collect();
         let others = &mut self.need;
+        let ops = kind.ops().len();
         let mut visit = |task: usize, need: &mut Need, stack: &mut Vec<usize>| -> Result<()> {
+            if kind.datum(task).is_none() && kind.op(task) >= ops {
+                let why = format!("task {task} runs operator {} of {ops}", kind.op(task));
+                return Err(dangling(layer, why));
+            }
             edges.clear();
             kind.edges(task, &mut edges);
             for e in &edges {
@@ -276,7 +282,7 @@ impl<'a> Expander<'a> {
                             );
                             return Err(dangling(layer, why));
                         }
-                        let made_by = input.kind().output_task(output);
+                        let made_by = made_by(input, output)?;
                         others[*i].mark(made_by, input.kind().tasks());
                     }
                 }
@@ -458,6 +464,17 @@ impl Numbering {
             }
         }
     }
+}
+
+/// The task that makes an output, if the layer has it.
+fn made_by(layer: &Layer, output: usize) -> Result<usize> {
+    let task = layer.kind().output_task(output);
+    let tasks = layer.kind().tasks();
+    if task < tasks {
+        return Ok(task);
+    }
+    let why = format!("output {output} is made by task {task} of {tasks}");
+    Err(dangling(layer, why))
 }
 
 fn dangling(layer: &Layer, why: String) -> Error {

@@ -61,6 +61,8 @@ pub struct Graph {
     /// For each layer, its inputs as numbers into `layers`.
     pub(crate) inputs: Vec<Vec<u32>>,
     pub(crate) wanted: Vec<(u32, Outputs)>,
+    /// Two layers that claim to be one and are not; told by [`Graph::check`].
+    pub(crate) conflict: Option<Error>,
 }
 
 impl Graph {
@@ -70,6 +72,7 @@ impl Graph {
             layers: Vec::new(),
             inputs: Vec::new(),
             wanted: Vec::new(),
+            conflict: None,
         };
         let mut seen: KeyMap<u32> = KeyMap::default();
         for root in roots {
@@ -82,6 +85,7 @@ impl Graph {
     /// Adds a layer and what it reads, without recursion: chains may be hundreds of thousands long.
     fn add(&mut self, root: &Arc<Layer>, seen: &mut KeyMap<u32>) -> u32 {
         if let Some(&n) = seen.get(&identity(root)) {
+            self.meet(n, root);
             return n;
         }
         let mut stack: Vec<(&Arc<Layer>, usize)> = vec![(root, 0)];
@@ -89,8 +93,9 @@ impl Graph {
         while let Some((layer, next)) = stack.pop() {
             if let Some(input) = layer.inputs().get(next) {
                 stack.push((layer, next + 1));
-                if !seen.contains_key(&identity(input)) {
-                    stack.push((input, 0));
+                match seen.get(&identity(input)) {
+                    None => stack.push((input, 0)),
+                    Some(&n) => self.meet(n, input),
                 }
                 continue;
             }
@@ -113,6 +118,23 @@ impl Graph {
             };
         }
         last
+    }
+
+    /// A layer that has the key of one that is there already must be that layer: a key that two things share would give one of
+    /// them the other's result.
+    fn meet(&mut self, there: u32, layer: &Arc<Layer>) {
+        let first = &self.layers[there as usize];
+        if self.conflict.is_some() || Arc::ptr_eq(first, layer) || !differ(first, layer) {
+            return;
+        }
+        let tell = |l: &Layer| format!("a {} layer of {} tasks", l.kind().kind(), l.kind().tasks());
+        let words = format!(
+            "two layers have the key {}, but differ: {} and {}; a key must say what the content is",
+            layer.key(),
+            tell(first),
+            tell(layer)
+        );
+        self.conflict = Some(Error::new(ErrorKind::Duplicate, words));
     }
 
     /// The layers, each after what it reads.
@@ -162,8 +184,12 @@ impl Graph {
     /// Checks what can be checked without expanding: wanted outputs exist, input counts fit, every operator can be resolved.
     ///
     /// # Errors
-    /// [`ErrorKind::Dangling`] or [`ErrorKind::NotRegistered`], naming layer and operator.
+    /// [`ErrorKind::Dangling`] or [`ErrorKind::NotRegistered`], naming layer and operator; [`ErrorKind::Duplicate`] if two layers
+    /// that differ have one key (as far as that shows without running them).
     pub fn check(&self, registry: &Registry) -> Result<()> {
+        if let Some(conflict) = &self.conflict {
+            return Err(conflict.clone());
+        }
         for (n, outputs) in &self.wanted {
             let layer = &self.layers[*n as usize];
             let have = layer.kind().outputs();
@@ -253,6 +279,7 @@ impl Graph {
             layers: Vec::new(),
             inputs: Vec::new(),
             wanted: Vec::new(),
+            conflict: None,
         };
         for (i, l) in wire.layers.into_iter().enumerate() {
             if let Some(j) = l.inputs.iter().find(|j| **j as usize >= i) {
@@ -290,6 +317,18 @@ impl Graph {
         g.wanted = wire.wanted;
         Ok(g)
     }
+}
+
+/// Whether two layers of one key are plainly not the same.
+fn differ(a: &Layer, b: &Layer) -> bool {
+    /// Values are compared up to this size: beyond it that would cost more than it finds.
+    const COMPARED: u64 = 256;
+    let (a, b) = (a.kind(), b.kind());
+    if a.kind() != b.kind() || a.tasks() != b.tasks() || a.outputs() != b.outputs() {
+        return true;
+    }
+    let small = a.kind() == "data" && a.tasks() == 1 && a.bytes(0).max(b.bytes(0)) <= COMPARED;
+    small && matches!((a.encode(), b.encode()), (Ok(a), Ok(b)) if a != b)
 }
 
 /// What makes two layers one in a graph: the key, and the annotations if there are any.

@@ -408,3 +408,81 @@ fn data_is_read_not_run() {
     );
     assert_eq!(run(&Layer::new(list.into_kind([t]), vec![data])), [21]);
 }
+
+#[test]
+fn one_key_for_two_things_is_an_error() {
+    let key = kvern_core::Key::builder("mine").u64(1).finish();
+    let data = |text: &str| Layer::new(Data::keyed(key, Value::new(text.to_owned())), vec![]);
+    let registry = Registry::linked().unwrap();
+    let both = |a, b| Graph::new(&[Root::all(&data(a)), Root::all(&data(b))]).check(&registry);
+    assert!(both("one", "one").is_ok());
+    let e = both("one", "two").unwrap_err();
+    assert_eq!(e.kind(), ErrorKind::Duplicate);
+    assert!(e.to_string().contains("but differ"), "{e}");
+}
+
+/// A kind whose answers do not fit together, as a third party might write one.
+#[derive(Debug)]
+struct Wrong {
+    ops: [OpRef; 1],
+    op: usize,
+    output_task: usize,
+}
+
+impl kvern_core::LayerKind for Wrong {
+    fn kind(&self) -> &'static str {
+        "wrong"
+    }
+
+    fn tasks(&self) -> usize {
+        2
+    }
+
+    fn outputs(&self) -> usize {
+        1
+    }
+
+    fn output_task(&self, _: usize) -> usize {
+        self.output_task
+    }
+
+    fn inputs(&self) -> usize {
+        0
+    }
+
+    fn edges(&self, _: usize, _: &mut Vec<Edge>) {}
+
+    fn ops(&self) -> &[OpRef] {
+        &self.ops
+    }
+
+    fn op(&self, _: usize) -> usize {
+        self.op
+    }
+
+    fn bytes(&self, _: usize) -> u64 {
+        0
+    }
+
+    fn token(&self, k: kvern_core::key::KeyBuilder) -> kvern_core::key::KeyBuilder {
+        k
+    }
+
+    fn encode(&self) -> Result<Vec<u8>> {
+        Ok(vec![])
+    }
+}
+
+#[test]
+fn kinds_that_name_what_they_do_not_have_are_refused() {
+    for (op, output_task) in [(1, 0), (0, 2)] {
+        let kind = Wrong {
+            ops: [sum()],
+            op,
+            output_task,
+        };
+        let graph = Graph::new(&[Root::all(&Layer::new(kind, vec![]))]);
+        let e = TaskGraph::expand(&graph).unwrap_err();
+        assert_eq!(e.kind(), ErrorKind::Dangling, "{e}");
+    }
+}

@@ -4,7 +4,7 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use kvern_core::events::{Observer, Observers, Subscription};
 use kvern_core::scheduler::{Description, MemoryUse};
@@ -36,6 +36,8 @@ struct Inner {
     memory: Arc<Memory>,
     observers: Arc<Observers>,
     runs: AtomicU64,
+    /// Runs that wait for results of others; the rest are over when `submit` returns.
+    waiting: Mutex<Vec<Weak<RunCore>>>,
     closed: AtomicBool,
 }
 
@@ -64,6 +66,7 @@ impl SyncScheduler {
             memory,
             observers,
             runs: AtomicU64::new(0),
+            waiting: Mutex::new(Vec::new()),
             closed: AtomicBool::new(false),
         });
         Self { inner }
@@ -104,6 +107,10 @@ impl Ready {
 }
 
 impl Inner {
+    fn waiting(&self) -> std::sync::MutexGuard<'_, Vec<Weak<RunCore>>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn drive(&self, run: &Arc<RunCore>, tasks: Vec<u32>) {
         let mut ready = match self.seed {
             None => Ready::Ordered(BinaryHeap::with_capacity(tasks.len())),
@@ -182,6 +189,11 @@ impl Scheduler for SyncScheduler {
         tasks.append(&mut run.connect());
         // What a task of this run needs of memory must not wait for the task that submitted it.
         crate::run::as_waiting(&self.inner.memory, || self.inner.drive(&run, tasks));
+        if !run.is_ended() {
+            let mut waiting = self.inner.waiting();
+            waiting.retain(|w| w.strong_count() > 0);
+            waiting.push(Arc::downgrade(&run));
+        }
         Ok(as_run(run))
     }
 
@@ -209,6 +221,11 @@ impl Scheduler for SyncScheduler {
 
     fn close(&self) {
         self.inner.closed.store(true, Ordering::SeqCst);
+        let waiting = std::mem::take(&mut *self.inner.waiting());
+        waiting
+            .iter()
+            .filter_map(Weak::upgrade)
+            .for_each(|run| run.cancel_all());
     }
 }
 

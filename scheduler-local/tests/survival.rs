@@ -1,6 +1,7 @@
 //! What users hand in may be extreme or fail in odd places: limits of time without end, needs beyond any budget, callbacks and
 //! destructors that panic, a task that computes in another backend. The backend says so or goes on; it neither stops nor aborts.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
@@ -147,4 +148,32 @@ fn a_number_of_workers_that_is_a_typo_is_named() {
         e.to_string().contains("at most 4096 workers, got 99999"),
         "{e}"
     );
+}
+
+#[test]
+fn closing_sync_cancels_what_waits_for_others() {
+    let threads = Session::open("threads://?workers=1").unwrap();
+    let sync = Session::open("sync://").unwrap();
+    let (gate, open) = std::sync::mpsc::channel::<()>();
+    let open = std::sync::Mutex::new(open);
+    let slow = kvern_core::delayed(move || {
+        let _ = open.lock().unwrap().recv();
+        1i64
+    });
+    let slow = threads.persist(&slow.call(())).unwrap();
+    let ran = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let seen = ran.clone();
+    let reads = kvern_core::delayed(move |x: &i64| {
+        seen.store(true, std::sync::atomic::Ordering::SeqCst);
+        x + 1
+    });
+    let run = sync
+        .submit(&kvern_core::Collection::roots(&reads.call((&slow,))).unwrap())
+        .unwrap();
+    sync.close();
+    let e = run.gather().unwrap_err();
+    assert_eq!(e.kind(), kvern_core::ErrorKind::Cancelled, "{e}");
+    gate.send(()).unwrap();
+    threads.compute(&slow).unwrap();
+    assert!(!ran.load(std::sync::atomic::Ordering::SeqCst));
 }

@@ -38,6 +38,9 @@ impl<T: Element> Array<T> {
     /// A member of an `.npz` archive, which is decoded as a stream: once from its start, later from places remembered on the way,
     /// never whole in memory. Chunks of whole rows, taken in order, decode nothing twice; automatic ones are such.
     ///
+    /// The archive's checksum covers a whole member: damage is an error once all of it has been read. A program that reads only a
+    /// part of a compressed member gets what the decoder makes of it.
+    ///
     /// # Errors
     /// As [`Array::open_npy`]; a missing member is named together with those that are there.
     pub fn open_npz(

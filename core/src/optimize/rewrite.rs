@@ -29,6 +29,7 @@ pub(super) fn rebuild(graph: &Graph, mut changes: Vec<Option<Change>>) -> Graph 
         layers: Vec::new(),
         inputs: Vec::new(),
         wanted: Vec::new(),
+        conflict: None,
     };
     let mut number = vec![0u32; n];
     for i in (0..n).filter(|&i| live[i]) {

@@ -425,6 +425,12 @@ impl Drop for Admitted<'_> {
     }
 }
 
+/// Counts this thread as busy with tasks that needed no admission: what they hold may be given back, so nobody who waits for
+/// memory is alone meanwhile.
+pub(crate) fn unmanaged(memory: &Memory) -> impl Drop + '_ {
+    Admitted::new(memory, 0)
+}
+
 /// Runs `f` with this thread's admitted tasks counted as waiting: those that they wait for must not wait for them.
 pub(crate) fn as_waiting<R>(memory: &Memory, f: impl FnOnce() -> R) -> R {
     let before = ADMITTED.take();

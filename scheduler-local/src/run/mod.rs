@@ -20,7 +20,7 @@ use kvern_core::plan::Prepared;
 use kvern_core::scheduler::{Progress, Scheduler};
 use kvern_core::{Error, ErrorKind, Handle, Kernel, Result, TaskGraph, Value};
 
-pub(crate) use execute::{Outcome, Scratch, as_waiting, panic_words};
+pub(crate) use execute::{Outcome, Scratch, as_waiting, panic_words, unmanaged};
 use outputs::Outputs;
 pub(crate) use outputs::as_run;
 use slot::Slot;

@@ -52,7 +52,7 @@ impl Monitor {
                 let started = std::thread::Builder::new()
                     .name("kvern-monitor".into())
                     .spawn(move || watch(&owner, &shared));
-                // Without it runs are slower to spread, but right.
+                // Without it runs are slower to spread, and one that waits for another's memory may wait for that run's end.
                 if started.is_ok() {
                     *state = State::Watching;
                 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::Inner;
 use super::queue::Job;
-use crate::run::{Outcome, Scratch};
+use crate::run::{Outcome, Scratch, unmanaged};
 
 /// How long an idle worker looks around before it ends its loop: less than waking it again would take.
 const LINGER: Duration = Duration::from_micros(30);
@@ -97,6 +97,7 @@ fn work(
         run.leave();
         return false;
     }
+    let _busy = (!run.managed).then(|| unmanaged(&inner.memory));
     let mut fresh = Vec::new();
     let mut next = job.next(worker, &mut fresh);
     let (mut ran, mut unreported, mut failed) = (0u64, 0usize, 0u64);
