@@ -7,6 +7,11 @@
 mod execute;
 mod outputs;
 pub(crate) mod slot;
+//!
+//! # Cancelling while workers are at work
+//! Who touches slots says so first (`enter`: `inside` goes up), then looks at the flag; a canceller raises the flag first, then
+//! looks at `inside`. All four are SeqCst, so at least one sees the other: either the worker sees the flag and touches nothing, or
+//! the canceller sees somebody inside and leaves the sweeping to the last one who goes (`leave`). `swept` lets only one sweep.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
