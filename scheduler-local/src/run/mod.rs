@@ -3,15 +3,15 @@
 //!
 //! Code map: [`slot`] where a result waits, [`execute`](RunCore::execute) (`execute.rs`) runs one task, `outputs.rs` is the side
 //! that handles see.
-
-mod execute;
-mod outputs;
-pub(crate) mod slot;
 //!
 //! # Cancelling while workers are at work
 //! Who touches slots says so first (`enter`: `inside` goes up), then looks at the flag; a canceller raises the flag first, then
 //! looks at `inside`. All four are SeqCst, so at least one sees the other: either the worker sees the flag and touches nothing, or
 //! the canceller sees somebody inside and leaves the sweeping to the last one who goes (`leave`). `swept` lets only one sweep.
+
+mod execute;
+mod outputs;
+pub(crate) mod slot;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
