@@ -97,9 +97,10 @@ fn work(
         run.leave();
         return false;
     }
-    let _busy = (!run.managed).then(|| unmanaged(&inner.memory));
     let mut fresh = Vec::new();
     let mut next = job.next(worker, &mut fresh);
+    // Only with a task in hand: a worker that looks around in vain must not seem to hold memory.
+    let _busy = (next.is_some() && !run.managed).then(|| unmanaged(&inner.memory));
     let (mut ran, mut unreported, mut failed) = (0u64, 0usize, 0u64);
     let (mut every, mut until) = (1u32, 1u32);
     let begun = if next.is_some() {
