@@ -11,8 +11,13 @@ pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 pub const fn features() -> &'static [(&'static str, bool)] {
     &[
         ("array", cfg!(feature = "array")),
+        ("ballista", cfg!(feature = "ballista")),
+        ("bag", cfg!(feature = "bag")),
+        ("cluster", cfg!(feature = "cluster")),
         ("config-file", cfg!(feature = "config-file")),
+        ("frame", cfg!(feature = "frame")),
         ("local", cfg!(feature = "local")),
+        ("plugins", cfg!(feature = "plugins")),
         ("progress", cfg!(feature = "progress")),
     ]
 }

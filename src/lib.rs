@@ -1,4 +1,4 @@
-//! **kvern** is Dask for Rust: one dynamic task engine under parallel arrays and plain functions, on data larger than memory.
+//! **kvern** is Dask for Rust: one dynamic task engine under parallel arrays, frames, bags and plain functions, on data larger than memory.
 //!
 //! This crate is the facade: it re-exports the parts that its features name, so that most programs need no other.
 //!
@@ -16,21 +16,43 @@
 //! ```
 //!
 //! Where things are: [`core`] has graphs, operators, values, the scheduler protocol and sessions; [`mod@array`] chunked n-d arrays;
-//! [`scheduler_local`] the backends of this machine; [`progress`] a progress bar.
+//! [`mod@bag`] partitioned lists of anything; [`scheduler_local`] the backends of this machine, [`mod@cluster`] those of several
+//! processes; [`progress`] a progress bar; with feature `frame`, `kvern::frame` has partitioned Arrow tables;
+//! with feature `plugins`, `kvern::plugins` loads operators from files; with feature `ballista`, `kvern::ballista` has frames on a Ballista
+//! cluster.
 
 pub mod about;
+#[cfg(all(feature = "array", feature = "bag", feature = "frame"))]
+pub mod bridge;
 #[cfg(feature = "config-file")]
 pub mod config_file;
+#[cfg(feature = "plugins")]
+pub mod plugins;
+#[cfg(any(feature = "cluster", feature = "ballista"))]
+mod processes;
 #[cfg(feature = "progress")]
 pub mod progress;
 
 #[cfg(feature = "array")]
 pub use kvern_array as array;
+#[cfg(feature = "bag")]
+pub use kvern_bag as bag;
+#[cfg(feature = "ballista")]
+pub use kvern_ballista as ballista;
 pub use kvern_core as core;
+#[cfg(feature = "frame")]
+pub use kvern_frame as frame;
+#[cfg(feature = "cluster")]
+pub use kvern_scheduler_distributed as cluster;
 #[cfg(feature = "local")]
 pub use kvern_scheduler_local as scheduler_local;
+#[cfg(any(feature = "cluster", feature = "ballista"))]
+pub use processes::init;
 
-pub use kvern_core::{Delayed, Error, ErrorKind, Handle, Result, Session, Value, delayed};
+pub use kvern_core::{
+    Delayed, Error, ErrorKind, Handle, Result, Session, TaskHandle, Value, as_completed, delayed,
+    remote,
+};
 
 /// Makes a named operator of a plain function; under this name write `#[kvern::op(crate = ::kvern::core)]`.
 ///
@@ -50,6 +72,8 @@ pub use kvern_core::op;
 pub mod prelude {
     #[cfg(feature = "array")]
     pub use kvern_array::{Array, keepdims, where_};
+    #[cfg(feature = "bag")]
+    pub use kvern_bag::{Bag, Text, read_json, read_text};
     pub use kvern_core::delayed::{Delayed, delayed, try_delayed};
-    pub use kvern_core::{Collection, Session};
+    pub use kvern_core::{Collection, Session, TaskHandle, as_completed, op, remote};
 }

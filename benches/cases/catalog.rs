@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::options::Options;
 use crate::record::Record;
-use crate::{array, memory, tasks};
+use crate::{array, bag, cluster, memory, plugin, tasks};
 
 /// What may go wrong in a case.
 pub(crate) type Outcome = Result<Vec<Record>, Box<dyn Error>>;
@@ -50,7 +50,10 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Entry> {
     tasks::ENTRIES
         .iter()
         .chain(array::ENTRIES)
+        .chain(bag::ENTRIES)
         .chain(memory::ENTRIES)
+        .chain(plugin::ENTRIES)
+        .chain(cluster::ENTRIES)
 }
 
 /// The entry of that case and contestant.

@@ -20,7 +20,7 @@ pub(crate) fn rss_field(file: &str, field: &str) -> Option<f64> {
     Some(kib / 1024.0)
 }
 
-/// CPU seconds spent: by everybody since boot, and by this process.
+/// CPU seconds spent: by everybody since boot, and by this process with its worker processes.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Cpu {
     everybody: f64,
@@ -42,19 +42,9 @@ impl Cpu {
         let [user, nice, system, _, _, irq, softirq, steal] = fields[..] else {
             return None;
         };
-        let own = fs::read_to_string("/proc/self/stat").ok()?;
-        // Behind the name in parentheses; user and system time are fields 14 and 15 of the whole line.
-        let own: f64 = own
-            .rsplit(')')
-            .next()?
-            .split_whitespace()
-            .skip(11)
-            .take(2)
-            .filter_map(|word| word.parse::<f64>().ok())
-            .sum();
         Some(Self {
             everybody: (user + nice + system + irq + softirq + steal) / TICKS,
-            own: own / TICKS,
+            own: family("self")? / TICKS,
         })
     }
 
@@ -68,6 +58,32 @@ impl Cpu {
             None => 0.0,
         }
     }
+}
+
+/// Ticks of a process, of its children that have ended, and of those that live.
+fn family(process: &str) -> Option<f64> {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    // Behind the name in parentheses; user and system time of itself and of ended children are fields 14 to 17 of the whole line.
+    let own: f64 = stat
+        .rsplit(')')
+        .next()?
+        .split_whitespace()
+        .skip(11)
+        .take(4)
+        .filter_map(|word| word.parse::<f64>().ok())
+        .sum();
+    let threads = fs::read_dir(format!("/proc/{process}/task")).ok()?;
+    let lists = threads.flatten().filter_map(|thread| {
+        // Not there if the kernel does not keep such lists: then only this process counts.
+        fs::read_to_string(thread.path().join("children")).ok()
+    });
+    let living: f64 = lists
+        .flat_map(|list| {
+            let children: Vec<f64> = list.split_whitespace().filter_map(family).collect();
+            children
+        })
+        .sum();
+    Some(own + living)
 }
 
 /// Waits until others use less than half a core, at most so many seconds.

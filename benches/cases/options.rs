@@ -1,5 +1,7 @@
 //! The command line of the benchmark program.
 
+use std::path::PathBuf;
+
 /// What the caller wants.
 pub(crate) enum Request {
     List,
@@ -21,6 +23,8 @@ pub(crate) struct Options {
     pub(crate) patience: f64,
     /// Seconds to spend on repeating runs that others disturbed.
     pub(crate) budget: f64,
+    /// Where files are that are made once and read by all contestants.
+    pub(crate) data_dir: PathBuf,
 }
 
 impl Options {
@@ -36,13 +40,14 @@ impl Options {
     }
 }
 
-/// Reads `--list` or `CASE WHO [--runs N] [--scale X] [--patience S] [--budget S]`.
+/// Reads `--list` or `CASE WHO [--runs N] [--scale X] [--patience S] [--budget S] [--data-dir DIR]`.
 pub(crate) fn parse(args: &[String]) -> Result<Request, String> {
     let mut options = Options {
         runs: None,
         scale: 1.0,
         patience: 20.0,
         budget: 20.0,
+        data_dir: PathBuf::from("target/bench-data"),
     };
     let mut names = Vec::new();
     let mut args = args.iter();
@@ -60,6 +65,12 @@ pub(crate) fn parse(args: &[String]) -> Result<Request, String> {
             // `cargo bench` adds it; without a case there is nothing to do.
             "--bench" | "--list" => {}
             "--runs" => options.runs = Some(number()?.max(1.0) as usize),
+            "--data-dir" => {
+                options.data_dir = args
+                    .next()
+                    .ok_or("--data-dir needs a folder after it")?
+                    .into();
+            }
             "--scale" => options.scale = number()?,
             "--patience" => options.patience = number()?,
             "--budget" => options.budget = number()?,

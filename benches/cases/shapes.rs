@@ -85,8 +85,13 @@ impl Shape {
 
     /// The same shape as a layer of kvern.
     pub(crate) fn layer(self) -> Arc<Layer> {
+        self.layer_of(&OpRef::local("one more", |x, _| Ok(one_more(x))))
+    }
+
+    /// The same, with that operator.
+    fn layer_of(self, op: &OpRef) -> Arc<Layer> {
         let mut list = TaskList::with_capacity(self.tasks(), self.edges());
-        let f = list.op(OpRef::local("one more", |x, _| Ok(one_more(x))));
+        let f = list.op(op.clone());
         let mut ids: Vec<TaskId> = Vec::with_capacity(self.tasks());
         let mut reads = Vec::new();
         for task in 0..self.tasks() {
@@ -99,6 +104,17 @@ impl Shape {
     /// A plan of it.
     pub(crate) fn plan(self, registry: &Arc<Registry>, passes: Passes) -> Result<Plan> {
         let layer = self.layer();
+        Plan::new(Graph::new(&[Root::all(&layer)]), registry.clone(), passes)
+    }
+
+    /// A plan of it with an operator that counts as [`one_more`] does.
+    pub(crate) fn plan_of(
+        self,
+        op: &OpRef,
+        registry: &Arc<Registry>,
+        passes: Passes,
+    ) -> Result<Plan> {
+        let layer = self.layer_of(op);
         Plan::new(Graph::new(&[Root::all(&layer)]), registry.clone(), passes)
     }
 }

@@ -27,6 +27,22 @@ pub(crate) enum Request {
         key: String,
         json: bool,
     },
+    Scheduler {
+        listen: String,
+    },
+    Worker {
+        scheduler: String,
+        threads: Option<usize>,
+        name: Option<String>,
+    },
+    BallistaScheduler {
+        listen: String,
+    },
+    BallistaExecutor {
+        scheduler: String,
+        listen: String,
+        slots: Option<usize>,
+    },
 }
 
 /// Why a command line was not understood, and which command's help would tell.
@@ -45,13 +61,74 @@ impl fmt::Display for WrongCommandLine {
     }
 }
 
-const COMMANDS: [&str; 3] = ["doctor", "config", "help"];
+const COMMANDS: [&str; 6] = [
+    "doctor",
+    "config",
+    "scheduler",
+    "worker",
+    "ballista",
+    "help",
+];
 const CONFIG_COMMANDS: [&str; 3] = ["list", "get", "where"];
-const OPTIONS: [&str; 3] = ["--json", "--help", "--version"];
+const BALLISTA_COMMANDS: [&str; 2] = ["scheduler", "executor"];
+const OPTIONS: [&str; 7] = [
+    "--json",
+    "--help",
+    "--version",
+    "--listen",
+    "--threads",
+    "--name",
+    "--slots",
+];
+
+/// Where a scheduler listens when nothing is said: Dask's port.
+const LISTEN: &str = "127.0.0.1:8786";
+
+/// Where a scheduler of Ballista listens when nothing is said: Ballista's port.
+const BALLISTA_LISTEN: &str = "127.0.0.1:50050";
+
+/// Where an executor of Ballista listens when nothing is said.
+const EXECUTOR_LISTEN: &str = "127.0.0.1";
+
+/// Options that have a value, as they were given.
+#[derive(Default)]
+struct Given {
+    listen: Option<String>,
+    threads: Option<String>,
+    name: Option<String>,
+    slots: Option<String>,
+}
+
+impl Given {
+    /// The place of an option that takes a value.
+    fn place(&mut self, option: &str) -> Option<&mut Option<String>> {
+        match option {
+            "listen" => Some(&mut self.listen),
+            "threads" => Some(&mut self.threads),
+            "name" => Some(&mut self.name),
+            "slots" => Some(&mut self.slots),
+            _ => None,
+        }
+    }
+
+    /// The first option that was given and is not one of these.
+    fn beside(&self, known: &[&'static str]) -> Option<&'static str> {
+        let all = [
+            ("listen", &self.listen),
+            ("threads", &self.threads),
+            ("name", &self.name),
+            ("slots", &self.slots),
+        ];
+        all.iter()
+            .find(|(name, value)| value.is_some() && !known.contains(name))
+            .map(|(name, _)| *name)
+    }
+}
 
 pub(crate) fn read(mut parser: Parser) -> Result<Request, WrongCommandLine> {
     let mut words: Vec<String> = Vec::new();
     let (mut json, mut help, mut version) = (false, false, false);
+    let mut given = Given::default();
     loop {
         let wrong = |what: String| wrong(what, words.first());
         match parser.next().map_err(|error| wrong(error.to_string()))? {
@@ -61,6 +138,14 @@ pub(crate) fn read(mut parser: Parser) -> Result<Request, WrongCommandLine> {
             Some(Arg::Short('V') | Arg::Long("version")) => version = true,
             Some(Arg::Value(word)) => words.push(readable(word).map_err(wrong)?),
             Some(Arg::Short(option)) => return Err(wrong(format!("there is no option -{option}"))),
+            Some(Arg::Long(option)) if Given::default().place(option).is_some() => {
+                let option = option.to_owned();
+                let value = parser.value().map_err(|error| wrong(error.to_string()))?;
+                let value = readable(value).map_err(wrong)?;
+                if let Some(place) = given.place(&option) {
+                    *place = Some(value);
+                }
+            }
             Some(Arg::Long(option)) => {
                 let option = format!("--{option}");
                 let hint = hint(nearest(&option, OPTIONS));
@@ -79,6 +164,20 @@ pub(crate) fn read(mut parser: Parser) -> Result<Request, WrongCommandLine> {
         [] | ["help"] => Ok(Request::Text(help::MAIN.to_owned())),
         ["help", command, ..] => help_of(command),
         [command, ..] if help => help_of(command),
+        ["scheduler", rest @ ..] => {
+            scheduler(rest, given).map_err(|what| wrong(what, Some("scheduler")))
+        }
+        ["worker", rest @ ..] => worker(rest, given).map_err(|what| wrong(what, Some("worker"))),
+        ["ballista", rest @ ..] => {
+            ballista(rest, given).map_err(|what| wrong(what, Some("ballista")))
+        }
+        [command, ..] if given.beside(&[]).is_some() => {
+            let option = given.beside(&[]).unwrap_or_default();
+            Err(wrong(
+                format!("{command} takes no --{option}"),
+                Some(command),
+            ))
+        }
         ["doctor"] => Ok(Request::Doctor { json }),
         ["doctor", more, ..] => Err(wrong(
             format!("doctor takes nothing more, and {more:?} stands there"),
@@ -86,6 +185,90 @@ pub(crate) fn read(mut parser: Parser) -> Result<Request, WrongCommandLine> {
         )),
         ["config", rest @ ..] => config(rest, json).map_err(|what| wrong(what, Some("config"))),
         [command, ..] => Err(unknown(command)),
+    }
+}
+
+fn scheduler(words: &[&str], given: Given) -> Result<Request, String> {
+    if let Some(more) = words.first() {
+        return Err(format!(
+            "scheduler takes nothing more, and {more:?} stands there"
+        ));
+    }
+    if let Some(option) = given.beside(&["listen"]) {
+        return Err(format!("scheduler takes no --{option}"));
+    }
+    Ok(Request::Scheduler {
+        listen: given.listen.unwrap_or_else(|| LISTEN.to_owned()),
+    })
+}
+
+fn worker(words: &[&str], given: Given) -> Result<Request, String> {
+    if let Some(option) = given.beside(&["threads", "name"]) {
+        return Err(format!("worker takes no --{option}"));
+    }
+    let scheduler = match words {
+        [address] => (*address).to_owned(),
+        [] => {
+            return Err(format!(
+                "worker needs the address of its scheduler, such as `kvern worker {LISTEN}`"
+            ));
+        }
+        [_, more, ..] => {
+            return Err(format!(
+                "worker takes one address, and {more:?} stands there too"
+            ));
+        }
+    };
+    Ok(Request::Worker {
+        scheduler,
+        threads: number("threads", given.threads)?,
+        name: given.name,
+    })
+}
+
+/// How many of something, if it was said.
+fn number(option: &str, given: Option<String>) -> Result<Option<usize>, String> {
+    let Some(text) = given else { return Ok(None) };
+    match text.parse() {
+        Ok(n) if n > 0 => Ok(Some(n)),
+        _ => Err(format!(
+            "--{option}={text} is no number of {option}: at least 1 is needed"
+        )),
+    }
+}
+
+fn ballista(words: &[&str], given: Given) -> Result<Request, String> {
+    let allowed: &[&str] = match words {
+        ["scheduler", ..] => &["listen"],
+        ["executor", ..] => &["listen", "slots"],
+        _ => &["listen", "slots", "threads", "name"],
+    };
+    if let Some(option) = given.beside(allowed) {
+        return Err(format!("ballista {} takes no --{option}", words[0]));
+    }
+    match words {
+        ["scheduler"] => Ok(Request::BallistaScheduler {
+            listen: given.listen.unwrap_or_else(|| BALLISTA_LISTEN.to_owned()),
+        }),
+        ["executor", scheduler] => Ok(Request::BallistaExecutor {
+            scheduler: (*scheduler).to_owned(),
+            listen: given.listen.unwrap_or_else(|| EXECUTOR_LISTEN.to_owned()),
+            slots: number("slots", given.slots)?,
+        }),
+        [] => Err("ballista needs to know what to run: scheduler or executor ADDRESS".to_owned()),
+        ["executor"] => Err(format!(
+            "ballista executor needs the address of its scheduler, such as `kvern ballista executor {BALLISTA_LISTEN}`"
+        )),
+        ["scheduler", more, ..] | ["executor", _, more, ..] => Err(format!(
+            "ballista {} takes nothing more, and {more:?} stands there",
+            words[0]
+        )),
+        [command, ..] => {
+            let hint = hint(nearest(command, BALLISTA_COMMANDS));
+            Err(format!(
+                "ballista has no command {command:?}{hint}; it has scheduler and executor"
+            ))
+        }
     }
 }
 
@@ -128,6 +311,9 @@ fn help_of(command: &str) -> Result<Request, WrongCommandLine> {
     let text = match command {
         "doctor" => help::DOCTOR,
         "config" => help::CONFIG,
+        "scheduler" => help::SCHEDULER,
+        "worker" => help::WORKER,
+        "ballista" => help::BALLISTA,
         "help" => help::MAIN,
         _ => return Err(unknown(command)),
     };
@@ -207,6 +393,61 @@ mod tests {
     }
 
     #[test]
+    fn roles_are_read_with_their_options() {
+        assert_eq!(
+            parse("scheduler"),
+            Ok(Request::Scheduler {
+                listen: LISTEN.to_owned()
+            })
+        );
+        assert_eq!(
+            parse("worker 127.0.0.1:1 --threads=3 --name left"),
+            Ok(Request::Worker {
+                scheduler: "127.0.0.1:1".to_owned(),
+                threads: Some(3),
+                name: Some("left".to_owned()),
+            })
+        );
+    }
+
+    #[test]
+    fn roles_of_ballista_are_read_with_their_options() {
+        assert_eq!(
+            parse("ballista scheduler --listen 127.0.0.1:1"),
+            Ok(Request::BallistaScheduler {
+                listen: "127.0.0.1:1".to_owned()
+            })
+        );
+        assert_eq!(
+            parse("ballista executor 127.0.0.1:1 --slots 3"),
+            Ok(Request::BallistaExecutor {
+                scheduler: "127.0.0.1:1".to_owned(),
+                listen: EXECUTOR_LISTEN.to_owned(),
+                slots: Some(3),
+            })
+        );
+        let cases = [
+            ("ballista", "scheduler or executor ADDRESS"),
+            ("ballista exceutor", "did you mean \"executor\"?"),
+            ("ballista executor", "needs the address of its scheduler"),
+            ("ballista executor a b", "\"b\" stands there"),
+            (
+                "ballista executor a --slots 0",
+                "--slots=0 is no number of slots",
+            ),
+            (
+                "ballista scheduler --slots 1",
+                "ballista scheduler takes no --slots",
+            ),
+            ("worker a --slots 1", "worker takes no --slots"),
+        ];
+        for (line, part) in cases {
+            let error = parse(line).expect_err(line);
+            assert!(error.contains(part), "{line}: {error}");
+        }
+    }
+
+    #[test]
     fn what_is_wrong_is_said_with_the_nearest_name_and_the_right_help() {
         let cases = [
             (
@@ -231,6 +472,16 @@ mod tests {
                 "doctor --jsn",
                 "there is no option --jsn (did you mean \"--json\"?)\ntry `kvern doctor --help`",
             ),
+            ("doctor --threads 3", "doctor takes no --threads"),
+            ("scheduler --name x", "scheduler takes no --name"),
+            ("scheduler now", "\"now\" stands there"),
+            ("worker", "needs the address of its scheduler"),
+            ("worker a b", "\"b\" stands there too"),
+            (
+                "worker a --threads 0",
+                "--threads=0 is no number of threads",
+            ),
+            ("worker a --thread 2", "did you mean \"--threads\"?"),
             ("-x", "there is no option -x"),
             ("--json=yes doctor", "--json"),
             ("zebra", "there is no command \"zebra\"\n"),
@@ -243,9 +494,16 @@ mod tests {
 
     #[test]
     fn help_fits_a_terminal() {
-        for line in [help::MAIN, help::CONFIG, help::DOCTOR]
-            .iter()
-            .flat_map(|text| text.lines())
+        for line in [
+            help::MAIN,
+            help::CONFIG,
+            help::DOCTOR,
+            help::SCHEDULER,
+            help::WORKER,
+            help::BALLISTA,
+        ]
+        .iter()
+        .flat_map(|text| text.lines())
         {
             assert!(line.chars().count() <= 80, "{line}");
         }

@@ -1,7 +1,7 @@
 //! The texts of `--help`.
 
 pub(crate) const MAIN: &str = "\
-kvern: parallel arrays, tables and functions on one machine or many
+kvern: parallel arrays, frames, bags and functions, on threads or processes
 
 Usage: kvern COMMAND [OPTIONS]
 
@@ -10,6 +10,9 @@ Commands:
   config list       Show every configuration key with its value and meaning
   config get KEY    Print the value of a key
   config where KEY  Show where a key's value comes from, and what it may be
+  scheduler         Run the scheduler of a cluster
+  worker ADDRESS    Run a worker of the scheduler there
+  ballista ROLE     Run a scheduler or an executor of Apache Ballista
   help [COMMAND]    Show help
 
 Options:
@@ -70,4 +73,66 @@ Options:
 
 Exit status: 0 if all is well, 1 if the configuration is wrong or has no such
 key, 2 if the command line could not be understood.
+";
+
+pub(crate) const SCHEDULER: &str = "\
+Run the scheduler of a cluster, until it is interrupted.
+
+Usage: kvern scheduler [--listen ADDRESS]
+
+Prints where it listens and the token that workers and clients need. Connections
+are not encrypted yet, so only addresses of this machine itself (127.0.0.1, ::1)
+are accepted; to use another machine, forward a port (ssh -L).
+
+Options:
+  --listen ADDRESS  Where to listen, as HOST:PORT; port 0 takes any that is free
+                    (default 127.0.0.1:8786)
+  -h, --help        Show this
+
+Environment:
+  KVERN_TOKEN       The token to use, 16 to 256 characters (default: a new one)
+";
+
+pub(crate) const WORKER: &str = "\
+Run a worker, until its scheduler is gone.
+
+Usage: kvern worker ADDRESS [OPTIONS]
+
+Knows the operators that are built into this program. Closures and operators of
+another program need workers that run that program: see kvern::init, and the
+backend cluster:// that starts them.
+
+Options:
+  --threads N     Tasks that run at once (default: one for each core)
+  --name NAME     What it is called in messages (default: worker-PROCESS)
+  -h, --help      Show this
+
+Environment:
+  KVERN_TOKEN     The token that the scheduler printed
+
+Exit status: 0 if the scheduler has ended, 1 if the worker could not begin.
+";
+
+pub(crate) const BALLISTA: &str = "\
+Run a scheduler or an executor of Apache Ballista, which computes frames.
+
+Usage: kvern ballista scheduler [--listen ADDRESS]
+       kvern ballista executor ADDRESS [--slots N] [--listen HOST]
+
+  scheduler  Takes queries of programs that open ballista://ADDRESS
+  executor   Computes for the scheduler at ADDRESS, until it is interrupted or
+             its scheduler is gone
+
+Both know the operators that are built into this program. Connections have no
+password and are not encrypted, so only addresses of this machine itself
+(127.0.0.1, ::1) are accepted. This program must be built with the feature
+`ballista`.
+
+Options:
+  --listen ADDRESS  Where to listen: of a scheduler HOST:PORT, port 0 takes
+                    any that is free (default 127.0.0.1:50050); of an executor
+                    HOST (default 127.0.0.1)
+  --slots N         Partitions that are computed at once (default: one for each
+                    core)
+  -h, --help        Show this
 ";

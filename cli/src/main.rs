@@ -1,8 +1,12 @@
 //! The `kvern` command.
 //!
-//! `args` reads the command line, `config` and `doctor` do the work and return what to print, `output` prints it.
+//! `args` reads the command line, `config` and `doctor` do the work and return what to print, `output` prints it; `cluster` and
+//! `ballista` have the commands that go on until they are ended.
 
 mod args;
+#[cfg_attr(not(feature = "ballista"), path = "no_ballista.rs")]
+mod ballista;
+mod cluster;
 mod config;
 mod doctor;
 mod help;
@@ -26,6 +30,18 @@ fn main() -> ExitCode {
         Request::ConfigList { json } => config::list(json),
         Request::ConfigGet { key, json } => config::get(&key, json),
         Request::ConfigWhere { key, json } => config::whence(&key, json),
+        Request::Scheduler { listen } => cluster::scheduler(listen),
+        Request::Worker {
+            scheduler,
+            threads,
+            name,
+        } => cluster::worker(scheduler, threads, name),
+        Request::BallistaScheduler { listen } => ballista::scheduler(listen),
+        Request::BallistaExecutor {
+            scheduler,
+            listen,
+            slots,
+        } => ballista::executor(scheduler, listen, slots),
     };
     output.print()
 }

@@ -3,6 +3,7 @@
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::Root;
 use crate::handle::Handle;
+use crate::session::Session;
 use crate::value::Value;
 
 /// A lazy array, frame, bag or delayed call. It does not know who runs it.
@@ -15,6 +16,23 @@ pub trait Collection: Sized {
     /// # Errors
     /// What is wrong with the expression and could not be told when it was built.
     fn roots(&self) -> Result<Vec<Root>>;
+
+    /// The same for a session that is known: a collection that has more than one way to be computed chooses by what the backend is.
+    /// There must be as many results as [`Collection::roots`] stands for.
+    ///
+    /// # Errors
+    /// As [`Collection::roots`].
+    fn roots_in(&self, _session: &Session) -> Result<Vec<Root>> {
+        self.roots()
+    }
+
+    /// How many results its roots stand for.
+    ///
+    /// # Errors
+    /// As [`Collection::roots`].
+    fn outputs(&self) -> Result<usize> {
+        Ok(self.roots()?.iter().map(Root::len).sum())
+    }
 
     /// The result from the values of the roots, in their order.
     ///
@@ -45,6 +63,12 @@ pub trait Computation {
     /// As [`Collection::roots`].
     fn roots(&self) -> Result<Vec<Root>>;
 
+    /// All roots for a session that is known.
+    ///
+    /// # Errors
+    /// As [`Collection::roots`].
+    fn roots_in(&self, session: &Session) -> Result<Vec<Root>>;
+
     /// The results from all values.
     ///
     /// # Errors
@@ -59,6 +83,10 @@ impl<C: Collection> Computation for &C {
         Collection::roots(*self)
     }
 
+    fn roots_in(&self, session: &Session) -> Result<Vec<Root>> {
+        Collection::roots_in(*self, session)
+    }
+
     fn finish(&self, values: Vec<Value>) -> Result<C::Output> {
         Collection::finish(*self, values)
     }
@@ -71,6 +99,14 @@ impl<C: Collection> Computation for &[C] {
         let mut roots = Vec::new();
         for c in *self {
             roots.append(&mut c.roots()?);
+        }
+        Ok(roots)
+    }
+
+    fn roots_in(&self, session: &Session) -> Result<Vec<Root>> {
+        let mut roots = Vec::new();
+        for c in *self {
+            roots.append(&mut c.roots_in(session)?);
         }
         Ok(roots)
     }
@@ -90,6 +126,10 @@ impl<C: Collection> Computation for &Vec<C> {
         self.as_slice().roots()
     }
 
+    fn roots_in(&self, session: &Session) -> Result<Vec<Root>> {
+        self.as_slice().roots_in(session)
+    }
+
     fn finish(&self, values: Vec<Value>) -> Result<Self::Output> {
         self.as_slice().finish(values)
     }
@@ -97,7 +137,7 @@ impl<C: Collection> Computation for &Vec<C> {
 
 /// The next values, as many as the collection's roots stand for.
 fn take<C: Collection>(c: &C, values: &mut impl Iterator<Item = Value>) -> Result<Vec<Value>> {
-    let n = c.roots()?.iter().map(Root::len).sum();
+    let n = c.outputs()?;
     let here: Vec<Value> = values.take(n).collect();
     if here.len() == n {
         Ok(here)
@@ -117,6 +157,12 @@ macro_rules! tuples {
             fn roots(&self) -> Result<Vec<Root>> {
                 let mut roots = Vec::new();
                 $(roots.append(&mut self.$n.roots()?);)+
+                Ok(roots)
+            }
+
+            fn roots_in(&self, session: &Session) -> Result<Vec<Root>> {
+                let mut roots = Vec::new();
+                $(roots.append(&mut self.$n.roots_in(session)?);)+
                 Ok(roots)
             }
 

@@ -142,6 +142,17 @@ impl Error {
         Self::new(ErrorKind::BadInput, message)
     }
 
+    /// What a caught panic says, as a [`ErrorKind::Panic`].
+    #[cold]
+    pub fn panicked(payload: &(dyn std::any::Any + Send)) -> Self {
+        let words = payload
+            .downcast_ref::<&str>()
+            .copied()
+            .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
+            .unwrap_or("(the payload is not a text)");
+        Self::new(ErrorKind::Panic, format!("panicked: {words}"))
+    }
+
     /// Names the task, unless one is named already (the innermost is the one that failed).
     #[must_use]
     pub fn at_task(mut self, task: TaskInfo) -> Self {

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::key::Key;
-use crate::scheduler::{Progress, Run};
+use crate::scheduler::{Progress, ResultState, Run};
 use crate::value::Value;
 
 /// One wanted result of a run. The result is kept while a handle on it lives. Clones are further handles on the same result.
@@ -48,19 +48,29 @@ impl Handle {
         self.run.wait(self.output, Some(limit))
     }
 
-    /// The result if it is there.
+    /// The result if it is made. It does not wait for the task, but reads a result that another process or a disk has.
     pub fn try_get(&self) -> Option<Result<Value>> {
         self.run.try_get(self.output)
     }
 
-    /// Whether the result (or an error) is there.
+    /// Whether the result is made, or there will be none.
     pub fn is_done(&self) -> bool {
-        self.try_get().is_some()
+        self.run.state(self.output) != ResultState::Pending
     }
 
     /// Calls `then` once the result is there; it must not block.
     pub fn when_done(&self, then: impl FnOnce(Result<Value>) + Send + 'static) {
         self.run.when_done(self.output, Box::new(then));
+    }
+
+    /// Calls `then` once the result is made, or there will be none, without reading it; it must not block.
+    pub fn when_settled(&self, then: impl FnOnce() + Send + 'static) {
+        self.run.when_settled(self.output, Box::new(then));
+    }
+
+    /// Which wanted result of its run it is.
+    pub fn output(&self) -> u32 {
+        self.output
     }
 
     /// The run that makes it.
@@ -91,10 +101,10 @@ impl Drop for Handle {
 
 impl fmt::Debug for Handle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let state = match self.try_get() {
-            None => "pending",
-            Some(Ok(_)) => "done",
-            Some(Err(_)) => "failed",
+        let state = match self.run.state(self.output) {
+            ResultState::Pending => "pending",
+            ResultState::Made => "done",
+            ResultState::Failed => "failed",
         };
         write!(f, "Handle({}, {state})", self.key().short())
     }
@@ -119,16 +129,15 @@ pub struct ResultFuture {
 }
 
 #[derive(Default)]
-struct Shared {
+pub(crate) struct Shared {
     result: Option<Result<Value>>,
     waker: Option<Waker>,
 }
 
-impl Future for ResultFuture {
-    type Output = Result<Value>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        if self.shared.is_none() {
+impl ResultFuture {
+    /// Has the result come here as soon as it is made, whoever waits for it later.
+    pub(crate) fn begin(&mut self) -> &Mutex<Shared> {
+        self.shared.get_or_insert_with(|| {
             let shared = Arc::new(Mutex::new(Shared::default()));
             let theirs = shared.clone();
             self.handle.when_done(move |result| {
@@ -140,18 +149,20 @@ impl Future for ResultFuture {
                     w.wake();
                 }
             });
-            self.shared = Some(shared);
-        }
-        let Some(shared) = &self.shared else {
-            return Poll::Pending;
-        };
+            shared
+        })
+    }
+}
+
+impl Future for ResultFuture {
+    type Output = Result<Value>;
+
+    /// Not ready a second time: whoever has the result is not to share it with a future that is over.
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let shared = self.begin();
         let mut s = shared.lock().unwrap_or_else(PoisonError::into_inner);
         match s.result.take() {
-            // Stays ready for a second poll, which a careless executor may do.
-            Some(r) => {
-                s.result = Some(r.clone());
-                Poll::Ready(r)
-            }
+            Some(r) => Poll::Ready(r),
             None => {
                 s.waker = Some(cx.waker().clone());
                 Poll::Pending

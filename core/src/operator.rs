@@ -1,18 +1,18 @@
-//! Operators: what a task does. A graph names them ([`OpRef`]); a [`Registry`](crate::Registry) turns names into code
+//! Operators: what a task does. A graph names them ([`OpRef`]); a [`Registry`] turns names into code
 //! ([`Kernel`]).
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::context::{CancelFlag, Reservation, TaskContext, TaskHost};
 use crate::error::{Error, ErrorKind, Result};
-use crate::expand::TaskGraph;
 use crate::key::{self, Key};
 use crate::meta::Meta;
 use crate::program::Program;
-use crate::scheduler::Scheduler;
+use crate::registry::Registry;
+use crate::travel::Recipe;
 use crate::value::Value;
 
 /// A named, versioned operation that a graph can refer to from any process. Implemented by collections and plugins, registered
@@ -36,6 +36,15 @@ pub trait Operator: Send + Sync {
     /// # Errors
     /// [`ErrorKind::BadInput`] or [`ErrorKind::Decode`] naming the parameter and what is allowed.
     fn instantiate(&self, params: &[u8]) -> Result<Arc<dyn Kernel>>;
+
+    /// [`Operator::instantiate`] for an operator whose parameters name others, which this registry knows: a plan of a frame whose columns are
+    /// computed by operators of plugins, for example.
+    ///
+    /// # Errors
+    /// As [`Operator::instantiate`].
+    fn instantiate_in(&self, params: &[u8], _registry: &Registry) -> Result<Arc<dyn Kernel>> {
+        self.instantiate(params)
+    }
 
     /// What the output looks like for such inputs, without running anything. Unknown unless overridden.
     ///
@@ -106,8 +115,15 @@ pub enum OpBody {
     Local {
         /// The code.
         kernel: Arc<dyn Kernel>,
-        /// Bytes that the closure captured; 0 means that it could travel to another process of the same build.
+        /// Bytes that the closure captured; 0 means that it would travel if [`remote!`](crate::remote) said so.
         captured: usize,
+    },
+    /// A closure that captures nothing, in any process of this build.
+    Travelling {
+        /// Where the code is.
+        recipe: Recipe<Arc<dyn Kernel>>,
+        /// What it was given, as bytes.
+        params: Vec<u8>,
     },
     /// Several operators run as one task, made by fusion.
     Program(Program),
@@ -171,22 +187,62 @@ impl OpRef {
         }))
     }
 
+    /// A closure that any process of this build can run ([`travel`](mod@crate::travel)), with parameters as bytes. The same code with the same
+    /// parameters has the same key.
+    pub fn travelling(
+        name: impl Into<String>,
+        traits: OpTraits,
+        recipe: Recipe<Arc<dyn Kernel>>,
+        params: Vec<u8>,
+    ) -> Self {
+        let words = recipe.words();
+        let key = words
+            .iter()
+            .fold(Key::builder("op.travelling"), |k, &w| k.u64(w))
+            .bytes(&params)
+            .finish();
+        Self(Arc::new(OpInner {
+            name: name.into(),
+            version: 0,
+            traits,
+            key,
+            body: OpBody::Travelling { recipe, params },
+        }))
+    }
+
     /// The same closure under another name; named operators and programs keep theirs, which is what they are.
     #[must_use]
     pub fn renamed(&self, name: impl Into<String>) -> Self {
-        match &self.0.body {
-            OpBody::Local { kernel, captured } => Self(Arc::new(OpInner {
-                name: name.into(),
-                version: self.0.version,
-                traits: self.0.traits,
-                key: self.0.key,
-                body: OpBody::Local {
-                    kernel: kernel.clone(),
-                    captured: *captured,
-                },
-            })),
-            _ => self.clone(),
-        }
+        self.closure_with(|inner| inner.name = name.into())
+    }
+
+    /// The same closure, of which other things may be assumed; named operators and programs keep what is true of them.
+    #[must_use]
+    pub fn with_traits(&self, traits: OpTraits) -> Self {
+        self.closure_with(|inner| inner.traits = traits)
+    }
+
+    fn closure_with(&self, change: impl FnOnce(&mut OpInner)) -> Self {
+        let body = match &self.0.body {
+            OpBody::Local { kernel, captured } => OpBody::Local {
+                kernel: kernel.clone(),
+                captured: *captured,
+            },
+            OpBody::Travelling { recipe, params } => OpBody::Travelling {
+                recipe: *recipe,
+                params: params.clone(),
+            },
+            _ => return self.clone(),
+        };
+        let mut inner = OpInner {
+            name: self.0.name.clone(),
+            version: self.0.version,
+            traits: self.0.traits,
+            key: self.0.key,
+            body,
+        };
+        change(&mut inner);
+        Self(Arc::new(inner))
     }
 
     /// Several operators run as one task.
@@ -241,21 +297,35 @@ impl OpRef {
         Arc::ptr_eq(&self.0, &other.0)
     }
 
+    #[cold]
+    fn stays(&self, captured: usize) -> Error {
+        let why = if captured > 0 {
+            format!(
+                "captures {captured} bytes and cannot leave this process: pass what it captures as an argument or as parameters \
+                 and write it as remote!(|…| …), or make it a function with a name (#[op])"
+            )
+        } else {
+            "has not been shown to capture nothing, so it cannot leave this process: write it as remote!(|argument: Type| …), \
+             or make it a function with a name (#[op])"
+                .to_owned()
+        };
+        Error::new(
+            ErrorKind::NotPortable,
+            format!(
+                "the closure {} {why}; or run it on a local backend (threads://, sync://)",
+                self.0.name
+            ),
+        )
+    }
+
     /// An error unless every part can be sent to another process.
     ///
     /// # Errors
     /// [`ErrorKind::NotPortable`] naming the closure, the bytes captured and the remedies.
     pub fn check_portable(&self) -> Result<()> {
         match &self.0.body {
-            OpBody::Named(_) => Ok(()),
-            OpBody::Local { captured, .. } => Err(Error::new(
-                ErrorKind::NotPortable,
-                format!(
-                    "the closure {} captures {captured} bytes and cannot leave this process: register a function as an operator \
-                     (#[op]) and pass what it captures as parameters, or run it on a local backend (threads://, sync://)",
-                    self.0.name
-                ),
-            )),
+            OpBody::Named(_) | OpBody::Travelling { .. } => Ok(()),
+            OpBody::Local { captured, .. } => Err(self.stays(*captured)),
             OpBody::Program(p) => p.steps().iter().try_for_each(|s| s.op.check_portable()),
         }
     }
@@ -277,6 +347,12 @@ enum OpWire {
         params: Vec<u8>,
     },
     Program(Program),
+    Travelling {
+        name: String,
+        traits: OpTraits,
+        recipe: Recipe<Arc<dyn Kernel>>,
+        params: Vec<u8>,
+    },
 }
 
 impl Serialize for OpRef {
@@ -291,6 +367,13 @@ impl Serialize for OpRef {
             }
             .serialize(s),
             OpBody::Program(p) => OpWire::Program(p.clone()).serialize(s),
+            OpBody::Travelling { recipe, params } => OpWire::Travelling {
+                name: self.0.name.clone(),
+                traits: self.0.traits,
+                recipe: *recipe,
+                params: params.clone(),
+            }
+            .serialize(s),
             OpBody::Local { .. } => {
                 Err(serde::ser::Error::custom("a closure cannot be serialised"))
             }
@@ -308,13 +391,22 @@ impl<'de> Deserialize<'de> for OpRef {
                 params,
             } => Self::named(name, version, traits, params),
             OpWire::Program(p) => Self::program(p),
+            OpWire::Travelling {
+                name,
+                traits,
+                recipe,
+                params,
+            } => Self::travelling(name, traits, recipe, params),
         })
     }
 }
 
 /// Reads an operator that is not a program: programs are flat, and reading hostile bytes must not recurse.
 pub(crate) fn deserialize_flat<'de, D: serde::Deserializer<'de>>(d: D) -> Result<OpRef, D::Error> {
-    /// The first variant of [`OpWire`] alone.
+    /// Stands where [`OpWire`] has a program, and cannot be read.
+    #[derive(Deserialize)]
+    enum Never {}
+    /// [`OpWire`] without programs.
     #[derive(Deserialize)]
     enum Flat {
         Named {
@@ -323,156 +415,29 @@ pub(crate) fn deserialize_flat<'de, D: serde::Deserializer<'de>>(d: D) -> Result
             traits: OpTraits,
             params: Vec<u8>,
         },
+        Program(Never),
+        Travelling {
+            name: String,
+            traits: OpTraits,
+            recipe: Recipe<Arc<dyn Kernel>>,
+            params: Vec<u8>,
+        },
     }
-    let Flat::Named {
-        name,
-        version,
-        traits,
-        params,
-    } = Flat::deserialize(d)?;
-    Ok(OpRef::named(name, version, traits, params))
-}
-
-/// A flag that asks running tasks to stop. Cloning gives another handle on the same flag.
-#[derive(Debug, Clone, Default)]
-pub struct CancelFlag(Arc<AtomicBool>);
-
-impl CancelFlag {
-    /// Asks to stop. Never undone.
-    pub fn cancel(&self) {
-        // SeqCst here and below: a backend raises the flag and then looks who is at work; who begins to work says so and then looks
-        // at the flag. With less, each could miss the other (on x86, too: a plain store may pass a later load).
-        self.0.store(true, Ordering::SeqCst);
-    }
-
-    /// Whether somebody asked.
-    pub fn is_cancelled(&self) -> bool {
-        self.0.load(Ordering::SeqCst)
-    }
-}
-
-/// What a running task can ask of the scheduler that runs it. Backends implement it; kernels see it as [`TaskContext`].
-pub trait TaskHost: Sync {
-    /// Whether this run should stop.
-    fn is_cancelled(&self) -> bool;
-
-    /// Sets memory aside for the running task beyond its inputs and its projected output, spilling others' results if need be.
-    ///
-    /// # Errors
-    /// [`ErrorKind::OutOfMemory`] if the budget cannot hold it.
-    fn reserve(&self, bytes: u64) -> Result<()>;
-
-    /// Gives back what [`TaskHost::reserve`] set aside.
-    fn unreserve(&self, bytes: u64);
-
-    /// Writes a line to the run's log.
-    fn log(&self, key: Key, operator: &str, message: &str);
-
-    /// The scheduler, for tasks that submit tasks.
-    fn scheduler(&self) -> Option<Arc<dyn Scheduler>> {
-        None
-    }
-}
-
-/// What a kernel is told about the task it runs.
-#[derive(Clone, Copy)]
-pub struct TaskContext<'a> {
-    host: &'a dyn TaskHost,
-    graph: &'a TaskGraph,
-    task: u32,
-    block: u64,
-}
-
-impl<'a> TaskContext<'a> {
-    /// For schedulers: the context of `task` of `graph`.
-    pub fn new(host: &'a dyn TaskHost, graph: &'a TaskGraph, task: u32) -> Self {
-        Self {
-            host,
-            graph,
-            task,
-            block: u64::from(graph.block(task)),
-        }
-    }
-
-    /// The same task seen as another block (fused operators each keep their own numbering).
-    #[must_use]
-    pub fn with_block(self, block: u64) -> Self {
-        Self { block, ..self }
-    }
-
-    /// Which block of its layer this task makes, counted row-major over the layer's grid.
-    pub fn block(&self) -> u64 {
-        self.block
-    }
-
-    /// The key of the result.
-    pub fn key(&self) -> Key {
-        self.graph.key(self.task)
-    }
-
-    /// `name@version` of the operator.
-    pub fn operator(&self) -> String {
-        self.graph.op(self.task).label()
-    }
-
-    /// Whether the run was cancelled; long kernels ask between pieces of work.
-    pub fn is_cancelled(&self) -> bool {
-        self.host.is_cancelled()
-    }
-
-    /// [`TaskContext::is_cancelled`] for use with `?`.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Cancelled`].
-    pub fn check_cancelled(&self) -> Result<()> {
-        if self.is_cancelled() {
-            Err(Error::new(ErrorKind::Cancelled, "the run was cancelled"))
-        } else {
-            Ok(())
-        }
-    }
-
-    /// Sets `bytes` of memory aside until the guard is dropped.
-    ///
-    /// # Errors
-    /// [`ErrorKind::OutOfMemory`] if the budget cannot hold it.
-    pub fn reserve(&self, bytes: u64) -> Result<Reservation<'a>> {
-        self.host.reserve(bytes)?;
-        Ok(Reservation {
-            host: self.host,
-            bytes,
-        })
-    }
-
-    /// Writes a line to the run's log.
-    pub fn log(&self, message: &str) {
-        self.host
-            .log(self.key(), self.graph.op(self.task).name(), message);
-    }
-
-    /// The scheduler that runs this task, to submit more work to.
-    pub fn scheduler(&self) -> Option<Arc<dyn Scheduler>> {
-        self.host.scheduler()
-    }
-}
-
-/// Memory set aside for a running task; given back when dropped.
-pub struct Reservation<'a> {
-    host: &'a dyn TaskHost,
-    bytes: u64,
-}
-
-impl Reservation<'_> {
-    /// How much is set aside, in bytes.
-    pub fn bytes(&self) -> u64 {
-        self.bytes
-    }
-}
-
-impl Drop for Reservation<'_> {
-    fn drop(&mut self) {
-        self.host.unreserve(self.bytes);
-    }
+    Ok(match Flat::deserialize(d)? {
+        Flat::Named {
+            name,
+            version,
+            traits,
+            params,
+        } => OpRef::named(name, version, traits, params),
+        Flat::Program(never) => match never {},
+        Flat::Travelling {
+            name,
+            traits,
+            recipe,
+            params,
+        } => OpRef::travelling(name, traits, recipe, params),
+    })
 }
 
 /// Decodes the parameters of an operator, naming it on failure.

@@ -83,8 +83,7 @@ impl Prepared {
             .iter()
             .map(|op| registry.resolve(op))
             .collect::<Result<Vec<_>>>()?;
-        let position = order::order(&dag(&tasks));
-        let position = by_priority(&tasks, position);
+        let position = positions(&tasks);
         Ok(Self {
             tasks,
             kernels,
@@ -203,6 +202,12 @@ pub struct Projection {
     pub largest_task: u32,
     /// What it needs: inputs and result.
     pub largest_bytes: u64,
+}
+
+/// Position of each task in the static order, annotated priorities first: lower runs earlier. For backends that expand a graph
+/// where its operators are not known.
+pub fn positions(tasks: &TaskGraph) -> Vec<u32> {
+    by_priority(tasks, order::order(&dag(tasks)))
 }
 
 fn dag(tasks: &TaskGraph) -> Dag<'_> {

@@ -1,13 +1,16 @@
 //! The registry: what the names in a graph mean here. A value, not a global: two sessions may know different operators.
 
 use std::any::TypeId;
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::Arc;
 
+use crate::bulk::{Lent, Room, Whole};
 use crate::error::{Error, ErrorKind, Result};
 use crate::layer::{LayerEntry, LayerKind};
 use crate::operator::{Kernel, OpBody, OpRef, Operator};
+use crate::travel::{OF_BUILD, OfBuild, decode_of_build, encode_of_build};
 use crate::value::{TypeEntry, Value};
 
 /// An operator of a linked crate, submitted with [`register_operator!`](crate::register_operator).
@@ -33,13 +36,14 @@ macro_rules! register_operator {
     };
 }
 
+#[derive(Clone)]
 struct Registered {
     operator: Arc<dyn Operator>,
     source: String,
 }
 
-/// Operators, value types and layer kinds by name.
-#[derive(Default)]
+/// Operators, value types and layer kinds by name. A clone knows the same operators, not copies of them.
+#[derive(Default, Clone)]
 pub struct Registry {
     operators: BTreeMap<(String, u32), Registered>,
     types: HashMap<&'static str, TypeEntry>,
@@ -200,6 +204,13 @@ impl Registry {
     pub fn resolve(&self, op: &OpRef) -> Result<Arc<dyn Kernel>> {
         match op.body() {
             OpBody::Local { kernel, .. } => Ok(kernel.clone()),
+            OpBody::Travelling { recipe, params } => recipe.make(params).map_err(|e| {
+                Error::with_source(
+                    e.kind(),
+                    format!("the closure {}: {}", op.name(), e.message()),
+                    e,
+                )
+            }),
             // Stands for values at hand; schedulers never run it.
             OpBody::Named(_) if op.name() == "core.data" => {
                 Ok(Arc::new(|_: &mut [Value], _: &crate::TaskContext<'_>| {
@@ -208,7 +219,7 @@ impl Registry {
             }
             OpBody::Named(params) => self
                 .operator(op.name(), Some(op.version()))?
-                .instantiate(params)
+                .instantiate_in(params, self)
                 .map_err(|e| {
                     Error::with_source(e.kind(), format!("{}: {}", op.label(), e.message()), e)
                 }),
@@ -244,29 +255,56 @@ impl Registry {
 
     /// Whether values like this one can be written and read again.
     pub fn can_encode(&self, value: &Value) -> bool {
-        self.by_type.contains_key(&value.value_type())
+        self.by_type.contains_key(&value.value_type()) || value.of_build().is_some()
     }
 
     /// Writes a value: its tag, then its bytes.
     ///
     /// # Errors
-    /// [`ErrorKind::NotPortable`] if its type is not registered.
+    /// [`ErrorKind::NotPortable`] if its type is neither registered nor known to this build ([`Value::serde`]).
     pub fn encode(&self, value: &Value, out: &mut Vec<u8>) -> Result<()> {
-        let entry = self.by_type.get(&value.value_type()).ok_or_else(|| {
-            Error::new(
-                ErrorKind::NotPortable,
-                format!(
-                    "values of type {} cannot be written: register the type with register_type!",
-                    value.type_name()
-                ),
-            )
-        })?;
-        let tag = entry.tag.as_bytes();
-        out.push(u8::try_from(tag.len()).map_err(|_| {
-            Error::bad_input(format!("tag {:?} is longer than 255 bytes", entry.tag))
-        })?);
-        out.extend_from_slice(tag);
-        (entry.encode)(value.as_any(), out)
+        let writer = self.writer(value)?;
+        put_tag(writer.tag(), out)?;
+        writer.encode(value, out)
+    }
+
+    /// A value in two pieces, which one after the other are what [`Registry::encode`] writes. The second is the value's own memory
+    /// where its type can lend it (see [`bulk`](crate::bulk)); then nothing large is copied.
+    ///
+    /// # Errors
+    /// As [`Registry::encode`].
+    pub fn lend<'a>(&self, value: &'a Value) -> Result<Lent<'a>> {
+        let writer = self.writer(value)?;
+        let mut head = Vec::new();
+        put_tag(writer.tag(), &mut head)?;
+        if let Writer::Named(entry) = &writer
+            && let Some(bulk) = entry.bulk
+        {
+            let lent = (bulk.lend)(value.as_any())?;
+            head.extend_from_slice(&lent.head);
+            let body = lent.body;
+            return Ok(Lent { head, body });
+        }
+        // About its bytes at once: growing would copy. (What a value says of itself may be wrong: an absurd size is not allocated.)
+        let mut body = Vec::with_capacity(value.nbytes().min(1 << 30) as usize + 64);
+        writer.encode(value, &mut body)?;
+        let body = Cow::Owned(body);
+        Ok(Lent { head, body })
+    }
+
+    fn writer(&self, value: &Value) -> Result<Writer<'_>> {
+        let named = self.by_type.get(&value.value_type()).map(Writer::Named);
+        named
+            .or_else(|| value.of_build().map(Writer::OfBuild))
+            .ok_or_else(|| {
+                Error::new(
+                    ErrorKind::NotPortable,
+                    format!(
+                        "values of type {} cannot be written: register the type with register_type!",
+                        value.type_name()
+                    ),
+                )
+            })
     }
 
     /// Reads what [`Registry::encode`] wrote.
@@ -274,24 +312,87 @@ impl Registry {
     /// # Errors
     /// [`ErrorKind::Decode`], or [`ErrorKind::NotRegistered`] for an unknown tag.
     pub fn decode(&self, bytes: &[u8]) -> Result<Value> {
-        let short = || {
-            Error::new(
-                ErrorKind::Decode,
-                format!("{} bytes are too few for an encoded value", bytes.len()),
-            )
-        };
-        let (&n, rest) = bytes.split_first().ok_or_else(short)?;
-        let (tag, body) = rest.split_at_checked(n as usize).ok_or_else(short)?;
-        let tag = std::str::from_utf8(tag)
-            .map_err(|e| Error::with_source(ErrorKind::Decode, "a value's tag is not UTF-8", e))?;
+        let (tag, body) = split_tag(bytes)?;
+        match self.reader(tag)? {
+            None => decode_of_build(body),
+            Some(entry) => (entry.decode)(body),
+        }
+    }
+
+    /// Where a value arrives that left by [`Registry::lend`]: after this head, so many bytes of body.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Decode`] if no such body can follow that head, or [`ErrorKind::NotRegistered`] for an unknown tag.
+    pub fn room(&self, head: &[u8], length: usize) -> Result<Box<dyn Room>> {
+        let (tag, head) = split_tag(head)?;
+        match self.reader(tag)? {
+            None => Whole::room(head, length, decode_of_build),
+            Some(entry) => match entry.bulk {
+                Some(bulk) => (bulk.room)(head, length),
+                None => Whole::room(head, length, entry.decode),
+            },
+        }
+    }
+
+    /// Who reads values of that tag; `None`: any process of the build that wrote them.
+    fn reader(&self, tag: &str) -> Result<Option<&TypeEntry>> {
+        if tag == OF_BUILD {
+            return Ok(None);
+        }
         let entry = self.types.get(tag).ok_or_else(|| {
             Error::new(
                 ErrorKind::NotRegistered,
                 format!("value type {tag:?} is not registered"),
             )
         })?;
-        (entry.decode)(body)
+        Ok(Some(entry))
     }
+}
+
+/// Who writes a value.
+enum Writer<'a> {
+    Named(&'a TypeEntry),
+    OfBuild(OfBuild),
+}
+
+impl Writer<'_> {
+    fn tag(&self) -> &'static str {
+        match self {
+            Self::Named(entry) => entry.tag,
+            Self::OfBuild(of) => of.value.tag,
+        }
+    }
+
+    fn encode(&self, value: &Value, out: &mut Vec<u8>) -> Result<()> {
+        match self {
+            Self::Named(entry) => (entry.encode)(value.as_any(), out),
+            Self::OfBuild(of) => encode_of_build(of, value, out),
+        }
+    }
+}
+
+fn put_tag(tag: &str, out: &mut Vec<u8>) -> Result<()> {
+    out.push(
+        u8::try_from(tag.len())
+            .map_err(|_| Error::bad_input(format!("tag {tag:?} is longer than 255 bytes")))?,
+    );
+    out.extend_from_slice(tag.as_bytes());
+    Ok(())
+}
+
+/// The tag at the beginning of an encoded value, and the rest.
+fn split_tag(bytes: &[u8]) -> Result<(&str, &[u8])> {
+    let short = || {
+        Error::new(
+            ErrorKind::Decode,
+            format!("{} bytes are too few for an encoded value", bytes.len()),
+        )
+    };
+    let (&n, rest) = bytes.split_first().ok_or_else(short)?;
+    let (tag, body) = rest.split_at_checked(n as usize).ok_or_else(short)?;
+    let tag = std::str::from_utf8(tag)
+        .map_err(|e| Error::with_source(ErrorKind::Decode, "a value's tag is not UTF-8", e))?;
+    Ok((tag, body))
 }
 
 impl fmt::Debug for Registry {

@@ -4,6 +4,7 @@
 //! see them as [`Handle`]s, which are futures and can also be waited for. A graph grows while it runs by submitting another whose
 //! [`Data`](crate::layer::Data) layers hold handles of the first. Values never come back but through handles; events only go out.
 
+use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -43,6 +44,12 @@ pub trait Scheduler: Send + Sync {
     /// The memory that results take.
     fn memory(&self) -> MemoryUse;
 
+    /// What the backend offers, beside running graphs, to a collection that knows it by type: a frame asks here for an engine that takes
+    /// whole queries. Nothing, unless the backend says so; a backend around another hides what that one offers, since it would be passed by.
+    fn extension(&self) -> Option<&(dyn Any + Send + Sync)> {
+        None
+    }
+
     /// Cancels all runs and waits for running tasks to stop; what they held is freed. Results that are there stay readable as long
     /// as somebody holds a handle on them. Later submits and scatters fail with [`ErrorKind::Cancelled`]. Done by dropping, too.
     fn close(&self);
@@ -60,6 +67,8 @@ pub struct Description {
     pub threads: usize,
     /// Memory budget for results in bytes, if there is one.
     pub memory_budget: Option<u64>,
+    /// The folder in which results are spilled, if one was named; operators that spill by themselves use the same.
+    pub spill_directory: Option<std::path::PathBuf>,
     /// What it can do.
     pub capabilities: Capabilities,
 }
@@ -72,6 +81,7 @@ impl Description {
             about: about.into(),
             threads: 1,
             memory_budget: None,
+            spill_directory: None,
             capabilities: Capabilities::default(),
         }
     }
@@ -122,14 +132,37 @@ pub trait Run: Send + Sync {
     /// The content key of a wanted result.
     fn key(&self, output: u32) -> Key;
 
-    /// The result if it is there: a value, or why there is none. `None`: not yet.
+    /// The result if it is made: a value, or why there is none. `None`: not yet. It does not wait for tasks; a value that another
+    /// process or a disk has is read from there first.
     fn try_get(&self, output: u32) -> Option<Result<Value>>;
+
+    /// How a result stands. Backends that have values elsewhere tell it without reading them.
+    fn state(&self, output: u32) -> ResultState {
+        match self.try_get(output) {
+            None => ResultState::Pending,
+            Some(Ok(_)) => ResultState::Made,
+            Some(Err(_)) => ResultState::Failed,
+        }
+    }
 
     /// Waits for a result, at most so long. `None`: the time is over. May be called from inside a task of the same backend.
     fn wait(&self, output: u32, limit: Option<Duration>) -> Option<Result<Value>>;
 
     /// Calls `then` once the result is there, at once if it is already. It must not block.
     fn when_done(&self, output: u32, then: Box<dyn FnOnce(Result<Value>) + Send>);
+
+    /// The same without the result, which is read from nowhere for this.
+    fn when_settled(&self, output: u32, then: Box<dyn FnOnce() + Send>) {
+        self.when_done(output, Box::new(|_| then()));
+    }
+
+    /// A thread waits, by `wait`, for what `done` tells and tasks of this run bring about. If it is a task of the same backend, others
+    /// may run in its place, or on its thread: else it would wait for ever where it holds the only one.
+    fn while_blocked(&self, done: &dyn Fn() -> bool, wait: &dyn Fn()) {
+        if !done() {
+            wait();
+        }
+    }
 
     /// Waits until every task has finished, failed or been cancelled, or until the first failure; at most so long.
     /// `None`: the time is over.
@@ -174,6 +207,17 @@ pub trait Run: Send + Sync {
 
     /// How far it is.
     fn progress(&self) -> Progress;
+}
+
+/// How a wanted result stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ResultState {
+    /// Not there yet.
+    Pending,
+    /// It is made.
+    Made,
+    /// There will be none.
+    Failed,
 }
 
 /// How far a run is.
@@ -257,7 +301,7 @@ impl BackendEntry {
                 .to_owned()
         } else {
             format!(
-                "linked are {}",
+                "linked are {}; others are features of the crate kvern, or crates of their own",
                 all.iter()
                     .map(|e| format!("{}://", e.scheme))
                     .collect::<Vec<_>>()

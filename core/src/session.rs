@@ -7,13 +7,12 @@ use crate::config::Config;
 use crate::error::{Error, ErrorKind, Result};
 use crate::events::{Observer, Subscription};
 use crate::graph::{Graph, Root};
-use crate::handle::{Handle, RunHandle};
+use crate::handle::RunHandle;
 use crate::optimize::Passes;
 use crate::plan::Plan;
 use crate::registry::Registry;
 use crate::scheduler::{BackendEntry, Description, MemoryUse, OpenContext, Scheduler};
 use crate::url::SchedulerUrl;
-use crate::value::Value;
 
 /// Where collections are computed. Cheap to clone; the backend is closed with the last clone.
 #[derive(Clone)]
@@ -21,6 +20,8 @@ pub struct Session(Arc<Inner>);
 
 struct Inner {
     scheduler: Arc<dyn Scheduler>,
+    /// Whether the backend is closed with the session. Not that of a session inside a task.
+    closes: bool,
     registry: Arc<Registry>,
     config: Arc<Config>,
     passes: Passes,
@@ -42,14 +43,41 @@ impl Session {
         SessionBuilder::default()
     }
 
-    /// The session that is used when none is named: opened on first use from the configured `scheduler`, else the best backend
-    /// that is linked.
+    /// The session that is used when none is named: inside a task the one that runs it; elsewhere opened on first use from the
+    /// configured `scheduler`, else the best backend that is linked.
     ///
     /// # Errors
     /// As [`Session::open`].
     pub fn current() -> Result<Self> {
+        if let Some(inside) = crate::TaskContext::current_session() {
+            return Ok(inside);
+        }
         static CURRENT: OnceLock<Result<Session>> = OnceLock::new();
         CURRENT.get_or_init(|| Self::builder().build()).clone()
+    }
+
+    /// A session over a backend that somebody else closes, for the tasks that it runs.
+    pub(crate) fn inside(
+        scheduler: Arc<dyn Scheduler>,
+        registry: Option<Arc<Registry>>,
+    ) -> Option<Self> {
+        // Tasks ask often: what this process has linked and configured is looked up once.
+        static HERE: OnceLock<Option<(Arc<Registry>, Arc<Config>)>> = OnceLock::new();
+        let (linked, config) = HERE
+            .get_or_init(|| {
+                Some((
+                    Arc::new(Registry::linked().ok()?),
+                    Arc::new(Config::load().ok()?),
+                ))
+            })
+            .clone()?;
+        Some(Self(Arc::new(Inner {
+            scheduler,
+            closes: false,
+            registry: registry.unwrap_or(linked),
+            config,
+            passes: Passes::default(),
+        })))
     }
 
     /// What runs here.
@@ -94,11 +122,11 @@ impl Session {
         )
     }
 
-    /// Starts computing what the roots want.
+    /// Starts computing what the roots want. Collections do this for their users; see [`Session::submit`] for functions.
     ///
     /// # Errors
     /// As [`Scheduler::submit`].
-    pub fn submit(&self, roots: &[Root]) -> Result<RunHandle> {
+    pub fn start(&self, roots: &[Root]) -> Result<RunHandle> {
         self.submit_plan(self.plan(roots)?)
     }
 
@@ -115,7 +143,7 @@ impl Session {
     /// # Errors
     /// The first failure; the rest is cancelled.
     pub fn compute<C: Computation>(&self, what: C) -> Result<C::Output> {
-        let values = self.submit(&what.roots()?)?.gather()?;
+        let values = self.start(&what.roots_in(self)?)?.gather()?;
         what.finish(values)
     }
 
@@ -125,24 +153,8 @@ impl Session {
     /// # Errors
     /// As [`Scheduler::submit`].
     pub fn persist<C: Collection>(&self, what: &C) -> Result<C> {
-        let handles = self.submit(&what.roots()?)?.handles();
+        let handles = self.start(&what.roots_in(self)?)?.handles();
         what.rebuild(handles)
-    }
-
-    /// Hands values to the backend and gives handles on them.
-    ///
-    /// # Errors
-    /// As [`Scheduler::scatter`].
-    pub fn scatter(&self, values: Vec<Value>) -> Result<Vec<Handle>> {
-        self.0.scheduler.scatter(values)
-    }
-
-    /// Waits for several results, of any runs.
-    ///
-    /// # Errors
-    /// The first failure in the order given.
-    pub fn gather(&self, handles: &[Handle]) -> Result<Vec<Value>> {
-        handles.iter().map(Handle::wait).collect()
     }
 
     /// Cancels all runs and frees everything, now rather than with the last clone.
@@ -153,7 +165,9 @@ impl Session {
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        self.scheduler.close();
+        if self.closes {
+            self.scheduler.close();
+        }
     }
 }
 
@@ -233,6 +247,7 @@ impl SessionBuilder {
         };
         Ok(Session(Arc::new(Inner {
             scheduler,
+            closes: true,
             registry,
             config,
             passes: self.passes.unwrap_or_default(),

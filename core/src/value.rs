@@ -8,6 +8,12 @@ use std::any::{Any, TypeId};
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::bulk::Bulk;
+use crate::travel::{OF_BUILD, OfBuild, decode_of_build, encode_of_build, list_of_build, of_build};
+
 /// A shared, immutable result of a task.
 ///
 /// ```
@@ -33,16 +39,21 @@ enum Repr {
 trait Shared: Send + Sync {
     fn any(&self) -> &dyn Any;
     fn any_mut(&mut self) -> &mut dyn Any;
+    fn any_boxed(&mut self) -> &mut dyn Any;
     fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync>;
     fn nbytes(&self) -> u64;
     fn type_name(&self) -> &'static str;
     fn describe(&self) -> Option<String>;
+    fn of_build(&self) -> Option<OfBuild>;
+    fn weigh(&mut self, nbytes: u64);
 }
 
 struct Boxed<T> {
     value: T,
     nbytes: u64,
     describe: Option<fn(&dyn Any) -> String>,
+    /// How it is written if its type has no name.
+    of_build: Option<OfBuild>,
 }
 
 impl<T: Any + Send + Sync> Shared for Boxed<T> {
@@ -52,6 +63,10 @@ impl<T: Any + Send + Sync> Shared for Boxed<T> {
 
     fn any_mut(&mut self) -> &mut dyn Any {
         &mut self.value
+    }
+
+    fn any_boxed(&mut self) -> &mut dyn Any {
+        self
     }
 
     fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync> {
@@ -68,6 +83,14 @@ impl<T: Any + Send + Sync> Shared for Boxed<T> {
 
     fn describe(&self) -> Option<String> {
         self.describe.map(|f| f(&self.value))
+    }
+
+    fn of_build(&self) -> Option<OfBuild> {
+        self.of_build
+    }
+
+    fn weigh(&mut self, nbytes: u64) {
+        self.nbytes = nbytes;
     }
 }
 
@@ -108,7 +131,81 @@ impl Value {
             value,
             nbytes,
             describe: entry.and_then(|e| e.describe),
+            of_build: None,
         })))
+    }
+
+    /// Wraps a value of any serde type, registered or not: processes of the same build can spill it, send it and read it again.
+    /// One of a registered type counts as many bytes as its entry says, any other its size and that of its serialised form, which is
+    /// about what it points to and takes as long as serialising it; [`Value::serde_with_bytes`] says it at once.
+    ///
+    /// ```
+    /// use kvern_core::{Registry, Value};
+    /// let registry = Registry::linked()?;
+    /// let mut bytes = Vec::new();
+    /// registry.encode(&Value::serde((1u8, "one".to_owned())), &mut bytes)?;
+    /// assert_eq!(registry.decode(&bytes)?.downcast_ref(), Some(&(1u8, "one".to_owned())));
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
+    pub fn serde<T: Serialize + DeserializeOwned + Any + Send + Sync>(value: T) -> Self {
+        let known = linked_type(TypeId::of::<T>()).is_some();
+        let points_to = if known { 0 } else { serialised_size(&value) };
+        Self::of_this_build(value).weighing_if(!known, size_of::<T>() as u64 + points_to)
+    }
+
+    /// The same for a value that holds `nbytes` bytes of memory.
+    pub fn serde_with_bytes<T: Serialize + DeserializeOwned + Any + Send + Sync>(
+        value: T,
+        nbytes: u64,
+    ) -> Self {
+        Self::of_this_build(value).weighing_if(true, nbytes)
+    }
+
+    /// A list that can leave the process if its items can. As values of their own they held so many bytes together.
+    pub(crate) fn list<T: Any + Send + Sync>(items: Vec<T>, held: u64) -> Self {
+        let places = size_of_val(items.as_slice()) as u64;
+        let mut value = Self::new(items);
+        if let Repr::Shared(s) = &mut value.0
+            && linked_type(s.any().type_id()).is_none()
+            && let Some(s) = Arc::get_mut(s)
+            && let Some(boxed) = s.any_boxed().downcast_mut::<Boxed<Vec<T>>>()
+        {
+            let entry = list_of_build::<T>();
+            boxed.nbytes = held + places;
+            boxed.of_build = Some(entry);
+        }
+        value
+    }
+
+    fn of_this_build<T: Serialize + DeserializeOwned + Any + Send + Sync>(value: T) -> Self {
+        let mut value = Self::new(value);
+        if let Repr::Shared(s) = &mut value.0
+            && linked_type(s.any().type_id()).is_none()
+            && let Some(s) = Arc::get_mut(s)
+            && let Some(boxed) = s.any_boxed().downcast_mut::<Boxed<T>>()
+        {
+            boxed.of_build = Some(of_build::<T>());
+        }
+        value
+    }
+
+    /// The same value, counted as so many bytes if nobody else holds it (scalars held in place stay 0).
+    fn weighing_if(mut self, so: bool, nbytes: u64) -> Self {
+        if so
+            && let Repr::Shared(s) = &mut self.0
+            && let Some(s) = Arc::get_mut(s)
+        {
+            s.weigh(nbytes);
+        }
+        self
+    }
+
+    /// How it is written if its type has no name but this build knows it.
+    pub(crate) fn of_build(&self) -> Option<OfBuild> {
+        match &self.0 {
+            Repr::Shared(s) => s.of_build(),
+            _ => None,
+        }
     }
 
     /// Wraps any value that holds `nbytes` bytes of memory of its own (0 for a view of something counted elsewhere).
@@ -118,6 +215,7 @@ impl Value {
             value,
             nbytes,
             describe,
+            of_build: None,
         })))
     }
 
@@ -215,6 +313,11 @@ impl Value {
     }
 }
 
+fn serialised_size<T: Serialize>(value: &T) -> u64 {
+    postcard::serialize_with_flavor(value, postcard::ser_flavors::Size::default()).unwrap_or(0)
+        as u64
+}
+
 fn take<S: Any, T: Any>(v: S, whole: Value) -> Result<T, Value> {
     let mut v = Some(v);
     (&mut v as &mut dyn Any)
@@ -254,6 +357,8 @@ pub struct TypeEntry {
     pub encode: fn(&dyn Any, &mut Vec<u8>) -> crate::Result<()>,
     /// Reads what `encode` wrote.
     pub decode: fn(&[u8]) -> crate::Result<Value>,
+    /// How large values leave and arrive without a copy, for types whose values are one piece of memory.
+    pub bulk: Option<Bulk>,
 }
 
 impl fmt::Debug for TypeEntry {
@@ -266,7 +371,7 @@ inventory::collect!(TypeEntry);
 
 /// The linked entry of a type. A process-wide table (rather than the registry's) because values are made deep inside operators,
 /// where no registry is at hand; it only ever says how to measure and describe.
-fn linked_type(id: TypeId) -> Option<&'static TypeEntry> {
+pub(crate) fn linked_type(id: TypeId) -> Option<&'static TypeEntry> {
     static TABLE: OnceLock<std::collections::HashMap<TypeId, &'static TypeEntry>> = OnceLock::new();
     TABLE
         .get_or_init(|| {
@@ -278,19 +383,31 @@ fn linked_type(id: TypeId) -> Option<&'static TypeEntry> {
         .copied()
 }
 
-/// A value of a linked type as its tag and its bytes; `None` if its type is not linked, or it is larger than `max` bytes.
+/// A value of a linked type, or of one that this build knows, as its tag and its bytes; `None` if its type is not linked, or it is larger than `max` bytes.
 pub(crate) fn encode_linked(value: &Value, max: u64) -> Option<(&'static str, Vec<u8>)> {
-    let entry = linked_type(value.value_type())?;
     if value.nbytes() > max {
         return None;
     }
     let mut bytes = Vec::new();
-    (entry.encode)(value.as_any(), &mut bytes).ok()?;
-    (bytes.len() as u64 <= max).then_some((entry.tag, bytes))
+    let tag = match (linked_type(value.value_type()), value.of_build()) {
+        (Some(entry), _) => {
+            (entry.encode)(value.as_any(), &mut bytes).ok()?;
+            entry.tag
+        }
+        (None, Some(entry)) => {
+            encode_of_build(entry, value, &mut bytes).ok()?;
+            OF_BUILD
+        }
+        (None, None) => return None,
+    };
+    (bytes.len() as u64 <= max).then_some((tag, bytes))
 }
 
 /// Reads what [`encode_linked`] gave.
 pub(crate) fn decode_linked(tag: &str, bytes: &[u8]) -> crate::Result<Value> {
+    if tag == OF_BUILD {
+        return decode_of_build(bytes);
+    }
     let entry = inventory::iter::<TypeEntry>()
         .find(|e| e.tag == tag)
         .ok_or_else(|| {
@@ -319,6 +436,7 @@ macro_rules! register_type {
                 describe: None,
                 encode: |v, out| $crate::__private::encode_serde::<$t>(v, out),
                 decode: |b| $crate::__private::decode_serde::<$t>(b),
+                bulk: None,
             }
         }
     };
@@ -329,31 +447,32 @@ register_type!(
     "core.string@1",
     |s: &String| (s.len() + size_of::<String>()) as u64
 );
-register_type!(
-    Vec<u8>,
-    "core.bytes@1",
-    |v: &Vec<u8>| (v.len() + size_of::<Vec<u8>>()) as u64
-);
-register_type!(
-    Vec<f64>,
-    "core.vec-f64@1",
-    |v: &Vec<f64>| (8 * v.len() + size_of::<Vec<f64>>()) as u64
-);
-register_type!(
-    Vec<f32>,
-    "core.vec-f32@1",
-    |v: &Vec<f32>| (4 * v.len() + size_of::<Vec<f32>>()) as u64
-);
-register_type!(
-    Vec<i64>,
-    "core.vec-i64@1",
-    |v: &Vec<i64>| (8 * v.len() + size_of::<Vec<i64>>()) as u64
-);
-register_type!(
-    Vec<u64>,
-    "core.vec-u64@1",
-    |v: &Vec<u64>| (8 * v.len() + size_of::<Vec<u64>>()) as u64
-);
+/// Registers a list of numbers, whose memory is what is written.
+macro_rules! numbers {
+    ($t:ty, $tag:literal) => {
+        inventory::submit! {
+            TypeEntry {
+                tag: $tag,
+                source: concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION")),
+                type_id: TypeId::of::<Vec<$t>>,
+                nbytes: |v| {
+                    let length = v.downcast_ref::<Vec<$t>>().map_or(0, Vec::len);
+                    (length * size_of::<$t>() + size_of::<Vec<$t>>()) as u64
+                },
+                describe: None,
+                encode: crate::numbers::encode::<$t>,
+                decode: crate::numbers::decode::<$t>,
+                bulk: Some(crate::numbers::bulk::<$t>()),
+            }
+        }
+    };
+}
+
+numbers!(f64, "core.vec-f64@1");
+numbers!(f32, "core.vec-f32@1");
+numbers!(i64, "core.vec-i64@1");
+numbers!(u64, "core.vec-u64@1");
+numbers!(u8, "core.bytes@1");
 register_type!(Vec<String>, "core.vec-string@1", |v: &Vec<String>| {
     v.iter()
         .map(|s| s.len() + size_of::<String>())

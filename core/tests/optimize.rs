@@ -365,6 +365,12 @@ proptest! {
 }
 
 #[test]
+fn different_tasks_do_not_hide_equal_ones_behind_the_same_hash() {
+    // Found by `merging_keeps_everything`: operator 0 on tasks 2 and 0 had the hash of operator 2 on none.
+    check(16_677_968_645_356_955_048, "common").unwrap();
+}
+
+#[test]
 fn random_graphs_do_exercise_the_passes() {
     for pass in ["inline", "blockwise", "linear", "common"] {
         let fewer = (0..100)

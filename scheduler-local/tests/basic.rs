@@ -102,7 +102,7 @@ fn what_does_not_fit_is_spilled_and_right() {
         "threads://?workers=3&memory=8MiB",
     ] {
         let s = Session::open(url).unwrap();
-        let values = s.submit(&[Root::all(&wall(64))]).unwrap().gather();
+        let values = s.start(&[Root::all(&wall(64))]).unwrap().gather();
         let values = values.unwrap_or_else(|e| panic!("{url}: {e}"));
         assert_eq!(floats(&values), expected(64), "{url}");
         let m = s.memory();
@@ -126,7 +126,7 @@ fn a_task_that_cannot_fit_is_refused_before_anything_runs() {
         vec![],
     );
     let s = Session::open("threads://?memory=64MiB").unwrap();
-    let e = s.submit(&[Root::all(&layer)]).unwrap_err();
+    let e = s.start(&[Root::all(&layer)]).unwrap_err();
     assert_eq!(
         (e.kind(), ran.load(Ordering::SeqCst)),
         (ErrorKind::OutOfMemory, 0)
@@ -145,7 +145,7 @@ fn without_spilling_the_error_says_so() {
     ] {
         let s = Session::open(url).unwrap();
         let e = s
-            .submit(&[Root::all(&wall(64))])
+            .start(&[Root::all(&wall(64))])
             .unwrap()
             .gather()
             .unwrap_err();
@@ -162,7 +162,7 @@ fn a_full_disk_is_a_clean_error() {
     ] {
         let s = Session::open(url).unwrap();
         let e = s
-            .submit(&[Root::all(&wall(64))])
+            .start(&[Root::all(&wall(64))])
             .unwrap()
             .gather()
             .unwrap_err();

@@ -141,7 +141,7 @@ fn round(session: &Session, seed: u64) {
     let made = layer(r, vec![]);
     let want = expected(&made);
     let roots = [Root::all(&made)];
-    let run = session.submit(&roots).unwrap();
+    let run = session.start(&roots).unwrap();
     match r.below(6) {
         0 => {
             let all: Result<Vec<u64>, ErrorKind> = want.into_iter().collect();
@@ -220,7 +220,7 @@ fn grow(session: &Session, r: &mut Random, first: RunHandle) {
     let data = Layer::new(Data::handles(first.handles()), vec![]);
     drop(first);
     let second = layer(r, vec![data]);
-    let run = session.submit(&[Root::all(&second)]).unwrap();
+    let run = session.start(&[Root::all(&second)]).unwrap();
     let want = expected(&second);
     for (h, want) in run.handles().iter().zip(want) {
         right(wait(h), want, false);

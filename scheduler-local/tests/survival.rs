@@ -27,7 +27,7 @@ fn limits_of_time_without_end_are_no_limits() {
         let call = slow
             .call(())
             .annotate(Annotations::new().timeout(Duration::MAX));
-        let run = session.submit(&call.roots().unwrap()).unwrap();
+        let run = session.start(&call.roots().unwrap()).unwrap();
         let got = run.handle(0).wait_timeout(Duration::MAX).unwrap().unwrap();
         assert_eq!(got.downcast_ref::<i64>(), Some(&1), "{url}");
     }
@@ -97,7 +97,7 @@ fn a_callback_that_panics_takes_no_worker_along() {
         std::thread::sleep(Duration::from_millis(50));
         1i64
     });
-    let run = session.submit(&slow.call(()).roots().unwrap()).unwrap();
+    let run = session.start(&slow.call(()).roots().unwrap()).unwrap();
     run.handle(0)
         .when_done(|_| panic!("a callback that panics on purpose"));
     assert!(run.handle(0).wait().is_ok());
@@ -118,10 +118,7 @@ fn too_much() -> std::sync::Arc<Layer> {
 fn a_task_that_computes_in_another_backend_waits_only_for_its_own() {
     let compute = |url: &str| -> Result<()> {
         let inner = Session::open(url)?;
-        inner
-            .submit(&[Root::all(&too_much())])?
-            .gather()
-            .map(|_| ())
+        inner.start(&[Root::all(&too_much())])?.gather().map(|_| ())
     };
     let grid = Grid::new([4]);
     let outer_op = OpRef::local("outer", move |_: &mut [Value], _: &TaskContext<'_>| {
@@ -136,7 +133,7 @@ fn a_task_that_computes_in_another_backend_waits_only_for_its_own() {
     let layer = Layer::new(Blockwise::source(outer_op, grid, each), vec![]);
     for url in URLS {
         let session = Session::open(url).unwrap();
-        let values = session.submit(&[Root::all(&layer)]).unwrap().gather();
+        let values = session.start(&[Root::all(&layer)]).unwrap().gather();
         assert_eq!(values.unwrap().len(), 4, "{url}");
     }
 }
@@ -168,7 +165,7 @@ fn closing_sync_cancels_what_waits_for_others() {
         x + 1
     });
     let run = sync
-        .submit(&kvern_core::Collection::roots(&reads.call((&slow,))).unwrap())
+        .start(&kvern_core::Collection::roots(&reads.call((&slow,))).unwrap())
         .unwrap();
     sync.close();
     let e = run.gather().unwrap_err();

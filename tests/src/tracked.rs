@@ -103,5 +103,6 @@ kvern_core::__private::inventory::submit! {
             Ok(())
         },
         decode,
+        bulk: None,
     }
 }

@@ -22,9 +22,7 @@ fn run(workspace: &Workspace, args: &[String]) -> Result<Done, Failure> {
     let facade = parts::package(&packages, parts::FACADE)?;
     for set in sets(facade) {
         let mut check = process::cargo(workspace);
-        check
-            .args(["check", "--quiet", "--lib", "--package", &facade.name])
-            .args(set);
+        check.args(["check", "--quiet", "--lib"]).args(set);
         process::run(&mut check)?;
     }
     Ok(Done::Ran)
@@ -32,15 +30,20 @@ fn run(workspace: &Workspace, args: &[String]) -> Result<Done, Failure> {
 
 /// The flags that choose each set.
 fn sets(facade: &Package) -> Vec<Vec<String>> {
-    let none = || vec!["--no-default-features".to_owned()];
+    let only = || vec!["--package".to_owned(), facade.name.clone()];
+    let none = || [only(), vec!["--no-default-features".to_owned()]].concat();
     let mut sets = vec![none()];
     for feature in facade.features.iter().filter(|name| *name != "default") {
         let mut alone = none();
         alone.extend(["--features".to_owned(), feature.clone()]);
         sets.push(alone);
     }
-    sets.push(Vec::new());
-    sets.push(vec!["--all-features".to_owned()]);
+    sets.push(only());
+    // All of them with the whole workspace, whose dependencies are there from `lint`: alone, DataFusion would be checked once more.
+    let all = facade.features.iter().filter(|name| *name != "default");
+    let all: Vec<String> = all.map(|name| format!("{}/{name}", facade.name)).collect();
+    let whole = ["--workspace", "--features", &all.join(",")];
+    sets.push(whole.map(str::to_owned).to_vec());
     sets
 }
 
@@ -60,11 +63,11 @@ mod tests {
         assert_eq!(
             flags,
             [
-                "--no-default-features",
-                "--no-default-features --features array",
-                "--no-default-features --features local",
-                "",
-                "--all-features",
+                "--package kvern --no-default-features",
+                "--package kvern --no-default-features --features array",
+                "--package kvern --no-default-features --features local",
+                "--package kvern",
+                "--workspace --features kvern/array,kvern/local",
             ]
         );
     }

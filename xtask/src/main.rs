@@ -11,6 +11,7 @@ mod deny;
 mod docs;
 mod examples;
 mod features;
+mod fixtures;
 mod fmt;
 mod layers;
 mod lint;
@@ -18,6 +19,7 @@ mod metadata;
 mod msrv;
 mod parts;
 mod process;
+mod sim;
 mod test;
 mod text;
 mod tidy;
@@ -40,7 +42,9 @@ const COMMANDS: &[Command] = &[
     features::COMMAND,
     wasm::COMMAND,
     bench::COMMAND,
+    sim::COMMAND,
     examples::COMMAND,
+    fixtures::COMMAND,
     msrv::COMMAND,
 ];
 

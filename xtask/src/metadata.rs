@@ -66,9 +66,18 @@ impl Package {
 
     /// Its declared examples.
     pub(crate) fn examples(&self) -> impl Iterator<Item = &Target> {
+        self.of_kind("example")
+    }
+
+    /// The names of its integration tests.
+    pub(crate) fn tests(&self) -> impl Iterator<Item = &str> {
+        self.of_kind("test").map(|target| target.name.as_str())
+    }
+
+    fn of_kind(&self, kind: &'static str) -> impl Iterator<Item = &Target> {
         self.targets
             .iter()
-            .filter(|target| target.kinds.iter().any(|kind| kind == "example"))
+            .filter(move |target| target.kinds.iter().any(|k| k == kind))
     }
 }
 

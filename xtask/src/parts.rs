@@ -12,6 +12,8 @@ pub(crate) const FACADE: &str = "kvern";
 pub(crate) enum Part {
     /// All tests of one package.
     Package(&'static str),
+    /// All tests of the crates of plugins, of the sample both loaded and linked, after building what they load.
+    Plugins,
     /// The examples in the documentation of all packages.
     Docs,
     /// The models of lock-free code, every interleaving of them.
@@ -23,10 +25,25 @@ pub(crate) const PARTS: &[(&str, Part)] = &[
     ("core", Part::Package("kvern-core")),
     ("macros", Part::Package("kvern-macros")),
     ("local", Part::Package("kvern-scheduler-local")),
+    ("machine", Part::Package("kvern-machine")),
+    ("sim", Part::Package("kvern-sim")),
+    ("cluster", Part::Package("kvern-scheduler-distributed")),
+    ("ballista", Part::Package("kvern-ballista")),
     ("array", Part::Package("kvern-array")),
+    ("bag", Part::Package("kvern-bag")),
+    ("frame", Part::Package("kvern-frame")),
     ("facade", Part::Package(FACADE)),
+    ("e2e", Part::Package("kvern-e2e")),
     ("cli", Part::Package("kvern-cli")),
     ("conformance", Part::Package("kvern-conformance")),
+    ("plugins", Part::Plugins),
+    ("plugin-abi", Part::Package("kvern-plugin-abi")),
+    ("plugin-root", Part::Package("kvern-plugin-root")),
+    ("plugin-arrow", Part::Package("kvern-plugin-arrow")),
+    ("plugin-bridge", Part::Package("kvern-plugin-bridge")),
+    ("plugin-host", Part::Package("kvern-plugin-host")),
+    ("plugin-sdk", Part::Package("kvern-plugin")),
+    ("plugin-sample", Part::Package("kvern-plugin-sample")),
     ("xtask", Part::Package("xtask")),
     ("docs", Part::Docs),
     ("loom", Part::Loom),

@@ -1,6 +1,7 @@
 //! `cargo xtask test`: all tests of the workspace, or those of one part.
 
 use crate::command::{Command, Done, Failure};
+use crate::fixtures;
 use crate::metadata::Package;
 use crate::parts::{self, Part};
 use crate::process;
@@ -14,7 +15,9 @@ pub(crate) const COMMAND: Command = Command {
 Runs unit tests, integration tests and the examples in the documentation. Needs nothing but Rust;
 cargo-nextest, where it is installed, runs the tests faster.
 
-PART     core, macros, local, array, facade, cli, conformance, xtask: all tests of that crate;
+PART     core, macros, local, machine, sim, cluster, ballista, array, bag, frame, facade, e2e, cli, conformance, xtask, plugin-abi,
+         plugin-root, plugin-arrow, plugin-bridge, plugin-host, plugin-sdk, plugin-sample: all tests of that crate;
+         plugins: all tests of plugins, the sample both loaded and linked (after `fixtures`);
          docs: the examples in the documentation of all crates;
          loom: the models of lock-free code, in every interleaving (built apart, so not part of the rest)
 FILTERS  go to the tests themselves, for example `cargo xtask test core -- key` or `-- --ignored`",
@@ -32,24 +35,89 @@ pub(crate) const LOOM: Command = Command {
 
 fn run(workspace: &Workspace, args: &[String]) -> Result<Done, Failure> {
     let (part, filters) = chosen(args)?;
-    // What a part needs beyond Rust is installed here, before its tests. Today none needs anything.
+    // What a part needs beyond Rust is made here, before its tests.
+    match part {
+        None | Some(Part::Plugins) => fixtures::build(workspace)?,
+        Some(Part::Package("kvern-plugin-host")) => fixtures::build(workspace)?,
+        Some(Part::Package("kvern-plugin-sample")) => {
+            fixtures::sample(workspace, false)?;
+        }
+        Some(_) => {}
+    }
     let packages = workspace.packages()?;
     match part {
         None => {
             run_tests(workspace, &["--workspace"], filters)?;
+            run_linked(workspace, &packages, filters)?;
+            run_commands(workspace, filters)?;
             run_docs(workspace, &["--workspace"], filters)?;
         }
         Some(Part::Docs) => run_docs(workspace, &["--workspace"], filters)?,
         Some(Part::Loom) => run_loom(workspace, filters)?,
+        Some(Part::Plugins) => run_plugins(workspace, &packages, filters)?,
         Some(Part::Package(name)) => {
             let package = parts::package(&packages, name)?;
-            run_tests(workspace, &["--package", name], filters)?;
+            let of: &[&str] = match name {
+                "kvern-ballista" => BALLISTA,
+                name => &["--package", name],
+            };
+            run_tests(workspace, of, filters)?;
             if has_doc_tests(package) {
                 run_docs(workspace, &["--package", name], filters)?;
             }
         }
     }
     Ok(Done::Ran)
+}
+
+/// The sample's tests with the sample linked rather than loaded. They are named and not the package, since all other features stay as
+/// they are that way, and nothing but the sample is compiled again.
+fn run_linked(
+    workspace: &Workspace,
+    packages: &[Package],
+    filters: &[String],
+) -> Result<(), Failure> {
+    let sample = parts::package(packages, "kvern-plugin-sample")?;
+    let mut of = vec!["--workspace", "--features", "kvern-plugin-sample/linked"];
+    of.extend(sample.tests().flat_map(|name| ["--test", name]));
+    run_tests(workspace, &of, filters)
+}
+
+/// The crate, and the commands that exist only with the feature.
+const BALLISTA: &[&str] = &[
+    "--package",
+    "kvern-ballista",
+    "--package",
+    "kvern-cli",
+    "--features",
+    "kvern-cli/ballista",
+];
+
+/// One invocation for each: the sample's own features differ.
+fn run_plugins(
+    workspace: &Workspace,
+    packages: &[Package],
+    filters: &[String],
+) -> Result<(), Failure> {
+    const CRATES: &[&str] = &[
+        "--package",
+        "kvern-plugin-abi",
+        "--package",
+        "kvern-plugin-root",
+        "--package",
+        "kvern-plugin-arrow",
+        "--package",
+        "kvern-plugin-bridge",
+        "--package",
+        "kvern-plugin-host",
+        "--package",
+        "kvern-plugin",
+        "--package",
+        "kvern-plugin-sample",
+    ];
+    run_tests(workspace, CRATES, filters)?;
+    run_linked(workspace, packages, filters)?;
+    run_docs(workspace, CRATES, filters)
 }
 
 /// The part and what goes on to the tests: `[PART] [-- FILTERS]`.
@@ -83,6 +151,15 @@ fn run_tests(workspace: &Workspace, of: &[&str], filters: &[String]) -> Result<(
     } else {
         tests.args(["test", "--tests", "--no-fail-fast"]).args(of);
     }
+    process::run(after_dashes(&mut tests, filters))
+}
+
+/// The tests of the commands that exist only with the feature `ballista`. With the features of the whole workspace, so that DataFusion is there
+/// from the other tests.
+fn run_commands(workspace: &Workspace, filters: &[String]) -> Result<(), Failure> {
+    let mut tests = process::cargo(workspace);
+    tests.args(["test", "--workspace", "--features", "kvern-cli/ballista"]);
+    tests.args(["--test", "ballista"]);
     process::run(after_dashes(&mut tests, filters))
 }
 

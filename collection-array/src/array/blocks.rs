@@ -1,21 +1,27 @@
 //! Functions of chunks: `map_blocks`, and arrays whose elements or chunks a function makes.
 
 use std::ops::Range;
-use std::sync::Arc;
 
-use kvern_core::{Error, ErrorKind, OpRef, Result, Splits, TaskContext, Value};
-use ndarray::{ArrayD, ArrayViewD, IxDyn};
+use kvern_core::{Error, Result, Splits};
+use ndarray::{ArrayD, ArrayViewD};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use super::{Array, IntoShape};
 use crate::Chunks;
 use crate::dtype::Element;
 use crate::expr::{Expr, Node, Source};
-use crate::kernels::AnyChunk;
-use crate::ops::{BY_BLOCK, block_ranges};
-use crate::value::{chunk_of, to_value};
+use crate::ops::function::{
+    FromBlockFn, FromFn, MapBlocks, MapBlocksTo, MapBlocksWith, Way, as_sent, function_op,
+};
 
 impl<T: Element> Array<T> {
-    /// Each element is `f` of its position. The function stays in this process.
+    /// Each element is `f` of its position, and of nothing else: it should be pure.
+    ///
+    /// A closure runs in this process. One that [`remote!`](kvern_core::remote) made runs in any process of this build, so that the array can be
+    /// computed on a cluster; and it is known by the place of its code, so that two arrays that one `remote!` of a program makes over the same
+    /// chunks are one array, computed once. Any other closure makes an array that is equal to no other. This holds of all methods that take a
+    /// function.
     ///
     /// ```
     /// use kvern_array::Array;
@@ -30,20 +36,22 @@ impl<T: Element> Array<T> {
     where
         F: Fn(&[usize]) -> T + Send + Sync + 'static,
     {
-        Self::from_block_fn(shape, chunks, move |block| {
-            let lengths: Vec<usize> = block.iter().map(ExactSizeIterator::len).collect();
-            let mut at = vec![0; block.len()];
-            ArrayD::from_shape_fn(IxDyn(&lengths), |i| {
-                for (axis, r) in block.iter().enumerate() {
-                    at[axis] = r.start + i[axis];
-                }
-                f(&at)
-            })
-        })
+        Self::made::<FromFn<T>, F>(shape, chunks, f)
     }
 
-    /// Each chunk is made by `f`, which is told where the chunk lies: a range of positions an axis. The function stays in this
-    /// process. Calls must not depend on each other: a chunk may be made again.
+    /// Each chunk is made by `f`, which is told where the chunk lies: a range of positions an axis. Calls must not depend on each other: a chunk may be
+    /// made again. In other processes it runs if [`remote!`](kvern_core::remote) made it, as with [`Array::from_fn`].
+    ///
+    /// ```
+    /// use kvern_array::Array;
+    /// use kvern_core::remote;
+    /// let ends = remote!(|place: &[std::ops::Range<usize>]| {
+    ///     ndarray::ArrayD::from_elem(vec![place[0].len()], place[0].end as u64)
+    /// });
+    /// let x = Array::from_block_fn(5, 2, ends)?; // would run on cluster://
+    /// assert_eq!(x.reference()?, ndarray::array![2, 2, 4, 4, 5].into_dyn());
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// If the chunks do not fit the shape. A chunk of another shape than its place is an error when it is computed.
@@ -51,26 +59,22 @@ impl<T: Element> Array<T> {
     where
         F: Fn(&[Range<usize>]) -> ArrayD<T> + Send + Sync + 'static,
     {
-        let shape = shape.into_shape();
-        let splits = chunks.into().resolve(&shape, T::DTYPE)?;
-        let cut = splits.clone();
-        let captured = size_of::<F>();
-        let kernel = move |_: &mut [Value], ctx: &TaskContext<'_>| {
-            let place = place(&cut, ctx);
-            let chunk = f(&place);
-            check("the function of from_block_fn", &place, chunk.shape())?;
-            Ok(to_value(AnyChunk::from(chunk)))
-        };
-        let op = OpRef::local_kernel("array.from_block_fn", BY_BLOCK, captured, Arc::new(kernel));
-        Ok(Self::of(Expr::source(
-            T::DTYPE,
-            shape,
-            splits,
-            Source::new(op, "function"),
-        )))
+        Self::made::<FromBlockFn<T>, F>(shape, chunks, f)
     }
 
-    /// Each chunk replaced by what `f` makes of it, of the same shape. The function stays in this process and should be pure.
+    fn made<W, F>(shape: impl IntoShape, chunks: impl Into<Chunks>, f: F) -> Result<Self>
+    where
+        W: Way<F, Params = ()>,
+        F: Send + Sync + 'static,
+    {
+        let shape = shape.into_shape();
+        let splits = chunks.into().resolve(&shape, T::DTYPE)?;
+        let source = Source::new(function_op::<W, F>(&splits, (), f), "function");
+        Ok(Self::of(Expr::source(T::DTYPE, shape, splits, source)))
+    }
+
+    /// Each chunk replaced by what `f` makes of it, of the same shape. It should be pure. In other processes it runs if
+    /// [`remote!`](kvern_core::remote) made it, as with [`Array::from_fn`]; [`Array::map_blocks_with`] takes along what it needs to know.
     ///
     /// ```
     /// use kvern_array::Array;
@@ -85,7 +89,32 @@ impl<T: Element> Array<T> {
     where
         F: Fn(ArrayViewD<'_, T>) -> ArrayD<U> + Send + Sync + 'static,
     {
-        self.mapped(self.splits().to_vec(), move |chunk, _| f(chunk))
+        self.mapped::<MapBlocks<T, U>, F>(self.splits().to_vec(), (), f)
+    }
+
+    /// [`Array::map_blocks`] by a function of some parameters and each chunk. The parameters are serialised, and reach every process that runs
+    /// it: a function that has to travel captures nothing.
+    ///
+    /// ```
+    /// use kvern_array::Array;
+    /// use kvern_core::remote;
+    /// use ndarray::ArrayViewD;
+    /// let x = Array::<f64>::arange(0.0, 3.0, 1.0, 2)?;
+    /// let y = x.map_blocks_with(&10.0, remote!(|k: &f64, c: ArrayViewD<'_, f64>| c.mapv(|v| k * v)))?;
+    /// assert_eq!(y.reference()?, ndarray::array![0.0, 10.0, 20.0].into_dyn());
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If the parameters cannot be serialised and read again.
+    pub fn map_blocks_with<P, U, F>(&self, params: &P, f: F) -> Result<Array<U>>
+    where
+        P: Serialize + DeserializeOwned + Send + Sync + 'static,
+        U: Element,
+        F: Fn(&P, ArrayViewD<'_, T>) -> ArrayD<U> + Send + Sync + 'static,
+    {
+        let params = as_sent("map_blocks_with", params)?;
+        Ok(self.mapped::<MapBlocksWith<P, T, U>, F>(self.splits().to_vec(), params, f))
     }
 
     /// [`Array::map_blocks`] for functions that change the shape of a chunk: `chunks` are the new lengths along each axis, as
@@ -100,67 +129,29 @@ impl<T: Element> Array<T> {
         let counts: Vec<usize> = chunks.iter().map(Vec::len).collect();
         if counts != self.numblocks() {
             return Err(Error::bad_input(format!(
-                "map_blocks: {counts:?} chunks were given for an array of {:?} chunks; the numbers must be the same",
+                "map_blocks_to: {counts:?} chunks were given for an array of {:?} chunks; the numbers must be the same",
                 self.numblocks()
             )));
         }
         let splits = chunks
             .into_iter()
             .map(|c| Splits::from_lengths(c.into_iter().map(|n| n as u64)));
-        Ok(self.mapped(splits.collect(), f))
+        Ok(self.mapped::<MapBlocksTo<T, U>, F>(splits.collect(), (), f))
     }
 
-    fn mapped<U: Element, F>(&self, splits: Vec<Splits>, f: F) -> Array<U>
+    fn mapped<W, F>(&self, splits: Vec<Splits>, params: W::Params, f: F) -> Array<W::Out>
     where
-        F: Fn(ArrayViewD<'_, T>, &[Range<usize>]) -> ArrayD<U> + Send + Sync + 'static,
+        W: Way<F>,
+        F: Send + Sync + 'static,
     {
-        let cut = splits.clone();
-        let captured = size_of::<F>();
-        let kernel = move |inputs: &mut [Value], ctx: &TaskContext<'_>| {
-            let [value] = inputs else {
-                return Err(Error::new(
-                    ErrorKind::Internal,
-                    "map_blocks takes one chunk",
-                ));
-            };
-            let chunk = chunk_of(value)?;
-            let Some(typed) = chunk.peek::<T>() else {
-                return Err(Error::bad_input(format!(
-                    "map_blocks: a chunk of {}, expected {}",
-                    chunk.dtype(),
-                    T::DTYPE
-                )));
-            };
-            let place = place(&cut, ctx);
-            let made = f(typed.view(), &place);
-            check("the function of map_blocks", &place, made.shape())?;
-            Ok(to_value(AnyChunk::from(made)))
-        };
-        let op = OpRef::local_kernel("array.map_blocks", BY_BLOCK, captured, Arc::new(kernel));
+        let op = function_op::<W, F>(&splits, params, f);
         let shape = splits.iter().map(|s| s.total() as usize).collect();
         Array::of(Expr::new(
-            U::DTYPE,
+            W::Out::DTYPE,
             shape,
             splits,
             Node::Blocks(op),
             vec![self.expr().clone()],
         ))
     }
-}
-
-fn place(splits: &[Splits], ctx: &TaskContext<'_>) -> Vec<Range<usize>> {
-    let ranges = block_ranges(splits, ctx.block()).into_iter();
-    ranges
-        .map(|(start, len)| start as usize..(start + len) as usize)
-        .collect()
-}
-
-fn check(who: &str, place: &[Range<usize>], got: &[usize]) -> Result<()> {
-    let wanted: Vec<usize> = place.iter().map(ExactSizeIterator::len).collect();
-    if got == wanted {
-        return Ok(());
-    }
-    Err(Error::bad_input(format!(
-        "{who} made a chunk of shape {got:?} at {place:?}, where {wanted:?} is needed"
-    )))
 }

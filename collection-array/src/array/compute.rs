@@ -3,6 +3,7 @@
 use ndarray::{ArcArray, ArrayD, ArrayViewMutD, Axis, IxDyn};
 
 use kvern_core::layer::Data;
+use kvern_core::pages::filled;
 use kvern_core::{
     Collection, Error, ErrorKind, Graph, Handle, Layer, Registry, Result, Root, Session, Splits,
     TaskGraph, Value,
@@ -11,7 +12,7 @@ use kvern_core::{
 use super::Array;
 use crate::dtype::Element;
 use crate::expr::grid_of;
-use crate::kernels::{copy_into, filled};
+use crate::kernels::copy_into;
 use crate::lower::lower;
 use crate::value::{chunk_of, take_chunk};
 

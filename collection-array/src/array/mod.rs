@@ -1,6 +1,8 @@
 //! [`Array`]: the lazy chunked array, and what can be done with it, by theme.
 
+mod apply;
 mod blocks;
+mod bridge;
 mod compute;
 mod create;
 mod elementwise;

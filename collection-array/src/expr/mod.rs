@@ -7,6 +7,8 @@ mod reduction;
 mod reshape;
 mod view;
 
+pub(crate) use elementwise::unify;
+
 use std::any::Any;
 use std::fmt;
 use std::sync::{Arc, OnceLock};

@@ -6,8 +6,9 @@
 
 use ndarray::{ArrayD, ArrayViewD, ArrayViewMutD, IxDyn};
 
+use kvern_core::pages::buffer;
+
 use super::error::KernelError;
-use super::pages::buffer;
 use super::space::{Rows, Space, memory_order};
 use crate::dtype::Element;
 

@@ -2,10 +2,11 @@
 
 use ndarray::{ArcArray, ArrayD, IxDyn};
 
+use kvern_core::pages::buffer;
+
 use super::chunk::AnyChunk;
 use super::error::KernelError;
 use super::level::Level;
-use super::pages::buffer;
 use super::program::Program;
 use super::space::{Space, broadcast, memory_order};
 use super::tiles::{TILE, Tiles};

@@ -3,6 +3,7 @@
 //! [`Geometry`] says which; the layer that makes the tasks and the kernel that runs them both read it, so that a task's inputs
 //! and the kernel's pieces are in one order: row-major over the input blocks that give something.
 
+use kvern_core::pages::filled;
 use kvern_core::{Error, OpRef, Result, Splits, TaskContext, Value};
 use ndarray::{ArrayD, ArrayViewMutD, IxDyn, Slice, SliceInfoElem};
 use serde::{Deserialize, Serialize};
@@ -11,7 +12,7 @@ use super::pick::{Pick, Piece};
 use super::{BY_BLOCK, block_ranges, named, operator};
 use crate::dtype::{DType, Element, with_dtype};
 use crate::expr::grid_of;
-use crate::kernels::{AnyChunk, copy_into, filled};
+use crate::kernels::{AnyChunk, copy_into};
 use crate::value::{chunk_of, describe, take_chunk, to_value};
 
 /// Where the elements of every output block are.

@@ -1,8 +1,11 @@
 //! The operators that array tasks run: each is registered by name, with parameters that can travel.
 
 pub(crate) mod elementwise;
+pub(crate) mod expect;
 pub(crate) mod file;
+pub(crate) mod function;
 pub(crate) mod gather;
+pub(crate) mod list;
 pub(crate) mod pick;
 pub(crate) mod product;
 pub(crate) mod reduction;

@@ -116,7 +116,7 @@ fn flag(input: ParseStream<'_>) -> syn::Result<bool> {
 }
 
 /// Names are `namespace.op`: at least two parts of letters, digits, `_` and `-`.
-fn check_name(name: &str, span: Span) -> Option<Error> {
+pub(crate) fn check_name(name: &str, span: Span) -> Option<Error> {
     let parts: Vec<&str> = name.split('.').collect();
     let why = if let Some(c) = name
         .chars()

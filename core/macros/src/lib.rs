@@ -1,12 +1,13 @@
 //! Procedural macros of kvern-core, which re-exports them: write `kvern_core::op`, not `kvern_macros::op`.
 //!
 //! Code map: `arguments.rs` reads what stands in the brackets of `#[op(…)]`, `function.rs` the function below it, `expand.rs` writes
-//! the operator, `nearest.rs` guesses what a misspelt key meant. What the written code calls is `kvern_core::__private`.
+//! the operator, `nearest.rs` guesses what a misspelt key meant; `plugin.rs` is `#[plugin_op]` of kvern-plugin. What the written code calls is `kvern_core::__private`.
 
 mod arguments;
 mod expand;
 mod function;
 mod nearest;
+mod plugin;
 
 use proc_macro::TokenStream;
 
@@ -41,4 +42,11 @@ use proc_macro::TokenStream;
 #[proc_macro_attribute]
 pub fn op(arguments: TokenStream, item: TokenStream) -> TokenStream {
     expand::op(arguments.into(), item.into()).into()
+}
+
+/// Makes an operator of a plugin of a plain function; `kvern-plugin` re-exports it and says what the function may look like. What the
+/// written code calls is `kvern_plugin::__private`.
+#[proc_macro_attribute]
+pub fn plugin_op(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    plugin::plugin_op(arguments.into(), item.into()).into()
 }

@@ -1,5 +1,6 @@
 //! All-to-all layers: every output may need a piece of every input. Shuffles, rechunks between strangers.
 
+use std::any::TypeId;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -8,7 +9,7 @@ use super::{Edge, LayerEntry, LayerKind, decode_layer, encode_layer, malformed};
 use crate::error::{Error, ErrorKind, Result};
 use crate::key::KeyBuilder;
 use crate::operator::OpRef;
-use crate::value::Value;
+use crate::value::{TypeEntry, Value, decode_linked, encode_linked};
 
 /// `from` splitting tasks, each making [`Parts`] for every output, and `to` merging tasks, each reading its part of all of them.
 ///
@@ -31,9 +32,7 @@ pub struct Parts(pub Vec<Value>);
 impl Parts {
     /// The parts as a value, counting all their bytes.
     pub fn into_value(self) -> Value {
-        let bytes = self.0.iter().map(Value::nbytes).sum::<u64>()
-            + (self.0.len() * size_of::<Value>()) as u64;
-        Value::with_bytes(self, bytes)
+        Value::new(self)
     }
 
     /// Part `index` of a value that a splitting task made.
@@ -56,6 +55,58 @@ impl Parts {
                 ),
             )
         })
+    }
+}
+
+impl Parts {
+    /// Each part as its tag and its bytes.
+    fn encode(&self) -> Result<Vec<u8>> {
+        let parts = self.0.iter().map(|v| {
+            encode_linked(v, u64::MAX).ok_or_else(|| {
+                let words = format!(
+                    "a part of a split, a {}, cannot be written: register the type with register_type!",
+                    v.describe()
+                );
+                Error::new(ErrorKind::NotPortable, words)
+            })
+        });
+        let parts = parts.collect::<Result<Vec<_>>>()?;
+        postcard::to_allocvec(&parts)
+            .map_err(|e| Error::with_source(ErrorKind::Internal, "parts cannot be written", e))
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self> {
+        let parts: Vec<(&str, &[u8])> = postcard::from_bytes(bytes).map_err(|e| {
+            let words = format!("{} bytes are not the parts of a split", bytes.len());
+            Error::with_source(ErrorKind::Decode, words, e)
+        })?;
+        let parts = parts
+            .into_iter()
+            .map(|(tag, bytes)| decode_linked(tag, bytes));
+        parts.collect::<Result<_>>().map(Self)
+    }
+
+    fn nbytes(&self) -> u64 {
+        self.0.iter().map(Value::nbytes).sum::<u64>() + (self.0.len() * size_of::<Value>()) as u64
+    }
+}
+
+inventory::submit! {
+    TypeEntry {
+        tag: "core.parts@1",
+        source: "kvern-core",
+        type_id: TypeId::of::<Parts>,
+        nbytes: |v| v.downcast_ref::<Parts>().map_or(0, Parts::nbytes),
+        describe: None,
+        encode: |v, out| {
+            let parts = v.downcast_ref::<Parts>().ok_or_else(|| {
+                Error::new(ErrorKind::Internal, "the codec of parts was given another type")
+            })?;
+            out.extend(parts.encode()?);
+            Ok(())
+        },
+        decode: |bytes| Ok(Parts::decode(bytes)?.into_value()),
+        bulk: None,
     }
 }
 

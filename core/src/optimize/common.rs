@@ -61,7 +61,9 @@ fn twins(g: &TaskGraph) -> Vec<u32> {
             continue;
         }
         let block = if traits.uses_block { g.block(t) } else { 0 };
-        let mut hash = mix(0, u64::from(g.op[t as usize]));
+        // The number of inputs first, and never 0: operator 0 on tasks 2 and 0 must not look like operator 2 on none.
+        let mut hash = mix(0, g.deps(t).len() as u64 + 1);
+        hash = mix(hash, u64::from(g.op[t as usize]));
         hash = mix(hash, u64::from(block) << 32 | u64::from(classes.of(t)));
         for &d in g.deps(t) {
             hash = mix(hash, u64::from(twin[d as usize]));

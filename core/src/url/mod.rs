@@ -11,11 +11,13 @@ use std::fmt;
 
 use crate::text::shorten;
 
+mod address;
 mod error;
 mod parse;
 mod percent;
 mod query;
 
+pub use address::{resolve, resolve_loopback};
 pub use error::UrlError;
 pub use query::{FromText, Query};
 

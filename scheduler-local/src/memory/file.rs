@@ -9,15 +9,19 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use kvern_core::bulk::{Lent, Room};
 use kvern_core::text::format_bytes;
-use kvern_core::{Error, ErrorKind, Result};
-use xxhash_rust::xxh3::xxh3_64;
+use kvern_core::{Error, ErrorKind, Result, Value};
+use xxhash_rust::xxh3::{Xxh3Default, xxh3_64};
 
-/// A written piece of the file.
+/// A written piece of the file: the head of a value and its body.
 #[derive(Debug)]
 pub(super) struct Extent {
     start: u64,
     len: u64,
+    /// How many of the bytes are the head, and their checksum: it is believed before the body is there.
+    head: u64,
+    head_checksum: u64,
     checksum: u64,
 }
 
@@ -70,8 +74,8 @@ impl SpillFile {
         })
     }
 
-    pub(super) fn write(&mut self, bytes: &[u8]) -> Result<Extent> {
-        let len = bytes.len() as u64;
+    pub(super) fn write(&mut self, value: &Lent<'_>) -> Result<Extent> {
+        let (head, len) = (value.head.len() as u64, value.len() as u64);
         if let Some(limit) = self.limit
             && self.used + len > limit
         {
@@ -86,7 +90,11 @@ impl SpillFile {
             ));
         }
         let start = self.allocate(len);
-        if let Err(e) = self.file.write_all_at(bytes, start) {
+        let written = self
+            .file
+            .write_all_at(&value.head, start)
+            .and_then(|()| self.file.write_all_at(&value.body, start + head));
+        if let Err(e) = written {
             self.give_back(start, len);
             let words = format!(
                 "cannot spill {} to {}: {e}",
@@ -99,7 +107,9 @@ impl SpillFile {
         Ok(Extent {
             start,
             len,
-            checksum: xxh3_64(bytes),
+            head,
+            head_checksum: xxh3_64(&value.head),
+            checksum: xxh3_64(&value.body),
         })
     }
 
@@ -152,51 +162,90 @@ impl SpillFile {
 }
 
 impl Reader {
-    pub(super) fn read(&self, extent: &Extent) -> Result<Vec<u8>> {
-        let mut bytes = vec![0; extent.len as usize];
-        self.file
-            .read_exact_at(&mut bytes, extent.start)
-            .map_err(|e| {
-                let words = format!(
-                    "cannot read {} of spilled data in {}: {e}",
-                    format_bytes(extent.len),
-                    self.directory.display()
-                );
-                Error::with_source(ErrorKind::Spill, words, e)
-            })?;
-        let found = xxh3_64(&bytes);
-        if found != extent.checksum {
-            return Err(Error::new(
-                ErrorKind::Spill,
-                format!(
-                    "spilled data in {} is corrupt: {} at offset {} have checksum {found:016x}, {:016x} was written",
-                    self.directory.display(),
-                    format_bytes(extent.len),
-                    extent.start,
-                    extent.checksum
-                ),
-            ));
+    /// Reads a value into the memory that it will hold: `room` makes it from the head and the length of the body.
+    pub(super) fn read(
+        &self,
+        extent: &Extent,
+        room: impl FnOnce(&[u8], usize) -> Result<Box<dyn Room>>,
+    ) -> Result<Value> {
+        let mut head = vec![0; extent.head as usize];
+        self.read_part(extent, &mut head, 0)?;
+        self.check(extent, xxh3_64(&head), extent.head_checksum)?;
+        let mut room = room(&head, (extent.len - extent.head) as usize)?;
+        let (mut at, mut sum) = (extent.head, Xxh3Default::new());
+        while at < extent.len {
+            let part = room.next();
+            let most = part.len().min((extent.len - at) as usize);
+            if most == 0 {
+                let words = format!("a type made room for {} bytes less", extent.len - at);
+                return Err(Error::new(ErrorKind::Decode, words));
+            }
+            self.read_part(extent, &mut part[..most], at)?;
+            sum.update(&part[..most]);
+            at += most as u64;
         }
-        Ok(bytes)
+        self.check(extent, sum.digest(), extent.checksum)?;
+        room.fill()
+    }
+
+    fn read_part(&self, extent: &Extent, into: &mut [u8], at: u64) -> Result<()> {
+        let read = self.file.read_exact_at(into, extent.start + at);
+        read.map_err(|e| {
+            let words = format!(
+                "cannot read {} of spilled data in {}: {e}",
+                format_bytes(extent.len),
+                self.directory.display()
+            );
+            Error::with_source(ErrorKind::Spill, words, e)
+        })
+    }
+
+    fn check(&self, extent: &Extent, found: u64, written: u64) -> Result<()> {
+        if found == written {
+            return Ok(());
+        }
+        Err(Error::new(
+            ErrorKind::Spill,
+            format!(
+                "spilled data in {} is corrupt: {} at offset {} have checksum {found:016x}, {written:016x} was written",
+                self.directory.display(),
+                format_bytes(extent.len),
+                extent.start,
+            ),
+        ))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use kvern_core::Registry;
+
     use super::*;
 
     fn file() -> SpillFile {
         SpillFile::create(None, None).unwrap()
     }
 
+    fn bytes(byte: u8, length: usize) -> Lent<'static> {
+        Lent {
+            head: Vec::new(),
+            body: vec![byte; length].into(),
+        }
+    }
+
+    fn read(f: &SpillFile, extent: &Extent) -> Result<Value> {
+        let r = Registry::linked().unwrap();
+        f.reader()?.read(extent, |head, n| r.room(head, n))
+    }
+
     #[test]
     fn freed_space_is_used_again_and_the_tail_returned() {
         let mut f = file();
-        let a = f.write(&[1; 100]).unwrap();
-        let b = f.write(&[2; 100]).unwrap();
-        let c = f.write(&[3; 100]).unwrap();
+        let a = f.write(&bytes(1, 100)).unwrap();
+        let b = f.write(&bytes(2, 100)).unwrap();
+        let c = f.write(&bytes(3, 100)).unwrap();
         f.free(a);
-        let d = f.write(&[4; 100]).unwrap();
+        let d = f.write(&bytes(4, 100)).unwrap();
         assert_eq!((d.start, f.end), (0, 300));
         f.free(b);
         f.free(d);
@@ -208,22 +257,31 @@ mod tests {
     #[test]
     fn corruption_is_an_error_that_says_where() {
         let mut f = file();
-        let a = f.write(&[7; 1000]).unwrap();
-        assert_eq!(f.reader().unwrap().read(&a).unwrap(), [7; 1000]);
+        let r = Registry::linked().unwrap();
+        let list = Value::new(vec![7u8; 1000]);
+        let a = f.write(&r.lend(&list).unwrap()).unwrap();
+        let back = read(&f, &a).unwrap();
+        assert_eq!(back.downcast_ref::<Vec<u8>>(), Some(&vec![7; 1000]));
         f.corrupt().unwrap();
-        let e = f.reader().unwrap().read(&a).unwrap_err();
+        let e = read(&f, &a).unwrap_err();
         assert_eq!(e.kind(), ErrorKind::Spill);
         assert!(
-            e.to_string().contains("is corrupt: 1000B at offset 0"),
+            e.to_string().contains("is corrupt: 1015B at offset 0"),
             "{e}"
         );
+        // In the body alone, which is read after the head was believed.
+        let b = f.write(&r.lend(&list).unwrap()).unwrap();
+        f.file.write_all_at(&[8], b.start + b.len - 1).unwrap();
+        let e = read(&f, &b).unwrap_err();
+        assert_eq!(e.kind(), ErrorKind::Spill);
+        assert!(e.to_string().contains("is corrupt"), "{e}");
     }
 
     #[test]
     fn the_limit_is_named() {
         let mut f = SpillFile::create(None, Some(150)).unwrap();
-        let _a = f.write(&[7; 100]).unwrap();
-        let e = f.write(&[7; 100]).unwrap_err();
+        let _a = f.write(&bytes(7, 100)).unwrap();
+        let e = f.write(&bytes(7, 100)).unwrap_err();
         assert!(
             e.to_string()
                 .contains("the limit of 150B on disk (spill.limit)"),

@@ -58,6 +58,11 @@ pub(crate) struct Memory {
 }
 
 impl Memory {
+    /// What the names of operators and types mean.
+    pub(crate) fn registry(&self) -> &Arc<Registry> {
+        &self.registry
+    }
+
     pub(crate) fn new(
         options: MemoryOptions,
         registry: Arc<Registry>,
@@ -83,6 +88,10 @@ impl Memory {
 
     pub(crate) fn budget(&self) -> u64 {
         self.options.budget
+    }
+
+    pub(crate) fn directory(&self) -> Option<&std::path::Path> {
+        self.options.directory.as_deref()
     }
 
     pub(crate) fn usage(&self) -> MemoryUse {
@@ -232,10 +241,7 @@ impl Memory {
     /// Writes one value to disk, unless somebody uses it meanwhile.
     fn spill(&self, cell: &Cell) -> Result<()> {
         let written = cell.spill(|value| {
-            // Room at once: growing would copy, and hold up to three times the value meanwhile. (What a value says of itself
-            // may be wrong: an absurd size must not be allocated.)
-            let mut bytes = Vec::with_capacity(value.nbytes().min(1 << 30) as usize + 256);
-            foreign("writing", || self.registry.encode(value, &mut bytes))?;
+            let lent = foreign("writing", || self.registry.lend(value))?;
             let mut file = self.lock_file();
             if file.is_none() {
                 *file = Some(SpillFile::create(
@@ -244,7 +250,7 @@ impl Memory {
                 )?);
             }
             match file.as_mut() {
-                Some(f) => f.write(&bytes),
+                Some(f) => f.write(&lent),
                 None => Err(Error::new(
                     ErrorKind::Internal,
                     "the spill file has just been made",
@@ -298,13 +304,14 @@ impl Memory {
     }
 
     fn read_back(&self, extent: &file::Extent) -> Result<Value> {
-        let bytes = match self.lock_file().as_ref() {
+        let reader = match self.lock_file().as_ref() {
             Some(f) => f.reader()?,
             None => return Err(Error::new(ErrorKind::Spill, "the spill file is closed")),
-        }
-        .read(extent)?;
-        foreign("reading", || self.registry.decode(&bytes)).map_err(|e| {
-            Error::with_source(ErrorKind::Spill, "a spilled value cannot be read back", e)
+        };
+        let read = || reader.read(extent, |head, length| self.registry.room(head, length));
+        foreign("reading", read).map_err(|e| match e.kind() {
+            ErrorKind::Spill => e,
+            _ => Error::with_source(ErrorKind::Spill, "a spilled value cannot be read back", e),
         })
     }
 

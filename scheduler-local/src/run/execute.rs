@@ -10,7 +10,7 @@ use kvern_core::error::TaskInfo;
 use kvern_core::events::{Event, Interest};
 use kvern_core::operator::TaskHost;
 use kvern_core::scheduler::Scheduler;
-use kvern_core::{Annotations, Error, ErrorKind, Key, Result, TaskContext, Value};
+use kvern_core::{Annotations, Error, ErrorKind, Key, Registry, Result, TaskContext, Value};
 
 use super::{RunCore, Stored, counts_as_held};
 use crate::memory::{Cell, Memory};
@@ -54,7 +54,7 @@ impl RunCore {
         let mut admitted = None;
         if self.managed {
             match self.admit(task) {
-                Ok(Some(bytes)) => admitted = Some(Admitted::new(&self.memory, bytes)),
+                Ok(Some(a)) => admitted = Some(a),
                 Ok(None) => return Outcome::Deferred,
                 Err(e) => {
                     let e = self.blame(task, e, &[]);
@@ -64,7 +64,11 @@ impl RunCore {
             }
         }
         let result = self.run_kernel(task, worker, scratch);
-        drop(admitted);
+        // The result is counted itself from here on. The task counts as running until its result is in place: whoever finds no
+        // room before that would otherwise think it is alone with values that it cannot see yet.
+        if let Some(a) = &mut admitted {
+            a.settle();
+        }
         let outcome = match result {
             Ok(value) => {
                 let stored = self.stored(task, value);
@@ -76,6 +80,7 @@ impl RunCore {
                 Outcome::Failed
             }
         };
+        drop(admitted);
         // Actual bytes may exceed projected ones: what is over the budget goes to disk now.
         if self.memory.is_over()
             && let Err(e) = self.memory.make_room(0)
@@ -95,7 +100,7 @@ impl RunCore {
 
     /// Sets memory aside for the task: its projected result, what it was annotated to need, and inputs that come back from disk.
     /// `None`: not now.
-    fn admit(&self, task: u32) -> Result<Option<u64>> {
+    fn admit(&self, task: u32) -> Result<Option<Admitted<'_>>> {
         let mut need = self.tasks.bytes(task);
         if self.annotated {
             need += self
@@ -113,9 +118,12 @@ impl RunCore {
                 })
             };
         }
-        if need == 0 || self.memory.try_reserve(need) {
-            return Ok(Some(need));
+        // Counted as running before it has the memory: whoever finds that memory gone must not think it is alone.
+        let mut admitted = Admitted::new(&self.memory, 0);
+        if admitted.reserve(need) {
+            return Ok(Some(admitted));
         }
+        drop(admitted);
         // One at a time from here on: each holds its inputs in place, which are nobody's victims then.
         let _one = self.memory.admission();
         let inputs = self.tasks.deps(task).iter();
@@ -131,11 +139,12 @@ impl RunCore {
         admitted
     }
 
-    fn admit_slowly(&self, need: u64) -> Result<Option<u64>> {
+    /// Only this decides by being alone, one thread at a time; it counts a task as running before it returns.
+    fn admit_slowly(&self, need: u64) -> Result<Option<Admitted<'_>>> {
         loop {
             let ended = self.memory.ended();
             if self.memory.make_room(need)? && self.memory.try_reserve(need) {
-                return Ok(Some(need));
+                return Ok(Some(Admitted::new(&self.memory, need)));
             }
             if self.memory.is_busy() {
                 // Another task is running; when it ends there is more room, or nobody else to wait for.
@@ -148,7 +157,7 @@ impl RunCore {
             // Alone: the plan was checked to fit task by task, so what is in the way cannot be spilled.
             if self.memory.fits_nearly(need) {
                 self.memory.force_reserve(need);
-                return Ok(Some(need));
+                return Ok(Some(Admitted::new(&self.memory, need)));
             }
             return Err(self.memory.refusal(need));
         }
@@ -217,10 +226,7 @@ impl RunCore {
         let took = begun.map_or(Duration::ZERO, |b| b.elapsed());
         let result = match caught {
             Ok(r) => r,
-            Err(payload) => Err(Error::new(
-                ErrorKind::Panic,
-                format!("panicked: {}", panic_words(payload.as_ref())),
-            )),
+            Err(payload) => Err(Error::panicked(payload.as_ref())),
         };
         let result = match limit {
             Some(limit) if took > limit => Err(Error::new(
@@ -415,13 +421,27 @@ impl<'a> Admitted<'a> {
         ADMITTED.with_borrow_mut(|all| all.push(memory));
         Self { memory, bytes }
     }
+
+    /// Sets `bytes` aside if they fit now.
+    fn reserve(&mut self, bytes: u64) -> bool {
+        let there = bytes == 0 || self.memory.try_reserve(bytes);
+        if there {
+            self.bytes += bytes;
+        }
+        there
+    }
+
+    /// Gives back what was set aside, and still counts as running.
+    fn settle(&mut self) {
+        self.memory.unreserve(std::mem::take(&mut self.bytes));
+    }
 }
 
 impl Drop for Admitted<'_> {
     fn drop(&mut self) {
         ADMITTED.with_borrow_mut(Vec::pop);
+        self.settle();
         self.memory.stop();
-        self.memory.unreserve(self.bytes);
     }
 }
 
@@ -478,12 +498,14 @@ impl TaskHost for Host<'_> {
     }
 
     fn reserve(&self, bytes: u64) -> Result<()> {
-        if self.run.memory.try_reserve(bytes)
-            || self.run.memory.make_room(bytes)? && self.run.memory.try_reserve(bytes)
-        {
-            return Ok(());
+        let memory = &self.run.memory;
+        while !memory.try_reserve(bytes) {
+            // Another task may take the room that was made: then it is made again, while there is something to make it of.
+            if !memory.make_room(bytes)? {
+                return Err(memory.refusal(bytes));
+            }
         }
-        Err(self.run.memory.refusal(bytes))
+        Ok(())
     }
 
     fn unreserve(&self, bytes: u64) {
@@ -501,5 +523,9 @@ impl TaskHost for Host<'_> {
 
     fn scheduler(&self) -> Option<Arc<dyn Scheduler>> {
         self.run.driver.scheduler()
+    }
+
+    fn registry(&self) -> Option<Arc<Registry>> {
+        Some(self.run.memory.registry().clone())
     }
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use kvern_core::scheduler::{Progress, Run};
+use kvern_core::scheduler::{Progress, ResultState, Run};
 use kvern_core::{Error, ErrorKind, Key, Result, Value};
 
 use super::{RunCore, Stored, cancelled, copy_out};
@@ -209,6 +209,31 @@ impl Run for RunCore {
 
     fn try_get(&self, output: u32) -> Option<Result<Value>> {
         self.outputs.peek(self, &self.outputs.lock(), output)
+    }
+
+    fn state(&self, output: u32) -> ResultState {
+        let inner = self.outputs.lock();
+        let slot = &self.slots[self.tasks.outputs()[output as usize] as usize];
+        if inner.wants[output as usize] == 0 {
+            return ResultState::Failed;
+        }
+        if slot.is_filled() {
+            // SAFETY: as in `peek`.
+            return match unsafe { slot.look(|stored| matches!(stored, Stored::Failed(_))) } {
+                true => ResultState::Failed,
+                false => ResultState::Made,
+            };
+        }
+        match self.cancel.is_cancelled() {
+            true => ResultState::Failed,
+            false => ResultState::Pending,
+        }
+    }
+
+    fn while_blocked(&self, done: &dyn Fn() -> bool, wait: &dyn Fn()) {
+        if !self.driver.help(done) {
+            wait();
+        }
     }
 
     fn wait(&self, output: u32, limit: Option<Duration>) -> Option<Result<Value>> {

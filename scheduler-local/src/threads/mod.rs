@@ -252,6 +252,7 @@ impl Scheduler for ThreadScheduler {
         );
         d.threads = self.inner.threads;
         d.memory_budget = Some(self.inner.memory.budget());
+        d.spill_directory = self.inner.memory.directory().map(Into::into);
         d.capabilities.closures = true;
         d.capabilities.spill = true;
         d.capabilities.concurrent = true;

@@ -25,7 +25,7 @@ pub(crate) const COMMAND: Command = Command {
     usage: "AREA [CASE ...] [--peers PYTHON] [--json FILE]",
     about: "measure kvern, this machine's limits and, with --peers, Dask and others, by turns",
     details: "
-AREA     tasks, array or memory
+AREA     tasks, array, bag, memory, cluster, plugin, or frame (which takes some 20 minutes to build)
 CASE     beginnings of case names; none: all of the area
 
 --peers PYTHON   run the peers too, with this interpreter (see bench/README.md for what it needs)

@@ -25,6 +25,7 @@ const LEFT_OUT: &[(&str, &str)] = &[
 pub(super) struct Peers {
     python: PathBuf,
     script: PathBuf,
+    root: PathBuf,
     /// Case and peer.
     known: Vec<(String, String)>,
 }
@@ -40,6 +41,14 @@ impl Peers {
             .iter()
             .find(|area| area.0 == request.area)
             .map_or("", |area| area.1);
+        if script.is_empty() {
+            return Ok(Self {
+                python: python.to_path_buf(),
+                root: workspace.root().to_path_buf(),
+                script: PathBuf::new(),
+                known: Vec::new(),
+            });
+        }
         let script = workspace.root().join("bench/peers").join(script);
         let list = process::output(command(python, &script).arg("--list"))?;
         let known = list
@@ -51,6 +60,7 @@ impl Peers {
         Ok(Self {
             python: python.to_path_buf(),
             script,
+            root: workspace.root().to_path_buf(),
             known,
         })
     }
@@ -72,7 +82,7 @@ impl Peers {
     ) -> Result<Vec<Row>, Failure> {
         let mut command = command(&self.python, &self.script);
         command.args(["--case", case, "--peer", peer]);
-        command.args(request.passed_on());
+        command.args(request.passed_on(&self.root));
         let lines = process::output(&mut command)?;
         // The script takes beginnings of names, as we do; what it did besides is not of this case.
         let rows: Result<Vec<Row>, Failure> = lines

@@ -8,12 +8,14 @@ use serde_json::Value;
 use super::request::Request;
 use super::row::{Role, Row};
 use crate::command::Failure;
+use crate::fixtures;
 use crate::process;
 use crate::workspace::Workspace;
 
 /// The built program.
 pub(super) struct Program {
     path: PathBuf,
+    root: PathBuf,
 }
 
 /// One thing that it can measure.
@@ -27,17 +29,31 @@ pub(super) struct Entry {
 impl Program {
     /// Builds it in release; cargo says where it is.
     pub(super) fn build(workspace: &Workspace, request: &Request) -> Result<Self, Failure> {
-        let mut args = vec![
-            "build",
-            "--release",
-            "--package",
-            "kvern",
-            "--bench",
-            "cases",
-        ];
+        // Frames have a program of their own, so that no other one links DataFusion.
+        let (name, mut args) = match request.area.as_str() {
+            "frame" => (
+                "frame",
+                vec!["build", "--profile", "frame", "--package", "kvern-frame"],
+            ),
+            _ => (
+                "cases",
+                vec![
+                    "build",
+                    "--release",
+                    "--package",
+                    "kvern",
+                    "--features",
+                    "plugins",
+                ],
+            ),
+        };
+        args.extend(["--bench", name]);
         if request.area == "memory" {
             // One of its cases starts the example.
             args.extend(["--example", "tour"]);
+        }
+        if request.area == "plugin" {
+            fixtures::sample(workspace, true)?;
         }
         eprintln!("  $ cargo {}", args.join(" "));
         let mut build = process::cargo(workspace);
@@ -45,11 +61,14 @@ impl Program {
         build.args(["--message-format", "json-render-diagnostics"]);
         // What the compiler says while it works is for the reader, at once.
         let messages = process::output(build.stderr(Stdio::inherit()))?;
-        let path = messages.lines().find_map(executable);
+        let path = messages.lines().find_map(|line| executable(line, name));
         let path = path.ok_or_else(|| {
             Failure::new("cargo built the benchmark program and did not say where it is")
         })?;
-        Ok(Self { path })
+        Ok(Self {
+            path,
+            root: workspace.root().to_path_buf(),
+        })
     }
 
     /// What of the request it can measure.
@@ -86,7 +105,7 @@ impl Program {
     pub(super) fn run(&self, entry: &Entry, request: &Request) -> Result<Vec<Row>, Failure> {
         let mut command = Command::new(&self.path);
         command.args([&entry.case, &entry.who]);
-        command.args(request.passed_on());
+        command.args(request.passed_on(&self.root));
         let lines = process::output(&mut command)?;
         lines
             .lines()
@@ -96,9 +115,9 @@ impl Program {
 }
 
 /// The program, if this message of cargo is about it.
-fn executable(message: &str) -> Option<PathBuf> {
+fn executable(message: &str, name: &str) -> Option<PathBuf> {
     let message: Value = serde_json::from_str(message).ok()?;
-    (message["target"]["name"] == "cases").then_some(())?;
+    (message["target"]["name"] == name).then_some(())?;
     message["executable"].as_str().map(PathBuf::from)
 }
 
@@ -111,8 +130,9 @@ mod tests {
         let other = r#"{"reason":"compiler-artifact","target":{"name":"kvern"},"executable":null}"#;
         let ours =
             r#"{"reason":"compiler-artifact","target":{"name":"cases"},"executable":"t/cases-1"}"#;
-        assert_eq!(executable(other), None);
-        assert_eq!(executable(ours), Some("t/cases-1".into()));
-        assert_eq!(executable("not a message"), None);
+        assert_eq!(executable(other, "cases"), None);
+        assert_eq!(executable(ours, "cases"), Some("t/cases-1".into()));
+        assert_eq!(executable(ours, "frame"), None);
+        assert_eq!(executable("not a message", "cases"), None);
     }
 }

@@ -1,15 +1,19 @@
 //! The command line of `cargo xtask bench`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::command::Failure;
 use crate::text;
 
-/// The areas that there are, and the script of the peers for each.
+/// The areas that there are, and the script of the peers for each; empty where nobody else has such a thing.
 pub(super) const AREAS: &[(&str, &str)] = &[
     ("tasks", "bench_tasks.py"),
     ("array", "bench_arrays.py"),
+    ("bag", "bench_bag.py"),
     ("memory", "bench_memory.py"),
+    ("plugin", ""),
+    ("cluster", "bench_cluster.py"),
+    ("frame", "bench_frame.py"),
 ];
 
 /// What was asked.
@@ -40,7 +44,7 @@ impl Request {
     }
 
     /// What our program and the scripts both understand.
-    pub(super) fn passed_on(&self) -> Vec<String> {
+    pub(super) fn passed_on(&self, root: &Path) -> Vec<String> {
         let mut args = vec![
             "--scale".to_owned(),
             self.scale.to_string(),
@@ -49,6 +53,9 @@ impl Request {
             // As long as for waiting, for repeating what others disturbed.
             "--budget".to_owned(),
             self.patience.to_string(),
+            // Files that are made once and read by all.
+            "--data-dir".to_owned(),
+            root.join("target/bench-data").display().to_string(),
         ];
         if let Some(runs) = self.runs {
             args.extend(["--runs".to_owned(), runs.to_string()]);

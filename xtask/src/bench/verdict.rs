@@ -39,7 +39,9 @@ impl Verdict {
 /// The ratios; `None` where there is nobody to compare with.
 pub(super) fn of(case: &str, rows: &[Row]) -> Option<Verdict> {
     let ours = rows.iter().find(|row| row.role == Role::Ours)?;
-    let by_unit = rows.iter().all(|row| row.units.is_some());
+    // A megabyte and a gigabyte cannot be compared, and no more can a task and nothing.
+    let unit = |row: &Row| row.units.as_ref().map(|units| units.1.clone());
+    let by_unit = unit(ours).is_some() && rows.iter().all(|row| unit(row) == unit(ours));
     let time = |row: &Row| {
         if by_unit {
             row.seconds_a_unit()
@@ -101,6 +103,19 @@ mod tests {
         let verdict = of("c", &rows).unwrap();
         assert_eq!(verdict.best_peer, Some(("numpy".to_owned(), 2.0)));
         assert_eq!(verdict.limit, None);
+    }
+
+    #[test]
+    fn units_of_other_names_are_not_compared() {
+        let mut rows = [
+            row("kvern", Role::Ours, 0.5, Some(750.0)),
+            row("dask", Role::Peer, 1.0, Some(0.75)),
+        ];
+        assert_eq!(of("c", &rows).unwrap().best_peer.unwrap().1, 2000.0);
+        rows[1].units = Some((0.75, "GB".to_owned()));
+        let verdict = of("c", &rows).unwrap();
+        assert_eq!(verdict.best_peer, Some(("dask".to_owned(), 2.0)));
+        assert_eq!(verdict.json()["compared_by"], "seconds");
     }
 
     #[test]

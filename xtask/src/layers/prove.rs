@@ -41,7 +41,7 @@ const BREACHES: &[Breach] = &[
     },
     Breach {
         file: super::DRAWING,
-        from: "    at most 15 crates\n",
+        from: "    at most 16 crates\n",
         to: "    at most 1 crates\n",
         says: "more than the 1 that the drawing in ARCHITECTURE.md allows",
     },

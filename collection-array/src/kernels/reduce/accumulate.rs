@@ -2,9 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use kvern_core::pages::buffer;
+
 use super::super::chunk::AnyVec;
 use super::super::copy::copy_raw;
-use super::super::pages::buffer;
 use super::super::space::c_strides;
 use crate::dtype::{Element, each_variant};
 

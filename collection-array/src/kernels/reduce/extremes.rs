@@ -3,9 +3,10 @@
 use std::any::Any;
 use std::marker::PhantomData;
 
+use kvern_core::pages::filled;
+
 use super::super::chunk::AnyVec;
 use super::super::level::{Body, Level, clone_for};
-use super::super::pages::filled;
 use super::accumulate::{Accumulate, Finished, GROUP};
 use super::sums::{RowArgs, SegmentArgs, call_rows};
 use crate::dtype::{DType, Element, with_dtype};

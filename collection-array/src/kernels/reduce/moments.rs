@@ -6,8 +6,9 @@
 
 use std::any::Any;
 
+use kvern_core::pages::filled;
+
 use super::super::level::{Body, Level, clone_for};
-use super::super::pages::filled;
 use super::accumulate::{Accumulate, Finished, GROUP};
 
 const LANES: usize = 32;

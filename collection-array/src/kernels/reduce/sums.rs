@@ -7,8 +7,9 @@
 use std::any::Any;
 use std::marker::PhantomData;
 
+use kvern_core::pages::filled;
+
 use super::super::level::{Body, Level, clone_for};
-use super::super::pages::filled;
 use super::accumulate::{Accumulate, Finished, GROUP, ShortRows};
 use crate::dtype::{DType, Element};
 

@@ -1,0 +1,200 @@
+//! Computing bags: whole, the first few items, kept in the backend, with the count of what was skipped.
+
+use kvern_core::layer::Data;
+use kvern_core::{
+    Collection, Graph, Handle, Layer, Outputs, Registry, Result, Root, Session, TaskGraph, Value,
+};
+
+use super::Bag;
+use crate::ends::collect::{AsPartition, Collect};
+use crate::item::{Item, taken};
+use crate::pipe::EndPart;
+use crate::skipped::Skipped;
+use crate::value::{Partition, Portable};
+
+fn items<T: Portable>(values: Vec<Value>) -> Result<(Vec<T>, Skipped)> {
+    let (mut all, mut skipped) = (Vec::new(), Skipped::default());
+    for value in values {
+        let (mut items, more) = Partition::<T>::take(value)?;
+        skipped.add(&more);
+        match all.is_empty() {
+            true => all = items,
+            false => all.append(&mut items),
+        }
+    }
+    Ok((all, skipped))
+}
+
+impl<T: Portable> Collection for Bag<T> {
+    type Output = Vec<T>;
+
+    fn roots(&self) -> Result<Vec<Root>> {
+        Ok(vec![Root::all(&self.layer()?)])
+    }
+
+    fn finish(&self, values: Vec<Value>) -> Result<Vec<T>> {
+        Ok(items(values)?.0)
+    }
+
+    fn rebuild(&self, handles: Vec<Handle>) -> Result<Self> {
+        let layer = Layer::new(Data::handles(handles), Vec::new());
+        Ok(Self::of_layer(layer, self.expr().bytes()))
+    }
+}
+
+/// One task after another, without optimisation.
+pub(crate) fn reference<C: Collection>(c: &C) -> Result<C::Output> {
+    let tasks = TaskGraph::expand(&Graph::new(&c.roots()?))?;
+    c.finish(kvern_core::reference::run(&tasks, &Registry::linked()?)?)
+}
+
+impl<T: Portable> Bag<T> {
+    /// All items in their order, computed in the current session.
+    ///
+    /// # Errors
+    /// The first task that failed.
+    pub fn compute(&self) -> Result<Vec<T>> {
+        self.compute_in(&Session::current()?)
+    }
+
+    /// [`Bag::compute`] in a session.
+    ///
+    /// # Errors
+    /// The first task that failed.
+    pub fn compute_in(&self, session: &Session) -> Result<Vec<T>> {
+        session.compute(self)
+    }
+
+    /// Computes it one task after another, without optimisation: slow and plain, for tests and examples.
+    ///
+    /// # Errors
+    /// The first task that failed.
+    pub fn reference(&self) -> Result<Vec<T>> {
+        reference(self)
+    }
+
+    /// Starts computing in the current session and returns the same bag over partitions that the backend keeps, in memory as long as
+    /// there is room and else on disk.
+    ///
+    /// Two results of one bag, such as `count` and `sum`, each pass over it. If that is dear, persist it first.
+    ///
+    /// # Errors
+    /// If the graph is refused.
+    pub fn persist(&self) -> Result<Self> {
+        self.persist_in(&Session::current()?)
+    }
+
+    /// [`Bag::persist`] in a session.
+    ///
+    /// # Errors
+    /// If the graph is refused.
+    pub fn persist_in(&self, session: &Session) -> Result<Self> {
+        session.persist(self)
+    }
+
+    /// The first `n` items, or as many as there are, computed in the current session. Runs the first partition, then two more, then four,
+    /// only until there are enough, and each of them only until it has `n`.
+    ///
+    /// # Errors
+    /// The first task that failed.
+    pub fn take(&self, n: usize) -> Result<Vec<T>> {
+        self.take_in(n, &Session::current()?)
+    }
+
+    /// [`Bag::take`] in a session.
+    ///
+    /// # Errors
+    /// The first task that failed.
+    pub fn take_in(&self, n: usize, session: &Session) -> Result<Vec<T>> {
+        let end = EndPart::plain::<Collect<T, AsPartition>>("take", &(n as u64));
+        let layer = self.expr().ended(&end)?;
+        let all = self.npartitions() as u32;
+        let (mut got, mut from, mut wave) = (Vec::new(), 0u32, 1u32);
+        while got.len() < n && from < all {
+            let until = all.min(from.saturating_add(wave));
+            let root = Root {
+                layer: layer.clone(),
+                outputs: Outputs::Only((from..until).collect()),
+            };
+            let values = session.start(&[root])?.gather()?;
+            got.append(&mut items(values)?.0);
+            (from, wave) = (until, wave.saturating_mul(2));
+        }
+        got.truncate(n);
+        Ok(got)
+    }
+
+    /// The items, with how many records were left out while they were read.
+    ///
+    /// ```
+    /// use kvern_bag::{OnBad, read_json_with, TextOptions};
+    /// let path = std::env::temp_dir().join(format!("kvern-skipped-{}.jsonl", std::process::id()));
+    /// std::fs::write(&path, "1\n2\nthree\n")?;
+    /// let bag = read_json_with::<i64>(&path, &TextOptions::new(), OnBad::Skip)?;
+    /// let (sum, skipped) = bag.sum().with_skipped().reference()?;
+    /// assert_eq!((sum, skipped.records()), (3, 1));
+    /// assert!(skipped.examples()[0].contains(".jsonl:3: column"), "{skipped}");
+    /// # std::fs::remove_file(path)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn with_skipped(&self) -> WithSkipped<Self> {
+        WithSkipped(self.clone())
+    }
+}
+
+/// A bag or an item with the count of the records that were left out: `let (result, skipped) = session.compute(&x.with_skipped())?`.
+#[derive(Debug, Clone)]
+pub struct WithSkipped<C>(pub(crate) C);
+
+impl<T: Portable> Collection for WithSkipped<Bag<T>> {
+    type Output = (Vec<T>, Skipped);
+
+    fn roots(&self) -> Result<Vec<Root>> {
+        self.0.roots()
+    }
+
+    fn finish(&self, values: Vec<Value>) -> Result<Self::Output> {
+        items(values)
+    }
+}
+
+impl<A: Portable> Collection for WithSkipped<Item<A>> {
+    type Output = (A, Skipped);
+
+    fn roots(&self) -> Result<Vec<Root>> {
+        self.0.roots()
+    }
+
+    fn finish(&self, values: Vec<Value>) -> Result<Self::Output> {
+        taken(values)
+    }
+}
+
+impl<C: Collection> WithSkipped<C>
+where
+    Self: Collection,
+{
+    /// Computes it in the current session and waits.
+    ///
+    /// # Errors
+    /// The first task that failed.
+    pub fn compute(&self) -> Result<<Self as Collection>::Output> {
+        Session::current()?.compute(self)
+    }
+
+    /// Computes it in a session and waits.
+    ///
+    /// # Errors
+    /// The first task that failed.
+    pub fn compute_in(&self, session: &Session) -> Result<<Self as Collection>::Output> {
+        session.compute(self)
+    }
+
+    /// Computes it one task after another, without optimisation: slow and plain, for tests and examples.
+    ///
+    /// # Errors
+    /// The first task that failed.
+    pub fn reference(&self) -> Result<<Self as Collection>::Output> {
+        reference(self)
+    }
+}

@@ -1,0 +1,69 @@
+//! What a bag will do, in words and as a picture.
+
+use std::fmt::Write as _;
+use std::path::Path;
+use std::sync::Arc;
+
+use kvern_core::optimize::Passes;
+use kvern_core::picture::Picture;
+use kvern_core::{Collection, Graph, Plan, Registry, Result};
+
+use super::Bag;
+use crate::item::Item;
+use crate::value::Portable;
+
+/// Graphs of at most so many tasks are drawn task by task.
+const DRAWN_TASKS: u64 = 200;
+
+fn plan(roots: &[kvern_core::Root]) -> Result<Plan> {
+    let registry = Arc::new(Registry::linked()?);
+    Plan::new(Graph::new(roots), registry, Passes::default())
+}
+
+impl<T: Portable> Bag<T> {
+    /// The chain, the layers that it becomes, what each optimisation did, tasks, bytes and the projected peak, as text. Nothing is
+    /// run.
+    ///
+    /// ```
+    /// use kvern_bag::Bag;
+    /// let text = Bag::range(100, 4).map(|x| x + 1).filter(|x| x % 3 == 0).explain()?;
+    /// assert!(text.contains("range (4 partitions) | map | filter"), "{text}");
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// What is wrong with the graph.
+    pub fn explain(&self) -> Result<String> {
+        let type_name = std::any::type_name::<T>();
+        let mut text = format!(
+            "bag of {type_name}, {} partitions\n{}\n",
+            self.npartitions(),
+            self.expr()
+        );
+        let _ = write!(text, "{}", plan(&self.roots()?)?.explain(None)?);
+        Ok(text)
+    }
+
+    /// Draws the graph to a file, `.svg` or `.dot` (for Graphviz): each task if there are few, else each layer.
+    ///
+    /// # Errors
+    /// If the file ends in neither or cannot be written.
+    pub fn visualize(&self, path: impl AsRef<Path>) -> Result<()> {
+        let graph = Graph::new(&self.roots()?);
+        if graph.tasks() > DRAWN_TASKS {
+            return Picture::of_graph(&graph).save(path);
+        }
+        let prepared = plan(&self.roots()?)?.prepare()?;
+        Picture::of_tasks(&prepared.tasks, &prepared.position)?.save(path)
+    }
+}
+
+impl<A: Portable> Item<A> {
+    /// The layers that it becomes, what each optimisation did, tasks, bytes and the projected peak, as text. Nothing is run.
+    ///
+    /// # Errors
+    /// What is wrong with the graph.
+    pub fn explain(&self) -> Result<String> {
+        Ok(plan(&self.roots()?)?.explain(None)?.to_string())
+    }
+}

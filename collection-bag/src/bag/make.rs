@@ -1,0 +1,138 @@
+//! Bags of values that are there, of functions that make items, and of delayed lists.
+
+use std::sync::Arc;
+
+use kvern_core::layer::Data;
+use kvern_core::{Delayed, Error, Layer, Result};
+
+use super::Bag;
+use crate::expr::{Expr, Reads};
+use crate::pipe::sources::{Generate, Inputs, Numbers};
+use crate::pipe::{EndPart, SourcePart};
+use crate::skipped::Skipped;
+use crate::value::{Partition, Portable};
+
+/// What is said of the bytes of a partition that a function makes.
+const MADE_BYTES: u64 = 1 << 20;
+
+impl<T: Portable> Bag<T> {
+    /// The items of a sequence in `npartitions` partitions (at least one) of equal length, as far as that goes.
+    ///
+    /// ```
+    /// use kvern_bag::Bag;
+    /// let bag = Bag::from_sequence(["a", "b", "c"].map(String::from), 2);
+    /// assert_eq!((bag.npartitions(), bag.reference()?), (2, vec!["a".to_owned(), "b".into(), "c".into()]));
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
+    pub fn from_sequence(items: impl IntoIterator<Item = T>, npartitions: usize) -> Self {
+        let mut items: Vec<T> = items.into_iter().collect();
+        let (len, n) = (items.len(), npartitions.max(1));
+        // From the end, so that each is split off without moving the others.
+        let mut lists: Vec<Vec<T>> = (0..n).rev().map(|i| items.split_off(len * i / n)).collect();
+        lists.reverse();
+        Self::from_partitions(lists)
+    }
+
+    /// These partitions; of none, one that is empty.
+    pub fn from_partitions(mut partitions: Vec<Vec<T>>) -> Self {
+        if partitions.is_empty() {
+            partitions.push(Vec::new());
+        }
+        let values = partitions.into_iter();
+        let values: Vec<_> = values
+            .map(|p| Partition::value(p, Skipped::default()))
+            .collect();
+        let bytes = values.iter().map(kvern_core::Value::nbytes).max();
+        let layer = Layer::new(Data::values(values), Vec::new());
+        Self::of_layer(layer, bytes.unwrap_or(0))
+    }
+
+    /// One partition a delayed list.
+    ///
+    /// ```
+    /// use kvern_bag::Bag;
+    /// use kvern_core::delayed;
+    /// let load = delayed(|day: &i64| vec![*day, *day * 10]);
+    /// let days: Vec<_> = (1..4).map(|d| load.call((d,))).collect();
+    /// assert_eq!(Bag::from_delayed(&days)?.sum().reference()?, 66);
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// For no lists.
+    pub fn from_delayed(lists: &[Delayed<Vec<T>>]) -> Result<Self> {
+        if lists.is_empty() {
+            let words = "from_delayed needs at least one list: how many partitions there are is not known of none";
+            return Err(Error::bad_input(words));
+        }
+        let layers: Vec<Arc<Layer>> = lists.iter().map(|d| d.layer().0.clone()).collect();
+        let reads = lists.iter().zip(0..);
+        let reads = reads.map(|(d, slot)| vec![(slot, d.layer().1)]).collect();
+        let source = SourcePart::plain::<Inputs<T>>("from_delayed", &());
+        let n = partitions(lists.len())?;
+        Ok(Self::of(Expr::source(
+            source,
+            Reads::Any(layers, reads),
+            n,
+            MADE_BYTES,
+        )))
+    }
+
+    /// Each partition as a delayed list.
+    ///
+    /// # Errors
+    /// What is wrong with the expression.
+    pub fn to_delayed(&self) -> Result<Vec<Delayed<Vec<T>>>> {
+        use crate::ends::collect::{AsList, Collect};
+        let end = EndPart::plain::<Collect<T, AsList>>("list", &u64::MAX);
+        let layer = self.expr().ended(&end)?;
+        let outputs = 0..layer.kind().outputs() as u32;
+        Ok(outputs
+            .map(|i| Delayed::of_layer(layer.clone(), i))
+            .collect())
+    }
+}
+
+impl<T: 'static> Bag<T> {
+    /// Partitions made by a function of their number, when they are needed.
+    ///
+    /// ```
+    /// use kvern_bag::Bag;
+    /// let bag = Bag::from_fn(4, |i| (0..i).map(move |j| (i, j)));
+    /// assert_eq!(bag.count().reference()?, 6);
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
+    pub fn from_fn<F, I>(npartitions: usize, f: F) -> Self
+    where
+        F: Fn(usize) -> I + Send + Sync + 'static,
+        I: IntoIterator<Item = T> + 'static,
+    {
+        let source = SourcePart::of::<Generate<F>, F>("from_fn", f);
+        let n = u32::try_from(npartitions.max(1)).unwrap_or(u32::MAX);
+        Self::of(Expr::source(source, Reads::Nothing, n, MADE_BYTES))
+    }
+}
+
+impl Bag<u64> {
+    /// The numbers from 0 to `n`, without it.
+    ///
+    /// ```
+    /// assert_eq!(kvern_bag::Bag::range(1000, 7).sum().reference()?, 499_500);
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
+    pub fn range(n: u64, npartitions: usize) -> Self {
+        let parts = u32::try_from(npartitions.max(1)).unwrap_or(u32::MAX);
+        let numbers = Numbers {
+            n,
+            parts: u64::from(parts),
+        };
+        let source = SourcePart::plain::<Numbers>("range", &numbers);
+        let bytes = (n / u64::from(parts) + 1).saturating_mul(8);
+        Self::of(Expr::source(source, Reads::Nothing, parts, bytes))
+    }
+}
+
+pub(crate) fn partitions(n: usize) -> Result<u32> {
+    u32::try_from(n)
+        .map_err(|_| Error::bad_input(format!("{n} partitions: at most 2^32 are possible")))
+}

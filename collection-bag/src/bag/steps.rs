@@ -1,0 +1,209 @@
+//! Steps from item to item.
+
+use kvern_core::{Error, Result};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::Bag;
+use crate::pipe::StepPart;
+use crate::pipe::steps::{
+    Call, CallWith, FilterKind, FilterWithKind, FlatMapKind, Items, MapKind, MapWithKind,
+    PartitionsKind, TryMapKind,
+};
+
+impl<T: 'static> Bag<T> {
+    /// `f` of each item.
+    ///
+    /// A closure runs in this process. One that is to run in others is marked, and captures nothing:
+    /// `bag.map(kvern_core::remote!(|x: i64| x + 1))`; what it needs to know goes along by [`Bag::map_with`].
+    pub fn map<U, F>(&self, f: F) -> Bag<U>
+    where
+        U: 'static,
+        F: Fn(T) -> U + Send + Sync + 'static,
+    {
+        let step = StepPart::of::<Call<F, (), MapKind<T, U>>, F>("map", f);
+        Bag::of(self.expr().then(&step))
+    }
+
+    /// `f` of some parameters and each item. The parameters are serialised, and reach every process that runs it.
+    ///
+    /// ```
+    /// use kvern_bag::Bag;
+    /// use kvern_core::remote;
+    /// let bag = Bag::range(4, 2).map_with(&10u64, remote!(|k: &u64, x: u64| k * x));
+    /// assert_eq!(bag.reference()?, [0, 10, 20, 30]);
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
+    pub fn map_with<P, U, F>(&self, params: &P, f: F) -> Bag<U>
+    where
+        P: Serialize + DeserializeOwned + Send + Sync + 'static,
+        U: 'static,
+        F: Fn(&P, T) -> U + Send + Sync + 'static,
+    {
+        let step = StepPart::of_with::<CallWith<F, P, MapWithKind<T, U>>, F>("map", f, params);
+        Bag::of(self.expr().then(&step))
+    }
+
+    /// `f` of each item, which may fail: the first `Err` is the task's error, with the file and line of the item where there are such.
+    ///
+    /// ```
+    /// use kvern_bag::Bag;
+    /// let bag = Bag::from_sequence(["1", "2", "x"].map(String::from), 1);
+    /// let e = bag.try_map(|s: String| s.parse::<i64>()).sum().reference().unwrap_err();
+    /// assert!(e.to_string().contains("invalid digit"), "{e}");
+    /// ```
+    pub fn try_map<U, E, F>(&self, f: F) -> Bag<U>
+    where
+        U: 'static,
+        E: Into<Box<dyn std::error::Error + Send + Sync>> + 'static,
+        F: Fn(T) -> Result<U, E> + Send + Sync + 'static,
+    {
+        let step = StepPart::of::<Call<F, (), TryMapKind<T, U, E>>, F>("try_map", f);
+        Bag::of(self.expr().then(&step))
+    }
+
+    /// The items for which `f` says yes.
+    pub fn filter<F>(&self, f: F) -> Self
+    where
+        F: Fn(&T) -> bool + Send + Sync + 'static,
+    {
+        let step = StepPart::of::<Call<F, (), FilterKind<T>>, F>("filter", f);
+        Self::of(self.expr().then(&step))
+    }
+
+    /// [`Bag::filter`] with parameters, as [`Bag::map_with`].
+    pub fn filter_with<P, F>(&self, params: &P, f: F) -> Self
+    where
+        P: Serialize + DeserializeOwned + Send + Sync + 'static,
+        F: Fn(&P, &T) -> bool + Send + Sync + 'static,
+    {
+        let step = StepPart::of_with::<CallWith<F, P, FilterWithKind<T>>, F>("filter", f, params);
+        Self::of(self.expr().then(&step))
+    }
+
+    /// All items of what `f` makes of each item.
+    ///
+    /// ```
+    /// use kvern_bag::Bag;
+    /// let bag = Bag::range(4, 2).flat_map(|n| 0..n);
+    /// assert_eq!(bag.reference()?, [0, 0, 1, 0, 1, 2]);
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
+    pub fn flat_map<I, F>(&self, f: F) -> Bag<I::Item>
+    where
+        I: IntoIterator + 'static,
+        I::Item: 'static,
+        F: Fn(T) -> I + Send + Sync + 'static,
+    {
+        let step = StepPart::of::<Call<F, (), FlatMapKind<T, I>>, F>("flat_map", f);
+        Bag::of(self.expr().then(&step))
+    }
+
+    /// The items of items that are lists.
+    pub fn flatten(&self) -> Bag<T::Item>
+    where
+        T: IntoIterator,
+        T::Item: 'static,
+    {
+        fn itself<T>(x: T) -> T {
+            x
+        }
+        let f = kvern_core::remote!(itself::<T> as fn(T) -> T);
+        fn of<T: IntoIterator + 'static, F>(bag: &Bag<T>, f: F) -> Bag<T::Item>
+        where
+            T::Item: 'static,
+            F: Fn(T) -> T + Send + Sync + 'static,
+        {
+            let step = StepPart::of::<Call<F, (), FlatMapKind<T, T>>, F>("flatten", f);
+            Bag::of(bag.expr().then(&step))
+        }
+        of(self, f)
+    }
+
+    /// `f` of the iterator over each partition's items. Items are made as `f` takes them, so it can look at several without
+    /// holding all; what it returns may be lazy as well.
+    ///
+    /// ```
+    /// use kvern_bag::Bag;
+    /// // Differences of neighbours, within each partition.
+    /// let bag = Bag::from_sequence([1i64, 4, 9, 16, 25, 36], 2).map_partitions(|items| {
+    ///     let mut last = None;
+    ///     items.filter_map(move |x| last.replace(x).map(|before| x - before))
+    /// });
+    /// assert_eq!(bag.reference()?, [3, 5, 9, 11]);
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
+    pub fn map_partitions<I, F>(&self, f: F) -> Bag<I::Item>
+    where
+        I: IntoIterator + 'static,
+        I::Item: 'static,
+        F: Fn(Items<T>) -> I + Send + Sync + 'static,
+    {
+        let step = StepPart::of::<Call<F, (), PartitionsKind<T, I>>, F>("map_partitions", f);
+        Bag::of(self.expr().then(&step))
+    }
+}
+
+impl Bag<serde_json::Value> {
+    /// The field of that name of each record.
+    ///
+    /// A record that has none, or is no object, is an error; [`Bag::pluck_or`] gives another value then. Fields of typed records are
+    /// had by [`Bag::map`]: `bag.map(|r| r.name)`.
+    ///
+    /// ```
+    /// use kvern_bag::Bag;
+    /// use serde_json::json;
+    /// let bag = Bag::from_sequence([json!({"name": "a"}), json!({"name": "b"})], 1);
+    /// assert_eq!(bag.pluck("name").reference()?, [json!("a"), json!("b")]);
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
+    pub fn pluck(&self, field: &str) -> Self {
+        let f = kvern_core::remote!(|field: &String,
+                                     record: serde_json::Value|
+         -> Result<serde_json::Value> {
+            let shown =
+                |r: &serde_json::Value| -> String { r.to_string().chars().take(60).collect() };
+            match record {
+                serde_json::Value::Object(mut fields) => match fields.remove(field) {
+                    Some(value) => Ok(value),
+                    None => {
+                        let near =
+                            kvern_core::text::nearest(field, fields.keys().map(String::as_str));
+                        let hint =
+                            near.map_or_else(String::new, |n| format!("; did you mean {n:?}?"));
+                        let record = shown(&serde_json::Value::Object(fields));
+                        Err(Error::bad_input(format!(
+                            "pluck: no field {field:?} in {record}{hint}"
+                        )))
+                    }
+                },
+                other => Err(Error::bad_input(format!(
+                    "pluck: field {field:?} of what is no object: {}",
+                    shown(&other)
+                ))),
+            }
+        });
+        self.map_with(&field.to_owned(), f)
+            .try_map(kvern_core::remote!(
+                |r: Result<serde_json::Value>| -> Result<serde_json::Value> { r }
+            ))
+    }
+
+    /// The field of that name of each record, or `default` where there is none.
+    pub fn pluck_or(&self, field: &str, default: &serde_json::Value) -> Self {
+        // As text, because parameters are written in a format that does not describe itself.
+        let params = (field.to_owned(), default.to_string());
+        self.map_with(
+            &params,
+            kvern_core::remote!(|p: &(String, String),
+                                 record: serde_json::Value|
+             -> serde_json::Value {
+                let mut record = record;
+                match record.get_mut(&p.0) {
+                    Some(value) => value.take(),
+                    None => serde_json::from_str(&p.1).unwrap_or_default(),
+                }
+            }),
+        )
+    }
+}

@@ -1,0 +1,105 @@
+//! Writing a bag to files, one a partition, which appear together or not at all.
+
+use std::fmt::Display;
+use std::path::{Path, PathBuf};
+
+use kvern_core::{Result, Session};
+use serde::Serialize;
+
+use super::Bag;
+use crate::ends::staged::Staged;
+use crate::ends::write::{AsJson, Line, Shown, Target, WriteTo};
+use crate::item::Item;
+use crate::pipe::EndPart;
+use crate::read::Compression;
+
+impl<T: 'static> Bag<T> {
+    /// Writes one item a line, as it is displayed, to files `part-0.txt`, `part-1.txt`, … of a folder, one a partition, in the current
+    /// session; the paths of the files are returned. [`Bag::write_text`] says how in more detail.
+    ///
+    /// The folder must not exist yet, or be empty. It appears with all files in it when all are written; if anything fails, nothing
+    /// is left.
+    ///
+    /// # Errors
+    /// If the folder holds something, a file cannot be written, or the first task that failed.
+    pub fn to_text(&self, folder: impl AsRef<Path>) -> Result<Vec<PathBuf>>
+    where
+        T: Display,
+    {
+        self.write_text(folder, Compression::Auto, &Session::current()?)
+    }
+
+    /// [`Bag::to_text`] in a session; with [`Compression::Gzip`] to `part-0.txt.gz` and so on.
+    ///
+    /// # Errors
+    /// As [`Bag::to_text`]; for [`Compression::Zstd`], which is only read.
+    pub fn write_text(
+        &self,
+        folder: impl AsRef<Path>,
+        compression: Compression,
+        session: &Session,
+    ) -> Result<Vec<PathBuf>>
+    where
+        T: Display,
+    {
+        self.write::<Shown>(folder.as_ref(), ".txt", compression, session)
+    }
+
+    /// Writes one item a line, as JSON, to files `part-0.jsonl`, …, as [`Bag::to_text`] does.
+    ///
+    /// # Errors
+    /// As [`Bag::to_text`].
+    pub fn to_jsonl(&self, folder: impl AsRef<Path>) -> Result<Vec<PathBuf>>
+    where
+        T: Serialize,
+    {
+        self.write_jsonl(folder, Compression::Auto, &Session::current()?)
+    }
+
+    /// [`Bag::to_jsonl`] in a session; with [`Compression::Gzip`] to `part-0.jsonl.gz` and so on.
+    ///
+    /// # Errors
+    /// As [`Bag::write_text`].
+    pub fn write_jsonl(
+        &self,
+        folder: impl AsRef<Path>,
+        compression: Compression,
+        session: &Session,
+    ) -> Result<Vec<PathBuf>>
+    where
+        T: Serialize,
+    {
+        self.write::<AsJson>(folder.as_ref(), ".jsonl", compression, session)
+    }
+
+    fn write<L: Line<T>>(
+        &self,
+        folder: &Path,
+        suffix: &str,
+        compression: Compression,
+        session: &Session,
+    ) -> Result<Vec<PathBuf>> {
+        let end = match compression {
+            Compression::Gzip => ".gz",
+            Compression::Auto | Compression::None => "",
+            Compression::Zstd => {
+                return Err(kvern_core::Error::new(
+                    kvern_core::ErrorKind::Unsupported,
+                    "Compression::Zstd is only read; allowed for writing are None and Gzip",
+                ));
+            }
+        };
+        let staged = Staged::new(folder)?;
+        let target = Target {
+            folder: staged.folder(),
+            suffix: format!("{suffix}{end}"),
+            compression,
+            // So that the order of names is that of partitions.
+            width: (self.npartitions() - 1).to_string().len(),
+        };
+        let part = EndPart::plain::<WriteTo<T, L>>("write", &target);
+        let names: Vec<String> = Item::of(self.expr(), &part).compute_in(session)?;
+        staged.commit(&names)?;
+        Ok(names.into_iter().map(|n| folder.join(n)).collect())
+    }
+}

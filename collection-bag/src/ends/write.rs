@@ -1,0 +1,219 @@
+//! Writing a partition to a file of its own, which appears whole or not at all.
+
+use std::fmt::Display;
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufWriter, Write as _};
+use std::marker::PhantomData;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use kvern_core::{Result, Value};
+use serde::{Deserialize, Serialize};
+
+use super::staged::made_beside;
+use crate::pipe::{AnyStage, End, Env, FromParams, GoOn, drive};
+use crate::read::Compression;
+use crate::read::files::io_error;
+use crate::value::Partial;
+
+/// How an item is a line.
+pub(crate) trait Line<T>: Send + Sync + 'static {
+    fn write(item: &T, out: &mut dyn io::Write) -> io::Result<()>;
+}
+
+/// As it is displayed.
+pub(crate) struct Shown;
+
+impl<T: Display> Line<T> for Shown {
+    fn write(item: &T, out: &mut dyn io::Write) -> io::Result<()> {
+        writeln!(out, "{item}")
+    }
+}
+
+/// As JSON.
+pub(crate) struct AsJson;
+
+impl<T: Serialize> Line<T> for AsJson {
+    fn write(item: &T, out: &mut dyn io::Write) -> io::Result<()> {
+        serde_json::to_writer(&mut *out, item)?;
+        out.write_all(b"\n")
+    }
+}
+
+/// Where partitions are written.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct Target {
+    /// A folder that is there already, from the root.
+    pub(crate) folder: PathBuf,
+    /// What follows the number in the names of files, such as `.txt`.
+    pub(crate) suffix: String,
+    pub(crate) compression: Compression,
+    /// Digits of the number.
+    pub(crate) width: usize,
+}
+
+/// Writes items of type `T`; the result is the names of the files.
+pub(crate) struct WriteTo<T, L> {
+    target: Target,
+    of: PhantomData<fn() -> (T, L)>,
+}
+
+impl<T: 'static, L: 'static> FromParams for WriteTo<T, L> {
+    fn from_params(params: &[u8]) -> Result<Self> {
+        let target = kvern_core::operator::decode_params("write", params)?;
+        let of = PhantomData;
+        Ok(Self { target, of })
+    }
+}
+
+impl<T: 'static, L: Line<T>> End for WriteTo<T, L> {
+    fn chunk(&self, stage: AnyStage, env: &Rc<Env>, go_on: &GoOn<'_>) -> Result<Value> {
+        let mut stage = stage.into_items::<T>()?;
+        let t = &self.target;
+        let name = format!("part-{:0w$}{}", env.block(), t.suffix, w = t.width);
+        let path = t.folder.join(&name);
+        let failed = |action: &str, e| io_error(&path, action, e, "");
+        let (file, temporary) = Temporary::beside(&path).map_err(|e| {
+            let hint = match e.kind() {
+                io::ErrorKind::NotFound => {
+                    "; the folder was made where the bag is written from: every worker must reach it under this name"
+                }
+                _ => "",
+            };
+            io_error(&path, "create a temporary file beside it", e, hint)
+        })?;
+        let mut out = match t.compression {
+            Compression::Gzip => Out::Gzip(Box::new(flate2::write::GzEncoder::new(
+                BufWriter::with_capacity(1 << 16, file),
+                flate2::Compression::default(),
+            ))),
+            _ => Out::Plain(BufWriter::with_capacity(1 << 18, file)),
+        };
+        drive(go_on, || {
+            stage.advance(&mut |item: T| {
+                L::write(&item, out.writer()).map_err(|e| failed("write it", e).into())
+            })
+        })?;
+        let file = out.finish().map_err(|e| failed("write it", e))?;
+        // Before the rename, or a crash could leave the name on an empty file.
+        file.sync_all()
+            .map_err(|e| failed("write it to the disk", e))?;
+        temporary
+            .rename(&path)
+            .map_err(|e| failed("give it its name", e))?;
+        Ok(Partial::value(vec![name], env.skipped(), 64))
+    }
+
+    fn combine(&self, parts: &mut [Value]) -> Result<Value> {
+        let mut all = Vec::new();
+        let mut skipped = crate::Skipped::default();
+        for part in parts {
+            let taken = std::mem::replace(part, Value::UNIT);
+            let (names, more) = Partial::<Vec<String>>::take(taken)?;
+            all.extend(names);
+            skipped.add(&more);
+        }
+        let bytes = 64 * all.len() as u64;
+        Ok(Partial::value(all, skipped, bytes))
+    }
+
+    fn finish(&self, parts: &mut [Value]) -> Result<Value> {
+        self.combine(parts)
+    }
+}
+
+enum Out {
+    Plain(BufWriter<File>),
+    Gzip(Box<flate2::write::GzEncoder<BufWriter<File>>>),
+}
+
+impl Out {
+    fn writer(&mut self) -> &mut dyn io::Write {
+        match self {
+            Self::Plain(w) => w,
+            Self::Gzip(w) => w.as_mut(),
+        }
+    }
+
+    fn finish(self) -> io::Result<File> {
+        let mut buffer = match self {
+            Self::Plain(w) => w,
+            Self::Gzip(w) => w.finish()?,
+        };
+        buffer.flush()?;
+        buffer.into_inner().map_err(io::IntoInnerError::into_error)
+    }
+}
+
+/// A file that is removed when dropped, unless it has been renamed.
+struct Temporary(Option<PathBuf>);
+
+impl Temporary {
+    fn beside(path: &Path) -> io::Result<(File, Self)> {
+        let make = |path: &Path| OpenOptions::new().write(true).create_new(true).open(path);
+        let (temporary, file) = made_beside(path, make).map_err(|(_, e)| e)?;
+        Ok((file, Self(Some(temporary))))
+    }
+
+    fn rename(mut self, path: &Path) -> io::Result<()> {
+        if let Some(temporary) = &self.0 {
+            std::fs::rename(temporary, path)?;
+        }
+        self.0 = None;
+        Ok(())
+    }
+}
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        if let Some(path) = &self.0 {
+            // Nothing can be done, and the error that led here matters more.
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pipe::sources::IterStage;
+
+    fn written(folder: &Path, compression: Compression) -> Result<Value> {
+        let end = WriteTo::<u64, Shown> {
+            target: Target {
+                folder: folder.to_path_buf(),
+                suffix: ".txt".to_owned(),
+                compression,
+                width: 2,
+            },
+            of: PhantomData,
+        };
+        let items = AnyStage::items(IterStage(0..5u64));
+        end.chunk(items, &Rc::new(Env::new(7)), &|| Ok(()))
+    }
+
+    #[test]
+    fn a_worker_without_the_folder_says_what_is_needed() {
+        let around = tempfile::tempdir().unwrap();
+        written(around.path(), Compression::None).unwrap();
+        let file = around.path().join("part-07.txt");
+        assert_eq!(std::fs::read_to_string(file).unwrap(), "0\n1\n2\n3\n4\n");
+        let nowhere = around.path().join("nowhere");
+        let e = written(&nowhere, Compression::None)
+            .unwrap_err()
+            .to_string();
+        assert!(e.contains("nowhere") && e.contains("every worker"), "{e}");
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_full_disk_is_an_error() {
+        let full = || BufWriter::new(OpenOptions::new().write(true).open("/dev/full").unwrap());
+        let gzip = flate2::write::GzEncoder::new(full(), flate2::Compression::default());
+        for mut out in [Out::Plain(full()), Out::Gzip(Box::new(gzip))] {
+            Shown::write(&1, out.writer()).unwrap();
+            let e = out.finish().unwrap_err();
+            assert_eq!(e.kind(), io::ErrorKind::StorageFull);
+        }
+    }
+}

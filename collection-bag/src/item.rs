@@ -1,0 +1,176 @@
+//! [`Item`]: the one value that a reduction of a bag ends in.
+
+use std::marker::PhantomData;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use kvern_core::layer::Data;
+use kvern_core::{
+    Collection, Delayed, Error, ErrorKind, Handle, Layer, Result, Root, Session, Value,
+};
+
+use crate::bag::WithSkipped;
+use crate::expr::{Expr, Reads};
+use crate::pipe::{AnyStage, End, EndPart, Env, FromParams, GoOn, Part, Source, SourcePart, Stage};
+use crate::skipped::Skipped;
+use crate::value::{Partial, Portable, written};
+
+/// One value that will be there once it is computed: a count, a sum, a fold. Cloning shares it.
+pub struct Item<A> {
+    layer: Result<Arc<Layer>>,
+    of: PhantomData<fn() -> A>,
+}
+
+impl<A> Clone for Item<A> {
+    fn clone(&self) -> Self {
+        Self {
+            layer: self.layer.clone(),
+            of: PhantomData,
+        }
+    }
+}
+
+impl<A> std::fmt::Debug for Item<A> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Item<{}>", std::any::type_name::<A>())
+    }
+}
+
+impl<A: Portable> Item<A> {
+    pub(crate) fn of(expr: &Expr, end: &Part<dyn End>) -> Self {
+        Self {
+            layer: expr.reduced(end),
+            of: PhantomData,
+        }
+    }
+
+    pub(crate) fn layer(&self) -> Result<Arc<Layer>> {
+        self.layer.clone()
+    }
+
+    /// The value as an argument of delayed functions.
+    ///
+    /// ```
+    /// use kvern_bag::Bag;
+    /// use kvern_core::delayed;
+    /// let n = Bag::range(10, 2).count().to_delayed()?;
+    /// assert_eq!(delayed(|n: &u64| n * 2).call((&n,)).reference()?, 20);
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// What is wrong with the expression.
+    pub fn to_delayed(&self) -> Result<Delayed<A>> {
+        let source = SourcePart::plain::<Whole<A>>("item", &());
+        let expr = Expr::source(source, Reads::Same(self.layer()?), 1, 0);
+        let end = EndPart::plain::<Bare<A>>("value", &());
+        Ok(Delayed::of_layer(expr.ended(&end)?, 0))
+    }
+
+    /// The value with what was skipped while it was made.
+    pub fn with_skipped(&self) -> WithSkipped<Self> {
+        WithSkipped(self.clone())
+    }
+
+    /// Computes it in the current session and waits.
+    ///
+    /// # Errors
+    /// The first task that failed.
+    pub fn compute(&self) -> Result<A> {
+        self.compute_in(&Session::current()?)
+    }
+
+    /// Computes it in a session and waits.
+    ///
+    /// # Errors
+    /// The first task that failed.
+    pub fn compute_in(&self, session: &Session) -> Result<A> {
+        session.compute(self)
+    }
+
+    /// Computes it one task after another, without optimisation: slow and plain, for tests and examples.
+    ///
+    /// # Errors
+    /// The first task that failed.
+    pub fn reference(&self) -> Result<A> {
+        crate::bag::reference(self)
+    }
+}
+
+pub(crate) fn taken<A: Portable>(values: Vec<Value>) -> Result<(A, Skipped)> {
+    let value = values.into_iter().next();
+    let value = value.ok_or_else(|| Error::new(ErrorKind::Internal, "no value came back"))?;
+    Partial::take(value)
+}
+
+impl<A: Portable> Collection for Item<A> {
+    type Output = A;
+
+    fn roots(&self) -> Result<Vec<Root>> {
+        Ok(vec![Root::all(&self.layer()?)])
+    }
+
+    fn finish(&self, values: Vec<Value>) -> Result<A> {
+        Ok(taken(values)?.0)
+    }
+
+    fn rebuild(&self, handles: Vec<Handle>) -> Result<Self> {
+        Ok(Self {
+            layer: Ok(Layer::new(Data::handles(handles), Vec::new())),
+            of: PhantomData,
+        })
+    }
+}
+
+/// The value of an [`Item`] as the only thing of a chain.
+struct Whole<A>(PhantomData<fn() -> A>);
+
+impl<A: Portable> FromParams for Whole<A> {
+    fn from_params(_: &[u8]) -> Result<Self> {
+        Ok(Self(PhantomData))
+    }
+}
+
+impl<A: Portable> Source for Whole<A> {
+    fn open(&self, inputs: &mut [Value], _: u64, _: &Rc<Env>) -> Result<AnyStage> {
+        let inputs = inputs.iter_mut();
+        let values = inputs.map(|v| std::mem::replace(v, Value::UNIT)).collect();
+        let (value, _) = taken::<A>(values)?;
+        Ok(AnyStage::items(crate::pipe::sources::IterStage(
+            std::iter::once(value),
+        )))
+    }
+}
+
+/// The value without anything around it.
+struct Bare<A>(PhantomData<fn() -> A>);
+
+impl<A: Portable> FromParams for Bare<A> {
+    fn from_params(_: &[u8]) -> Result<Self> {
+        Ok(Self(PhantomData))
+    }
+}
+
+impl<A: Portable> End for Bare<A> {
+    fn chunk(&self, stage: AnyStage, _: &Rc<Env>, go_on: &GoOn<'_>) -> Result<Value> {
+        let mut stage: Box<dyn Stage<A>> = stage.into_items()?;
+        let mut value = None;
+        crate::pipe::drive(go_on, || {
+            stage.advance(&mut |a| {
+                value = Some(a);
+                Ok(())
+            })
+        })?;
+        let value = value.ok_or_else(|| Error::new(ErrorKind::Internal, "an item of nothing"))?;
+        let bytes = size_of::<A>() as u64 + written(&value);
+        Ok(Value::serde_with_bytes(value, bytes))
+    }
+
+    fn combine(&self, _: &mut [Value]) -> Result<Value> {
+        Err(Error::new(ErrorKind::Internal, "one value is not merged"))
+    }
+
+    fn finish(&self, parts: &mut [Value]) -> Result<Value> {
+        self.combine(parts)
+    }
+}

@@ -1,0 +1,34 @@
+//! Partitioned lists of anything for kvern: what does not fit neatly into an array or a frame. Text, JSON lines, records of any serde
+//! type.
+//!
+//! Where to look: [`Bag`] is the lazy list, [`Text`] the same for text that is borrowed while it passes, [`Item`] the one value that a
+//! reduction ends in; [`read_text()`] and [`read_json`] begin. Below them `pipe` is how items pass through a chain, `ends` what eats them,
+//! `read` the files, and `expr` how all of it becomes one task a partition.
+
+mod bag;
+mod counts;
+mod ends;
+mod expr;
+mod hash;
+mod item;
+mod pipe;
+mod read;
+mod skipped;
+mod text;
+mod value;
+mod words;
+
+pub use bag::{Bag, WithSkipped, concat};
+pub use ends::number::Number;
+pub use item::Item;
+pub use pipe::steps::Items;
+pub use pipe::text_steps::Pieces;
+pub use read::{Compression, InvalidUtf8, OnBad, Paths, TextOptions};
+pub use skipped::Skipped;
+pub use text::{Text, read_json, read_json_with, read_text, read_text_with};
+pub use value::Portable;
+
+/// The examples of the README are tested.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,0 +1,248 @@
+//! A whole chain as one operator: source, steps and end, run over one partition as one task.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use kvern_core::layer::Parts;
+use kvern_core::travel::{self, Maker};
+use kvern_core::{
+    Error, ErrorKind, Kernel, OpRef, OpTraits, Result, TaskContext, Value, operator::decode_params,
+};
+use serde::{Deserialize, Serialize};
+
+use super::part::PartWire;
+use super::{End, Env, Part, Source, Step};
+
+/// The code of a chain.
+struct Chain {
+    /// The number in the whole bag of what is partition 0 here.
+    first: u64,
+    source: Arc<dyn Source>,
+    steps: Vec<Arc<dyn Step>>,
+    end: Arc<dyn End>,
+}
+
+impl Kernel for Chain {
+    fn run(&self, inputs: &mut [Value], ctx: &TaskContext<'_>) -> Result<Value> {
+        let env = Rc::new(Env::new(self.first + ctx.block()));
+        let run = || ctx.enter(|| self.pass(inputs, ctx, &env));
+        // Caught here rather than by the backend, because here it is known where in the input it happened.
+        let result = catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|panic| {
+            let words = format!("a function panicked {}: {}", env.about(), said(&*panic));
+            env.tell();
+            Err(Error::new(ErrorKind::Panic, words))
+        });
+        result.map_err(|e| match e.kind() {
+            ErrorKind::Task | ErrorKind::BadInput if !env.told() => {
+                let words = format!("{}: {}", env.about(), e.message());
+                Error::with_source(e.kind(), words, e)
+            }
+            _ => e,
+        })
+    }
+}
+
+impl Chain {
+    fn pass(&self, inputs: &mut [Value], ctx: &TaskContext<'_>, env: &Rc<Env>) -> Result<Value> {
+        let mut stage = self.source.open(inputs, ctx.block(), env)?;
+        for step in &self.steps {
+            stage = step.attach(stage, env)?;
+        }
+        self.end.chunk(stage, env, &|| ctx.check_cancelled())
+    }
+}
+
+/// What somebody panicked with.
+fn said(panic: &(dyn std::any::Any + Send)) -> &str {
+    match (panic.downcast_ref::<&str>(), panic.downcast_ref::<String>()) {
+        (Some(s), _) => s,
+        (_, Some(s)) => s,
+        _ => "no message",
+    }
+}
+
+/// What is sent of a chain.
+#[derive(Serialize, Deserialize)]
+struct ChainWire {
+    first: u64,
+    source: PartWire<dyn Source>,
+    steps: Vec<PartWire<dyn Step>>,
+    end: PartWire<dyn End>,
+}
+
+/// Makes a [`Chain`] of what was sent.
+struct ReadChain;
+
+impl<F> Maker<F> for ReadChain {
+    type Made = Arc<dyn Kernel>;
+
+    fn make(_: F, params: &[u8]) -> Result<Self::Made> {
+        let wire: ChainWire = decode_params("a bag's chain", params)?;
+        Ok(Arc::new(Chain {
+            first: wire.first,
+            source: wire.source.make()?,
+            steps: wire
+                .steps
+                .iter()
+                .map(PartWire::make)
+                .collect::<Result<_>>()?,
+            end: wire.end.make()?,
+        }))
+    }
+}
+
+/// Each partition of a bag is another one of its block.
+const BY_BLOCK: OpTraits = OpTraits {
+    pure: true,
+    uses_block: true,
+    inline: false,
+};
+
+/// The operator of a chain: one that travels if all its parts do. `first`: the number of its partition 0 in the whole bag.
+pub(crate) fn chain(
+    first: u64,
+    source: &Part<dyn Source>,
+    steps: &[Part<dyn Step>],
+    end: &Part<dyn End>,
+) -> Result<OpRef> {
+    let names = steps.iter().map(|s| s.name);
+    let names: Vec<&str> = std::iter::once(source.name)
+        .chain(names)
+        .chain((!end.name.is_empty()).then_some(end.name))
+        .collect();
+    let name = format!("bag.{}", names.join("."));
+    let sent = || {
+        Some(ChainWire {
+            first,
+            source: source.wire()?,
+            steps: steps.iter().map(Part::wire).collect::<Option<_>>()?,
+            end: end.wire()?,
+        })
+    };
+    let recipe = travel::recipe::<_, ReadChain>(&kvern_core::remote!(|| ()));
+    if let (Some(recipe), Some(wire)) = (recipe, sent()) {
+        let params = encode(&wire)?;
+        return Ok(OpRef::travelling(name, BY_BLOCK, recipe, params));
+    }
+    let captured = steps.iter().map(|s| s.captured).sum::<usize>();
+    let kernel = Chain {
+        first,
+        source: source.made.clone(),
+        steps: steps.iter().map(|s| s.made.clone()).collect(),
+        end: end.made.clone(),
+    };
+    Ok(OpRef::local_kernel(
+        name,
+        BY_BLOCK,
+        captured + source.captured + end.captured,
+        Arc::new(kernel),
+    ))
+}
+
+fn encode(params: &impl Serialize) -> Result<Vec<u8>> {
+    postcard::to_allocvec(params)
+        .map_err(|e| Error::with_source(ErrorKind::Internal, "a chain cannot be serialised", e))
+}
+
+/// Puts partial results together.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+enum Together {
+    /// Some of them to one.
+    Combine,
+    /// To the result.
+    Finish,
+    /// One, as it is.
+    Pass,
+    /// One by key to so many.
+    Split(u32),
+    /// The part of a split that the block's number says.
+    Pick,
+}
+
+struct Merge {
+    end: Arc<dyn End>,
+    how: Together,
+}
+
+impl Kernel for Merge {
+    fn run(&self, inputs: &mut [Value], ctx: &TaskContext<'_>) -> Result<Value> {
+        ctx.enter(|| match self.how {
+            Together::Combine => self.end.combine(inputs),
+            Together::Finish => self.end.finish(inputs),
+            Together::Pass => only(inputs),
+            Together::Split(n) => Ok(self.end.split(only(inputs)?, n as usize)?.into_value()),
+            Together::Pick => Parts::pick(&only(inputs)?, ctx.block()),
+        })
+    }
+}
+
+fn only(inputs: &mut [Value]) -> Result<Value> {
+    match inputs {
+        [one] => Ok(std::mem::replace(one, Value::UNIT)),
+        _ => Err(Error::bad_input(format!(
+            "{} inputs where one is read",
+            inputs.len()
+        ))),
+    }
+}
+
+/// Makes a [`Merge`] of what was sent.
+struct ReadMerge;
+
+impl<F> Maker<F> for ReadMerge {
+    type Made = Arc<dyn Kernel>;
+
+    fn make(_: F, params: &[u8]) -> Result<Self::Made> {
+        let (end, how): (PartWire<dyn End>, Together) = decode_params("a bag's reduction", params)?;
+        Ok(Arc::new(Merge {
+            end: end.make()?,
+            how,
+        }))
+    }
+}
+
+fn merge(end: &Part<dyn End>, how: Together, verb: &str) -> Result<OpRef> {
+    let name = format!("bag.{}.{verb}", end.name);
+    let traits = match how {
+        Together::Pick => BY_BLOCK,
+        _ => OpTraits::default(),
+    };
+    let recipe = travel::recipe::<_, ReadMerge>(&kvern_core::remote!(|| ()));
+    if let (Some(recipe), Some(wire)) = (recipe, end.wire()) {
+        let params = encode(&(wire, how))?;
+        return Ok(OpRef::travelling(name, traits, recipe, params));
+    }
+    let kernel = Merge {
+        end: end.made.clone(),
+        how,
+    };
+    Ok(OpRef::local_kernel(
+        name,
+        traits,
+        end.captured,
+        Arc::new(kernel),
+    ))
+}
+
+/// The operators that combine and finish the partial results of an end.
+pub(crate) fn merges(end: &Part<dyn End>) -> Result<[OpRef; 2]> {
+    Ok([
+        merge(end, Together::Combine, "combine")?,
+        merge(end, Together::Finish, "finish")?,
+    ])
+}
+
+/// The operators that split the partial results of an end by key, pick a part, and put parts together.
+pub(crate) fn exchange(end: &Part<dyn End>, n: u32) -> Result<[OpRef; 3]> {
+    Ok([
+        merge(end, Together::Split(n), "split")?,
+        merge(end, Together::Pick, "pick")?,
+        merge(end, Together::Finish, "gather")?,
+    ])
+}
+
+/// The operator that hands on a partial result as it is.
+pub(crate) fn pass(end: &Part<dyn End>) -> Result<OpRef> {
+    merge(end, Together::Pass, "partial")
+}

@@ -1,0 +1,203 @@
+//! Parts of a chain: what is made of a closure here, and the recipe by which another process of this build makes the same.
+
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use kvern_core::travel::{self, Maker, Recipe};
+use kvern_core::{Error, ErrorKind, Result};
+use serde::{Deserialize, Serialize};
+
+use super::{AnyStage, End, Env, GoOn, Source, Step};
+
+/// How another process makes it, and of which parameters.
+type Wire<X> = (Recipe<Arc<X>>, Arc<[u8]>);
+
+/// A source, step or end (`X` is its trait) of a chain.
+pub(crate) struct Part<X: ?Sized + 'static> {
+    pub(crate) made: Arc<X>,
+    pub(crate) name: &'static str,
+    /// Bytes that the user's closure captured.
+    pub(crate) captured: usize,
+    wire: Option<Wire<X>>,
+}
+
+impl<X: ?Sized> Clone for Part<X> {
+    fn clone(&self) -> Self {
+        Self {
+            made: self.made.clone(),
+            name: self.name,
+            captured: self.captured,
+            wire: self.wire.clone(),
+        }
+    }
+}
+
+pub(crate) type SourcePart = Part<dyn Source>;
+pub(crate) type StepPart = Part<dyn Step>;
+pub(crate) type EndPart = Part<dyn End>;
+
+/// What of a part is sent.
+#[derive(Serialize, Deserialize)]
+#[serde(bound = "")]
+pub(crate) struct PartWire<X: ?Sized + 'static> {
+    recipe: Recipe<Arc<X>>,
+    params: Vec<u8>,
+}
+
+impl<X: ?Sized> PartWire<X> {
+    pub(crate) fn make(&self) -> Result<Arc<X>> {
+        self.recipe.make(&self.params)
+    }
+}
+
+impl<X: ?Sized + 'static> Part<X> {
+    /// What is sent of it; `None`: it holds a closure that cannot leave this process.
+    pub(crate) fn wire(&self) -> Option<PartWire<X>> {
+        let (recipe, params) = self.wire.as_ref()?;
+        Some(PartWire {
+            recipe: *recipe,
+            params: params.to_vec(),
+        })
+    }
+}
+
+/// Something made of a closure, and of parameters as bytes.
+pub(crate) trait FromClosure<F>: Sized + 'static {
+    /// # Errors
+    /// If the parameters cannot be read.
+    fn from_closure(f: F, params: &[u8]) -> Result<Self>;
+}
+
+/// Something made of parameters alone.
+pub(crate) trait FromParams: Sized + 'static {
+    /// # Errors
+    /// If the parameters cannot be read.
+    fn from_params(params: &[u8]) -> Result<Self>;
+}
+
+/// `OfStep<S>`: a step made by [`FromClosure`]; `PlainStep<S>`: one made by [`FromParams`]; and so on. One a trait, for coherence.
+macro_rules! makers {
+    ($($name:ident)*) => {$(
+        pub(crate) struct $name<S>(PhantomData<fn() -> S>);
+    )*};
+}
+
+makers!(OfSource PlainSource OfStep PlainStep OfEnd PlainEnd);
+
+macro_rules! parts {
+    ($($of:ident $plain:ident $X:ident;)*) => {$(
+        impl<F, S: FromClosure<F> + $X> Maker<F> for $of<S> {
+            type Made = Arc<dyn $X>;
+
+            fn make(f: F, params: &[u8]) -> Result<Self::Made> {
+                Ok(Arc::new(S::from_closure(f, params)?))
+            }
+        }
+
+        impl<F, S: FromParams + $X> Maker<F> for $plain<S> {
+            type Made = Arc<dyn $X>;
+
+            fn make(_: F, params: &[u8]) -> Result<Self::Made> {
+                Ok(Arc::new(S::from_params(params)?))
+            }
+        }
+
+        impl Part<dyn $X> {
+            /// The part that `S` is of a closure.
+            pub(crate) fn of<S, F>(name: &'static str, f: F) -> Self
+            where
+                F: Send + Sync + 'static,
+                S: FromClosure<F> + $X,
+            {
+                Self::build::<F, $of<S>>(name, f, Ok(Vec::new()))
+            }
+
+            /// The part that `S` is of a closure and parameters.
+            #[allow(dead_code, reason = "not every kind of part has such")]
+            pub(crate) fn of_with<S, F>(name: &'static str, f: F, params: &impl Serialize) -> Self
+            where
+                F: Send + Sync + 'static,
+                S: FromClosure<F> + $X,
+            {
+                Self::build::<F, $of<S>>(name, f, encode(name, params))
+            }
+
+            /// The part that `S` is of parameters.
+            pub(crate) fn plain<S: FromParams + $X>(name: &'static str, params: &impl Serialize) -> Self {
+                Self::build::<_, $plain<S>>(name, kvern_core::remote!(|| ()), encode(name, params))
+            }
+
+            fn build<F, M>(name: &'static str, f: F, params: Result<Vec<u8>>) -> Self
+            where
+                F: Send + Sync + 'static,
+                M: Maker<F, Made = Arc<dyn $X>>,
+            {
+                let (recipe, captured) = (travel::recipe::<F, M>(&f), size_of::<F>());
+                // A chain is built without errors; what is wrong with a part is told when it runs.
+                let (made, params): (Arc<dyn $X>, _) = match params {
+                    Ok(p) => (M::make(f, &p).unwrap_or_else(|e| Arc::new(Broken(e))), Some(p)),
+                    Err(e) => (Arc::new(Broken(e)), None),
+                };
+                let wire = recipe.zip(params).map(|(r, p)| (r, Arc::from(p)));
+                Self { made, name, captured, wire }
+            }
+        }
+    )*};
+}
+
+parts! {
+    OfSource PlainSource Source;
+    OfStep PlainStep Step;
+    OfEnd PlainEnd End;
+}
+
+fn encode(name: &str, params: &impl Serialize) -> Result<Vec<u8>> {
+    postcard::to_allocvec(params).map_err(|e| {
+        Error::with_source(
+            ErrorKind::BadInput,
+            format!("the parameters of {name} cannot be serialised"),
+            e,
+        )
+    })
+}
+
+impl Part<dyn Source> {
+    /// A source that fails.
+    pub(crate) fn broken(e: Error) -> Self {
+        Self {
+            made: Arc::new(Broken(e)),
+            name: "error",
+            captured: 0,
+            wire: None,
+        }
+    }
+}
+
+/// Stands where a part could not be made.
+struct Broken(Error);
+
+impl Source for Broken {
+    fn open(&self, _: &mut [kvern_core::Value], _: u64, _: &std::rc::Rc<Env>) -> Result<AnyStage> {
+        Err(self.0.clone())
+    }
+}
+
+impl Step for Broken {
+    fn attach(&self, _: AnyStage, _: &std::rc::Rc<Env>) -> Result<AnyStage> {
+        Err(self.0.clone())
+    }
+}
+
+impl End for Broken {
+    fn chunk(&self, _: AnyStage, _: &std::rc::Rc<Env>, _: &GoOn<'_>) -> Result<kvern_core::Value> {
+        Err(self.0.clone())
+    }
+
+    fn combine(&self, _: &mut [kvern_core::Value]) -> Result<kvern_core::Value> {
+        Err(self.0.clone())
+    }
+
+    fn finish(&self, _: &mut [kvern_core::Value]) -> Result<kvern_core::Value> {
+        Err(self.0.clone())
+    }
+}

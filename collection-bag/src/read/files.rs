@@ -1,0 +1,306 @@
+//! Which files a path, a pattern or a list of them means, and how each is read.
+
+use std::fs::File;
+use std::io::{self, BufReader, Read};
+use std::path::{Component, Path, PathBuf};
+
+use kvern_core::{Error, ErrorKind, Result};
+use serde::{Deserialize, Serialize};
+
+/// How a file is compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum Compression {
+    /// By the end of its name: `.gz` and `.zst` (`.zstd`) are, all others are not.
+    #[default]
+    Auto,
+    /// Not at all: such a file is read in several partitions.
+    None,
+    /// gzip, of any number of members.
+    Gzip,
+    /// Zstandard, of any number of frames.
+    Zstd,
+}
+
+/// One file to be read.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct FileSpec {
+    pub(crate) path: PathBuf,
+    pub(crate) len: u64,
+    /// When it was changed, in nanoseconds of the Unix epoch: part of the key, so that a changed file is another result.
+    modified: u64,
+    pub(crate) compression: Compression,
+}
+
+/// What names files: a path or pattern (`*`, `?`, `[…]`, `**`), or a list of such. Names with such characters are taken as they are if there is
+/// a file of that name. The files of a pattern are in the order of their names, those of a list in its order.
+///
+/// Hidden files and folders, whose names begin with a dot, are found by patterns that say the dot (`.*`), and not by others, as in
+/// shells: what is still being written has such a name.
+pub trait Paths {
+    /// The paths and patterns.
+    fn paths(&self) -> Vec<PathBuf>;
+}
+
+macro_rules! one {
+    ($($t:ty),*) => {$(
+        impl Paths for $t {
+            fn paths(&self) -> Vec<PathBuf> {
+                vec![PathBuf::from(self)]
+            }
+        }
+    )*};
+}
+
+one!(str, String, Path, PathBuf);
+
+impl<P: Paths> Paths for [P] {
+    fn paths(&self) -> Vec<PathBuf> {
+        self.iter().flat_map(Paths::paths).collect()
+    }
+}
+
+impl<P: Paths> Paths for Vec<P> {
+    fn paths(&self) -> Vec<PathBuf> {
+        self.as_slice().paths()
+    }
+}
+
+impl<P: Paths, const N: usize> Paths for [P; N] {
+    fn paths(&self) -> Vec<PathBuf> {
+        self.as_slice().paths()
+    }
+}
+
+impl<P: Paths + ?Sized> Paths for &P {
+    fn paths(&self) -> Vec<PathBuf> {
+        (**self).paths()
+    }
+}
+
+/// The files that are meant.
+///
+/// # Errors
+/// [`ErrorKind::Io`] naming the path or pattern, and what is there instead.
+pub(crate) fn find(paths: &[PathBuf], compression: Compression) -> Result<Vec<FileSpec>> {
+    let mut files = Vec::new();
+    for path in paths {
+        let text = path.to_string_lossy();
+        let pattern = text.contains(['*', '?', '[']) && !path.exists();
+        if !pattern {
+            files.push(spec(path, compression)?);
+            continue;
+        }
+        let matches = glob::glob(&text).map_err(|e| {
+            Error::bad_input(format!("{text:?} is not a pattern of file names: {e}"))
+        })?;
+        let before = files.len();
+        for found in matches {
+            let found = found.map_err(|e| {
+                let words = format!("cannot look into {}", e.path().display());
+                Error::with_source(ErrorKind::Io, format!("{words}: {}", e.error()), e)
+            })?;
+            if !found.is_dir() && is_shown(&found, &text) {
+                files.push(spec(&found, compression)?);
+            }
+        }
+        if files.len() == before {
+            let words = format!("no file matches {text:?}{}", nearest(path));
+            return Err(Error::new(ErrorKind::Io, words));
+        }
+    }
+    if files.is_empty() {
+        return Err(Error::bad_input("no files were named: the list is empty"));
+    }
+    Ok(files)
+}
+
+/// Whether a path has no hidden name but such as the pattern says itself: `*` and `**` do not mean them.
+fn is_shown(path: &Path, pattern: &str) -> bool {
+    let said: Vec<glob::Pattern> = pattern
+        .split(std::path::is_separator)
+        .filter(|part| part.starts_with('.'))
+        .filter_map(|part| glob::Pattern::new(part).ok())
+        .collect();
+    path.components().all(|part| {
+        let name = part.as_os_str().to_string_lossy();
+        !matches!(part, Component::Normal(_))
+            || !name.starts_with('.')
+            || said.iter().any(|s| s.matches(&name))
+    })
+}
+
+fn spec(path: &Path, compression: Compression) -> Result<FileSpec> {
+    let meta = std::fs::metadata(path).map_err(|e| {
+        let hint = match e.kind() {
+            io::ErrorKind::NotFound => nearest(path),
+            _ => String::new(),
+        };
+        io_error(path, "find it", e, &hint)
+    })?;
+    if meta.is_dir() {
+        return Err(Error::bad_input(format!(
+            "{} is a folder: name the files in it, such as {:?}",
+            path.display(),
+            path.join("*")
+        )));
+    }
+    let modified = meta
+        .modified()
+        .ok()
+        .and_then(|t| t.duration_since(std::time::UNIX_EPOCH).ok())
+        .map_or(0, |d| d.as_nanos() as u64);
+    let compression = match compression {
+        Compression::Auto => by_name(path)?,
+        said => said,
+    };
+    Ok(FileSpec {
+        // From the root: who reads it may be a worker that was started in another folder.
+        path: std::path::absolute(path).map_err(|e| io_error(path, "find it", e, ""))?,
+        len: meta.len(),
+        modified,
+        compression,
+    })
+}
+
+fn by_name(path: &Path) -> Result<Compression> {
+    let end = path.extension().map(|e| e.to_string_lossy().to_lowercase());
+    match end.as_deref() {
+        Some("gz") => Ok(Compression::Gzip),
+        Some("zst" | "zstd") => Ok(Compression::Zstd),
+        Some(end @ ("bz2" | "xz" | "lz4" | "zip" | "7z" | "br")) => Err(Error::new(
+            ErrorKind::Unsupported,
+            format!(
+                "{}: files that end in .{end} are not read; allowed are plain text, .gz and .zst (Compression::None reads it as it is)",
+                path.display()
+            ),
+        )),
+        _ => Ok(Compression::None),
+    }
+}
+
+/// `; the nearest there are "a", "b"`, of the folder in which the path should be.
+fn nearest(path: &Path) -> String {
+    let Some(name) = path.file_name().map(|n| n.to_string_lossy().into_owned()) else {
+        return String::new();
+    };
+    let folder = match path.parent() {
+        Some(p) if !p.as_os_str().is_empty() => p,
+        _ => Path::new("."),
+    };
+    let Ok(entries) = std::fs::read_dir(folder) else {
+        return format!("; there is no folder {}", folder.display());
+    };
+    let mut names: Vec<String> = entries
+        .filter_map(|e| Some(e.ok()?.file_name().to_string_lossy().into_owned()))
+        .collect();
+    names.sort();
+    if let Some(near) = kvern_core::text::nearest(&name, names.iter().map(String::as_str)) {
+        return format!("; did you mean {near:?}?");
+    }
+    match names.len() {
+        0 => format!("; the folder {} is empty", folder.display()),
+        n => {
+            let shown: Vec<String> = names.iter().take(3).map(|n| format!("{n:?}")).collect();
+            let more = if n > 3 { ", …" } else { "" };
+            format!("; in {} are {}{more}", folder.display(), shown.join(", "))
+        }
+    }
+}
+
+/// What the system said about a file.
+#[cold]
+pub(crate) fn io_error(path: &Path, action: &str, e: io::Error, hint: &str) -> Error {
+    let words = format!("{}: cannot {action}: {e}{hint}", path.display());
+    Error::with_source(ErrorKind::Io, words, e)
+}
+
+impl FileSpec {
+    /// The bytes of the text, from the beginning.
+    pub(crate) fn open(&self) -> io::Result<Box<dyn Read>> {
+        let file = File::open(&self.path)?;
+        Ok(match self.compression {
+            Compression::Auto | Compression::None => Box::new(file),
+            Compression::Gzip => {
+                let packed = BufReader::with_capacity(1 << 16, file);
+                Box::new(flate2::bufread::MultiGzDecoder::new(packed))
+            }
+            Compression::Zstd => Box::new(Frames::new(BufReader::with_capacity(1 << 16, file))),
+        })
+    }
+
+    pub(crate) fn is_plain(&self) -> bool {
+        matches!(self.compression, Compression::Auto | Compression::None)
+    }
+}
+
+/// The frames of a Zstandard file, one after another.
+struct Frames {
+    frame: Option<
+        Box<ruzstd::decoding::StreamingDecoder<BufReader<File>, ruzstd::decoding::FrameDecoder>>,
+    >,
+    rest: Option<BufReader<File>>,
+}
+
+impl Frames {
+    fn new(file: BufReader<File>) -> Self {
+        Self {
+            frame: None,
+            rest: Some(file),
+        }
+    }
+}
+
+impl Read for Frames {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        loop {
+            if let Some(frame) = &mut self.frame {
+                let n = frame.read(buf)?;
+                if n > 0 || buf.is_empty() {
+                    return Ok(n);
+                }
+                self.rest = self.frame.take().map(|f| f.into_inner());
+            }
+            let Some(mut rest) = self.rest.take() else {
+                return Ok(0);
+            };
+            if io::BufRead::fill_buf(&mut rest)?.is_empty() {
+                return Ok(0);
+            }
+            self.rest = None;
+            self.frame = next_frame(rest)?;
+            if self.frame.is_none() {
+                return Ok(0);
+            }
+        }
+    }
+}
+
+type Frame = ruzstd::decoding::StreamingDecoder<BufReader<File>, ruzstd::decoding::FrameDecoder>;
+
+/// The next frame with data; frames to be skipped (the format allows them for other programs' notes) are.
+fn next_frame(mut rest: BufReader<File>) -> io::Result<Option<Box<Frame>>> {
+    loop {
+        let head = io::BufRead::fill_buf(&mut rest)?;
+        if head.is_empty() {
+            return Ok(None);
+        }
+        let mut magic = [0; 4];
+        let Some(start) = head.get(..4) else {
+            break;
+        };
+        magic.copy_from_slice(start);
+        if !(0x184D_2A50..=0x184D_2A5F).contains(&u32::from_le_bytes(magic)) {
+            break;
+        }
+        let mut header = [0; 8];
+        rest.read_exact(&mut header)?;
+        let len = u32::from_le_bytes([header[4], header[5], header[6], header[7]]);
+        let skipped = io::copy(&mut (&mut rest).take(u64::from(len)), &mut io::sink())?;
+        if skipped < u64::from(len) {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+    }
+    let frame = ruzstd::decoding::StreamingDecoder::new(rest)
+        .map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e.to_string()))?;
+    Ok(Some(Box::new(frame)))
+}

@@ -1,0 +1,243 @@
+//! How the nodes of ours in a physical plan are written and read again; DataFusion writes its own.
+
+use std::sync::Arc;
+
+use arrow::datatypes::Schema;
+use datafusion::common::{DataFusionError, internal_err, not_impl_err};
+use datafusion::datasource::physical_plan::FileScanConfigBuilder;
+use datafusion::datasource::source::DataSourceExec;
+use datafusion::execution::TaskContext;
+use datafusion::logical_expr::{AggregateUDF, ScalarUDF, WindowUDF};
+use datafusion::physical_expr::LexOrdering;
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion_proto::bytes::{
+    physical_plan_from_bytes_with_extension_codec, physical_plan_to_bytes_with_extension_codec,
+};
+use datafusion_proto::physical_plan::from_proto::{
+    parse_physical_sort_exprs, parse_protobuf_file_scan_config,
+};
+use datafusion_proto::physical_plan::to_proto::{
+    serialize_file_scan_config, serialize_physical_sort_exprs,
+};
+use datafusion_proto::physical_plan::{
+    PhysicalExtensionCodec, PhysicalPlanDecodeContext, PhysicalProtoConverterExtension,
+};
+use datafusion_proto::protobuf::{FileScanExecConf, PhysicalSortExprNodeCollection};
+use kvern_core::{Error, ErrorKind, Registry, Result};
+use prost::Message;
+use serde::{Deserialize, Serialize};
+
+use crate::error::{from_df, into_df};
+use crate::function;
+use crate::parts::{InputExec, InputSpec};
+use crate::read::csv_source;
+
+type DfResult<T> = std::result::Result<T, DataFusionError>;
+
+/// A plan as bytes that any process with this crate can read.
+pub(crate) fn encode(plan: &Arc<dyn ExecutionPlan>) -> Result<Vec<u8>> {
+    physical_plan_to_bytes_with_extension_codec(plan.clone(), &Codec::of(None))
+        .map(|b| b.to_vec())
+        .map_err(|e| {
+            let e = from_df(e);
+            // DataFusion tells the whole plan; what counts is which node it is about.
+            let why = e
+                .message()
+                .split_once("failed with [This feature is not implemented: ")
+                .and_then(|(_, rest)| rest.split_once(']'))
+                .map_or_else(|| e.message().to_owned(), |(node, _)| node.to_owned());
+            let words = format!("the plan cannot be written: {why}; compute it by Way::Local");
+            Error::new(ErrorKind::NotPortable, words)
+        })
+}
+
+/// Reads what [`encode`] wrote; the operators behind functions of columns are found in the registry, or else among the functions that this
+/// process made.
+pub(crate) fn decode(bytes: &[u8], registry: Option<&Registry>) -> Result<Arc<dyn ExecutionPlan>> {
+    let context = crate::engine::base().task_ctx();
+    // DataFusion wants a codec that borrows nothing.
+    let codec = Codec::of(registry.map(|r| Arc::new(r.clone())));
+    physical_plan_from_bytes_with_extension_codec(bytes, &context, &codec).map_err(|e| {
+        let words = format!("a plan of {} bytes cannot be read: {e}", bytes.len());
+        Error::with_source(ErrorKind::Decode, words, from_df(e))
+    })
+}
+
+/// Reads and writes what is ours.
+#[derive(Debug)]
+pub(crate) struct Codec {
+    registry: Option<Arc<Registry>>,
+    /// Refuses functions that would not be found where the plan is read.
+    strict: bool,
+}
+
+impl Codec {
+    fn of(registry: Option<Arc<Registry>>) -> Self {
+        Self {
+            registry,
+            strict: false,
+        }
+    }
+
+    /// Whether a function is the one that others find by its name.
+    fn check_known<F: PartialEq>(
+        &self,
+        name: &str,
+        known: Option<&F>,
+        function: &F,
+    ) -> DfResult<()> {
+        if self.strict && known != Some(function) {
+            return Err(into_df(function::by_name_only(name)));
+        }
+        Ok(())
+    }
+
+    /// For other programs with these operators.
+    pub(crate) fn strict(registry: Arc<Registry>) -> Self {
+        Self {
+            registry: Some(registry),
+            strict: true,
+        }
+    }
+}
+
+/// Our nodes on the wire.
+#[derive(Serialize, Deserialize)]
+enum Node {
+    Input {
+        spec: InputSpec,
+        /// A protobuf schema, and the orders of the rows.
+        schema: Vec<u8>,
+        orderings: Vec<Vec<u8>>,
+    },
+    Csv {
+        source: csv_source::Wire,
+        /// DataFusion's protobuf of a file scan.
+        scan: Vec<u8>,
+    },
+}
+
+impl PhysicalExtensionCodec for Codec {
+    fn try_encode_udf(&self, udf: &ScalarUDF, buf: &mut Vec<u8>) -> DfResult<()> {
+        if let (true, Some(registry)) = (self.strict, &self.registry) {
+            function::check_portable(udf, registry).map_err(into_df)?;
+        }
+        function::encode(udf, buf)
+    }
+
+    fn try_encode_udaf(&self, udaf: &AggregateUDF, _buf: &mut Vec<u8>) -> DfResult<()> {
+        let known = crate::engine::base().aggregate_functions();
+        self.check_known(udaf.name(), known.get(udaf.name()).map(AsRef::as_ref), udaf)
+    }
+
+    fn try_encode_udwf(&self, udwf: &WindowUDF, _buf: &mut Vec<u8>) -> DfResult<()> {
+        let known = crate::engine::base().window_functions();
+        self.check_known(udwf.name(), known.get(udwf.name()).map(AsRef::as_ref), udwf)
+    }
+
+    fn try_decode_udf(&self, name: &str, buf: &[u8]) -> DfResult<Arc<ScalarUDF>> {
+        function::decode(name, buf, self.registry.as_deref())
+    }
+
+    fn try_encode(
+        &self,
+        node: Arc<dyn ExecutionPlan>,
+        buf: &mut Vec<u8>,
+        converter: &dyn PhysicalProtoConverterExtension,
+    ) -> DfResult<()> {
+        let wire = if let Some(input) = node.downcast_ref::<InputExec>() {
+            let schema: datafusion_proto::protobuf::Schema = input.schema().as_ref().try_into()?;
+            let mut orderings = Vec::new();
+            for ordering in input.orderings() {
+                let physical_sort_expr_nodes =
+                    serialize_physical_sort_exprs(ordering, self, converter)?;
+                let list = PhysicalSortExprNodeCollection {
+                    physical_sort_expr_nodes,
+                };
+                orderings.push(list.encode_to_vec());
+            }
+            Node::Input {
+                spec: input.spec.clone(),
+                schema: schema.encode_to_vec(),
+                orderings,
+            }
+        } else if let Some((scan, source)) = csv_scan(node.as_ref()) {
+            Node::Csv {
+                source: source.wire(),
+                scan: serialize_file_scan_config(scan, self, converter)?.encode_to_vec(),
+            }
+        } else {
+            return not_impl_err!("{} cannot leave this process", node.name());
+        };
+        match postcard::to_allocvec(&wire) {
+            Ok(bytes) => buf.extend_from_slice(&bytes),
+            Err(e) => return internal_err!("{} cannot be written: {e}", node.name()),
+        }
+        Ok(())
+    }
+
+    fn try_decode(
+        &self,
+        buf: &[u8],
+        _inputs: &[Arc<dyn ExecutionPlan>],
+        context: &TaskContext,
+        converter: &dyn PhysicalProtoConverterExtension,
+    ) -> DfResult<Arc<dyn ExecutionPlan>> {
+        let malformed = |e: &dyn std::fmt::Display| {
+            DataFusionError::Execution(format!("a node of {} bytes is malformed: {e}", buf.len()))
+        };
+        let context = PhysicalPlanDecodeContext::new(context, self);
+        match postcard::from_bytes(buf).map_err(|e| malformed(&e))? {
+            Node::Input {
+                spec,
+                schema,
+                orderings,
+            } => {
+                let schema = datafusion_proto::protobuf::Schema::decode(schema.as_slice())
+                    .map_err(|e| malformed(&e))?;
+                let schema: Schema = (&schema).try_into()?;
+                let mut read = Vec::new();
+                for bytes in orderings {
+                    let list = PhysicalSortExprNodeCollection::decode(bytes.as_slice())
+                        .map_err(|e| malformed(&e))?;
+                    let exprs = parse_physical_sort_exprs(
+                        &list.physical_sort_expr_nodes,
+                        &context,
+                        &schema,
+                        converter,
+                    )?;
+                    read.extend(LexOrdering::new(exprs));
+                }
+                Ok(Arc::new(InputExec::new(spec, Arc::new(schema), &read)))
+            }
+            Node::Csv { source, scan } => {
+                let scan = FileScanExecConf::decode(scan.as_slice()).map_err(|e| malformed(&e))?;
+                let schema = scan
+                    .schema
+                    .as_ref()
+                    .ok_or_else(|| malformed(&"it has no schema"))?;
+                let schema: Schema = schema.try_into()?;
+                let source = Arc::new(source.source(Arc::new(schema)));
+                let scan = parse_protobuf_file_scan_config(&scan, &context, converter, source)?;
+                Ok(DataSourceExec::from_data_source(
+                    FileScanConfigBuilder::from(scan).build(),
+                ))
+            }
+        }
+    }
+}
+
+/// The scan and the source of a node that reads CSV files.
+fn csv_scan(
+    node: &dyn ExecutionPlan,
+) -> Option<(
+    &datafusion::datasource::physical_plan::FileScanConfig,
+    &csv_source::CsvSource,
+)> {
+    let exec = node.downcast_ref::<DataSourceExec>()?;
+    let scan = exec
+        .data_source()
+        .downcast_ref::<datafusion::datasource::physical_plan::FileScanConfig>()?;
+    let source = scan.file_source().downcast_ref::<csv_source::CsvSource>()?;
+    Some((scan, source))
+}

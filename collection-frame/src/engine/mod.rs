@@ -1,0 +1,9 @@
+//! Running DataFusion inside kvern: its state and options, its futures on threads of this crate, its memory under the session's
+//! budget.
+
+mod drive;
+mod pool;
+mod state;
+
+pub(crate) use drive::{Drive, block_on};
+pub(crate) use state::{Knobs, base, config, planner, planner_with, task_context};

@@ -1,0 +1,103 @@
+//! DataFusion's session state: one for the process, and what of it differs from run to run.
+
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+
+use datafusion::common::config::ConfigNonZeroUsize;
+use datafusion::execution::config::SessionConfig;
+use datafusion::execution::context::TaskContext;
+use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
+use datafusion::execution::memory_pool::MemoryPool;
+use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
+use kvern_core::Result;
+
+use crate::error::from_df;
+
+/// What a plan is made for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Knobs {
+    /// Into how many partitions DataFusion cuts scans and shuffles.
+    pub(crate) partitions: usize,
+    /// Each partition is run by itself, by somebody who never sees the others.
+    pub(crate) alone: bool,
+    /// Rows come out in the order of the files, so nothing may deal them out.
+    pub(crate) ordered: bool,
+}
+
+/// The state that every frame is built with: DataFusion's functions and defaults, no table.
+pub(crate) fn base() -> &'static SessionState {
+    static BASE: OnceLock<SessionState> = OnceLock::new();
+    BASE.get_or_init(|| {
+        SessionStateBuilder::new()
+            .with_default_features()
+            .with_config(SessionConfig::new().with_target_partitions(1))
+            .build()
+    })
+}
+
+/// DataFusion's options for such plans, when they are made and when they run.
+pub(crate) fn config(knobs: Knobs) -> SessionConfig {
+    let mut config = SessionConfig::new()
+        .with_target_partitions(knobs.partitions)
+        .with_extension(Arc::new(knobs));
+    let options = config.options_mut();
+    // A partition that runs alone must read its own files only: DataFusion lets idle partitions take files of others, which they
+    // would then read as well. Nor may rows overtake each other where their order counts.
+    options.execution.enable_file_stream_work_stealing = !knobs.alone && !knobs.ordered;
+    options.optimizer.enable_round_robin_repartition = !knobs.ordered;
+    // A repartitioning that spills from two inputs at once has two files open, and its reader waits for ever at the first while what it
+    // needs is in the second (apache/datafusion#24883, in 55.2). A file a batch is never open when its reader comes to it.
+    if let Ok(one) = ConfigNonZeroUsize::try_new(1) {
+        options.execution.max_spill_file_size_bytes = one;
+    }
+    if knobs.alone {
+        // What one operator learns while it runs and tells another: they may be in different tasks.
+        options.optimizer.enable_dynamic_filter_pushdown = false;
+        options.optimizer.enable_topk_dynamic_filter_pushdown = false;
+        options.optimizer.enable_join_dynamic_filter_pushdown = false;
+        options.optimizer.enable_aggregate_dynamic_filter_pushdown = false;
+        options
+            .optimizer
+            .enable_physical_uncorrelated_scalar_subquery = false;
+    }
+    config
+}
+
+/// The state that makes physical plans.
+pub(crate) fn planner(knobs: Knobs) -> SessionState {
+    planner_with(config(knobs))
+}
+
+/// The same with other options.
+pub(crate) fn planner_with(config: SessionConfig) -> SessionState {
+    SessionStateBuilder::new_from_existing(base().clone())
+        .with_config(config)
+        .build()
+}
+
+/// What a plan is run with: its memory, its folder for spilling, and what it reads.
+pub(crate) fn task_context(
+    knobs: Knobs,
+    pool: Arc<dyn MemoryPool>,
+    spill: Option<PathBuf>,
+    inputs: Option<Arc<crate::parts::Inputs>>,
+) -> Result<Arc<TaskContext>> {
+    let mut config = config(knobs);
+    if let Some(inputs) = inputs {
+        config = config.with_extension(inputs);
+    }
+    // Shares the caches of file footers and statistics, which know by size and time when a file has changed.
+    let mut runtime =
+        RuntimeEnvBuilder::from_runtime_env(base().runtime_env()).with_memory_pool(pool);
+    // No folder means that nothing is to be spilled, and not that DataFusion should find one.
+    let spill = match spill {
+        Some(folder) => DiskManagerMode::Directories(vec![folder]),
+        None => DiskManagerMode::Disabled,
+    };
+    runtime = runtime.with_disk_manager_builder(DiskManagerBuilder::default().with_mode(spill));
+    let context = TaskContext::from(base())
+        .with_session_config(config)
+        .with_runtime(runtime.build_arc().map_err(from_df)?);
+    Ok(Arc::new(context))
+}

@@ -1,0 +1,362 @@
+//! Computing a frame: the way is chosen by the session, or forced.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use arrow::record_batch::RecordBatch;
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::physical_plan::ExecutionPlan;
+use kvern_core::layer::{Data, Edge};
+use kvern_core::{
+    Collection, Error, ErrorKind, Handle, Layer, OpRef, Result, Root, Session, TaskList, Value,
+};
+
+use super::Frame;
+use crate::backend::{FrameEngine, Query, engine_of};
+use crate::cut::{self, Cut};
+use crate::engine::{Drive, Knobs, block_on, config, planner, planner_with};
+use crate::error::from_df;
+use crate::ops::{engine_op, query_op};
+use crate::parts::{Input, Inputs};
+use crate::value::{Batches, batches_of};
+
+/// How a frame is computed. The answer is the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// One task that streams through the whole query with all threads of the session, under its memory budget: DataFusion at its own
+    /// speed. Only where closures run, which is to say in this process.
+    Local,
+    /// Tasks over partitions, cut where rows move between them: any scheduler runs them, beside those of arrays, bags and functions.
+    Tasks,
+}
+
+/// Partitions where nothing says better: no session is known.
+const PARTITIONS: usize = 4;
+
+impl Frame {
+    /// Forces a way. Unless that is done, a session whose backend has an engine for frames ([`backend`](crate::backend)) hands it the whole
+    /// query, one that runs closures computes the frame by [`Way::Local`], and any other by [`Way::Tasks`].
+    #[must_use]
+    pub fn via(&self, way: Way) -> Self {
+        Self {
+            way: Some(way),
+            ..self.clone()
+        }
+    }
+
+    /// Into how many partitions scans and shuffles are cut; the threads of the session unless said. By [`Way::Tasks`] more partitions are
+    /// smaller ones, which take less memory at once.
+    #[must_use]
+    pub fn partitions(&self, n: usize) -> Self {
+        Self {
+            partitions: Some(n.max(1)),
+            ..self.clone()
+        }
+    }
+
+    /// Computes it in the current session: the batches, in order.
+    ///
+    /// # Errors
+    /// The first task that failed.
+    pub fn collect(&self) -> Result<Vec<RecordBatch>> {
+        Session::current()?.compute(self)
+    }
+
+    /// How many rows there are, computed in the current session.
+    ///
+    /// # Errors
+    /// The first task that failed.
+    pub fn count(&self) -> Result<u64> {
+        self.count_in(&Session::current()?)
+    }
+
+    /// How many rows there are, computed in that session.
+    ///
+    /// # Errors
+    /// The first task that failed.
+    pub fn count_in(&self, session: &Session) -> Result<u64> {
+        let batches = session.compute(&self.counted()?)?;
+        let column = batches.first().map(|b| b.column(0));
+        let counts = column.and_then(|c| c.as_any().downcast_ref::<arrow::array::Int64Array>());
+        counts
+            .and_then(|c| c.values().first())
+            .and_then(|&n| u64::try_from(n).ok())
+            .ok_or_else(|| Error::new(ErrorKind::Internal, "a count came back as no number"))
+    }
+
+    /// Computes it by [`Way::Tasks`] with the reference executor, one task after another.
+    ///
+    /// # Errors
+    /// The first task that failed.
+    pub fn reference(&self) -> Result<Vec<RecordBatch>> {
+        let graph = kvern_core::Graph::new(&Collection::roots(&self.via(Way::Tasks))?);
+        let tasks = kvern_core::TaskGraph::expand(&graph)?;
+        let registry = kvern_core::Registry::linked()?;
+        self.finish(kvern_core::reference::run(&tasks, &registry)?)
+    }
+
+    /// Computes it in that session by [`Way::Tasks`] and keeps its partitions there: the frame that comes back reads them. Of a backend
+    /// with an engine of its own the rows come here, as one partition.
+    ///
+    /// # Errors
+    /// As [`Scheduler::submit`](kvern_core::Scheduler::submit).
+    pub fn persist(&self, session: &Session) -> Result<Self> {
+        if self.way.is_none() && engine_of(session).is_some() {
+            return session.persist(self);
+        }
+        let cut = self
+            .tasks(self.wanted_partitions(session.describe().threads))?
+            .cut;
+        let handles = session.start(&[Root::all(&cut.layer)])?.handles();
+        let layer = Layer::new(Data::handles(handles), Vec::new());
+        Self::of_parts(self.schema(), vec![Root::all(&layer)], None, None)
+    }
+
+    pub(super) fn wanted_partitions(&self, threads: usize) -> usize {
+        self.partitions.unwrap_or(threads).max(1)
+    }
+
+    /// The physical plan for so many partitions.
+    pub(super) fn physical(&self, knobs: Knobs) -> Result<Arc<dyn ExecutionPlan>> {
+        let state = planner(knobs);
+        let plan = self.plan.clone();
+        block_on(async move { state.create_physical_plan(&plan).await })?.map_err(from_df)
+    }
+
+    /// What an engine is given, the layers that the plan reads, and what its result is expected to weigh.
+    pub(super) fn engine_query(&self, engine: &dyn FrameEngine) -> Result<(Query, Vec<Cut>, u64)> {
+        let partitions = self.wanted_partitions(engine.partitions());
+        let mut knobs = self.task_knobs(partitions);
+        let first = rows_in_order(&self.plan) == Order::First;
+        if first {
+            knobs.partitions = 1;
+        }
+        let mut config = engine.configure(config(knobs));
+        if first {
+            // Rows at hand are one partition, too.
+            let alone = false;
+            config = config.with_extension(Arc::new(Knobs { alone, ..knobs }));
+        }
+        let (state, plan) = (planner_with(config.clone()), self.plan.clone());
+        let plan = block_on(async move { state.create_physical_plan(&plan).await })?;
+        let plan = plan.map_err(from_df)?;
+        let bytes = cut::projected(&plan);
+        let streamed = cut::stream(&plan)?;
+        // Without the rows, which may be results that are not there yet.
+        let none = streamed.inputs.iter();
+        let none = none.map(|c| Input::Whole(vec![Batches::new(); c.count as usize]));
+        let empty = cut::in_memory(&streamed.plan, &Inputs(none.collect()))?;
+        engine.check(&Query {
+            plan: empty,
+            config: config.clone(),
+        })?;
+        let query = Query {
+            plan: streamed.plan,
+            config,
+        };
+        Ok((query, streamed.inputs, bytes))
+    }
+
+    /// A layer of one task that has an engine compute the frame, which `make` gives an operator for.
+    pub(super) fn engine_layer(
+        &self,
+        engine: &dyn FrameEngine,
+        make: &dyn Fn(Query, Vec<u32>) -> OpRef,
+    ) -> Result<Arc<Layer>> {
+        let (query, inputs, bytes) = self.engine_query(engine)?;
+        let counts = inputs.iter().map(|c| c.count).collect();
+        // The rows are on their way here, and nobody knows how many: the whole budget is not refused to them for what statistics say.
+        Ok(one_task(make(query, counts), inputs, bytes.min(1 << 20)))
+    }
+
+    /// What the plan is made with for one streaming task.
+    pub(super) fn local_knobs(&self, threads: usize) -> Knobs {
+        let rows = rows_in_order(&self.plan);
+        Knobs {
+            // The first rows are those of the first file, and who reads them need not read the others.
+            partitions: match rows {
+                Order::First => 1,
+                _ => self.wanted_partitions(threads),
+            },
+            alone: false,
+            ordered: rows != Order::None,
+        }
+    }
+
+    pub(super) fn task_knobs(&self, partitions: usize) -> Knobs {
+        Knobs {
+            partitions,
+            alone: true,
+            ordered: rows_in_order(&self.plan) != Order::None,
+        }
+    }
+
+    /// The tasks of the frame.
+    pub(super) fn tasks(&self, partitions: usize) -> Result<cut::Lowered> {
+        let plan = self.physical(self.task_knobs(partitions))?;
+        cut::lower(&plan, partitions)
+    }
+
+    /// One result for the whole frame, by tasks.
+    fn tasks_root(&self, partitions: usize) -> Result<Vec<Root>> {
+        let lowered = self.tasks(partitions)?;
+        Ok(vec![Root::all(&cut::gather(&lowered.cut)?)])
+    }
+
+    /// A layer of one task that streams through the whole query, which `make` gives an operator for.
+    pub(super) fn local_layer(&self, session: &Session, make: &Make<'_>) -> Result<Arc<Layer>> {
+        let backend = session.describe();
+        let knobs = self.local_knobs(backend.threads);
+        let mut plan = self.physical(knobs)?;
+        if knobs.ordered {
+            plan = cut::in_order(&plan)?;
+        }
+        // What the statistics say is often far from the truth, and a query that does not fit is told when it is there: a projection over
+        // the budget would refuse it before it has run.
+        let most = backend.memory_budget.map_or(u64::MAX, |b| b / 4);
+        let result = cut::projected(&plan).min(most);
+        let streamed = cut::stream(&plan)?;
+        let drive = Drive {
+            threads: backend.threads.max(1),
+            // The room for the result is not there for operators: what they share must be there, or one is refused in the middle of
+            // reading back what it has spilled.
+            memory: backend.memory_budget.map(|b| b - result),
+        };
+        let counts: Vec<u32> = streamed.inputs.iter().map(|c| c.count).collect();
+        let op = make(streamed.plan, counts, knobs, drive, backend.spill_directory);
+        Ok(one_task(op, streamed.inputs, result))
+    }
+
+    /// One result for the whole frame, by one task.
+    fn local_root(&self, session: &Session) -> Result<Vec<Root>> {
+        let layer = self.local_layer(session, &query_op)?;
+        Ok(vec![Root::all(&layer)])
+    }
+}
+
+/// A layer of one task that reads all partitions of some layers.
+fn one_task(op: OpRef, inputs: Vec<Cut>, bytes: u64) -> Arc<Layer> {
+    let mut list = TaskList::new();
+    let op = list.op(op);
+    let edges = inputs.iter().enumerate().flat_map(|(slot, cut)| {
+        (0..cut.count).map(move |output| Edge::Input {
+            slot: slot as u32,
+            output,
+        })
+    });
+    let task = list.task_with(op, edges.collect::<Vec<_>>());
+    list.project(task, bytes);
+    let layers = inputs.into_iter().map(|c| c.layer).collect();
+    Layer::new(list.into_kind([task]), layers)
+}
+
+/// An operator for a plan, the partitions of each of its inputs, and how it is to be run.
+pub(super) type Make<'a> =
+    dyn Fn(Arc<dyn ExecutionPlan>, Vec<u32>, Knobs, Drive, Option<PathBuf>) -> OpRef + 'a;
+
+impl Collection for Frame {
+    type Output = Vec<RecordBatch>;
+
+    fn roots(&self) -> Result<Vec<Root>> {
+        self.tasks_root(self.wanted_partitions(PARTITIONS))
+    }
+
+    fn roots_in(&self, session: &Session) -> Result<Vec<Root>> {
+        let backend = session.describe();
+        let here = backend.capabilities.closures;
+        if let (None, Some(engine)) = (self.way, engine_of(session)) {
+            let layer = self.engine_layer(engine.as_ref(), &|query, inputs| {
+                engine_op(engine.clone(), query, inputs)
+            })?;
+            return Ok(vec![Root::all(&layer)]);
+        }
+        match self.way {
+            Some(Way::Local) if !here => Err(Error::new(
+                ErrorKind::Unsupported,
+                format!(
+                    "Way::Local streams through a query in this process, and {}:// does not run here: use Way::Tasks",
+                    backend.scheme
+                ),
+            )),
+            Some(Way::Local) => self.local_root(session),
+            None if here => self.local_root(session),
+            _ => self.tasks_root(self.wanted_partitions(backend.threads)),
+        }
+    }
+
+    fn outputs(&self) -> Result<usize> {
+        Ok(1)
+    }
+
+    fn finish(&self, values: Vec<Value>) -> Result<Vec<RecordBatch>> {
+        let value = values
+            .into_iter()
+            .next()
+            .ok_or_else(|| Error::new(ErrorKind::Internal, "no value came back"))?;
+        value
+            .try_into_inner::<Batches>()
+            .or_else(|v| batches_of(&v).cloned())
+    }
+
+    fn rebuild(&self, handles: Vec<Handle>) -> Result<Self> {
+        let layer = Layer::new(Data::handles(handles), Vec::new());
+        Self::of_parts(self.schema(), vec![Root::all(&layer)], None, None)
+    }
+}
+
+/// What of the order of rows a plan keeps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Order {
+    /// Rows are moved about anyhow, or put in order by the plan itself.
+    None,
+    /// Each row comes from one row, and somewhere only the first rows are wanted.
+    First,
+    /// Each row comes from one row: files are read in order.
+    Kept,
+}
+
+fn rows_in_order(plan: &LogicalPlan) -> Order {
+    let mut order = own_order(plan);
+    if order == Order::None {
+        // The first rows may be joined or counted further up. The visit cannot fail: nothing in it does.
+        let _ = plan.apply(|node| {
+            if matches!(node, LogicalPlan::Limit(_)) && own_order(node) == Order::First {
+                order = Order::First;
+                return Ok(TreeNodeRecursion::Stop);
+            }
+            Ok(TreeNodeRecursion::Continue)
+        });
+    }
+    order
+}
+
+/// The order of the rows that come out of a plan.
+fn own_order(plan: &LogicalPlan) -> Order {
+    let of_inputs = || {
+        let orders = plan.inputs().into_iter().map(own_order);
+        orders.min().unwrap_or(Order::Kept)
+    };
+    match plan {
+        LogicalPlan::Projection(p) if has_window(&p.expr) => Order::None,
+        LogicalPlan::Projection(_)
+        | LogicalPlan::Filter(_)
+        | LogicalPlan::SubqueryAlias(_)
+        | LogicalPlan::TableScan(_)
+        | LogicalPlan::Union(_) => of_inputs(),
+        LogicalPlan::Limit(_) => of_inputs().min(Order::First),
+        _ => Order::None,
+    }
+}
+
+fn has_window(exprs: &[datafusion::logical_expr::Expr]) -> bool {
+    exprs.iter().any(|e| {
+        e.exists(|e| {
+            Ok(matches!(
+                e,
+                datafusion::logical_expr::Expr::WindowFunction(_)
+            ))
+        })
+        .unwrap_or(true)
+    })
+}

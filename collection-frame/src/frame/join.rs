@@ -1,0 +1,162 @@
+//! Joins: rows of two frames put side by side.
+
+use datafusion::common::{Column, JoinType};
+use datafusion::logical_expr::{Expr, LogicalPlanBuilder};
+use kvern_core::{Error, Result};
+
+use super::Frame;
+use crate::error::{from_df, no_column};
+
+/// Which rows a join keeps. The names are those of Polars.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JoinHow {
+    /// Pairs of rows with equal keys.
+    Inner,
+    /// All rows of the first frame; nulls where the second has none.
+    Left,
+    /// All rows of the second frame; nulls where the first has none.
+    Right,
+    /// All rows of both.
+    Full,
+    /// The rows of the first frame that have a partner, without it.
+    Semi,
+    /// The rows of the first frame that have none.
+    Anti,
+    /// Every row with every row; takes no keys.
+    Cross,
+}
+
+impl JoinHow {
+    fn kind(self) -> JoinType {
+        match self {
+            Self::Inner | Self::Cross => JoinType::Inner,
+            Self::Left => JoinType::Left,
+            Self::Right => JoinType::Right,
+            Self::Full => JoinType::Full,
+            Self::Semi => JoinType::LeftSemi,
+            Self::Anti => JoinType::LeftAnti,
+        }
+    }
+}
+
+/// The columns that must be equal: names that both frames have, or pairs of a name in the first and one in the second.
+#[derive(Debug, Clone)]
+pub struct JoinKeys(Vec<(String, String)>);
+
+impl From<&str> for JoinKeys {
+    fn from(name: &str) -> Self {
+        Self(vec![(name.into(), name.into())])
+    }
+}
+
+impl<const N: usize> From<[&str; N]> for JoinKeys {
+    fn from(names: [&str; N]) -> Self {
+        names.to_vec().into()
+    }
+}
+
+impl From<Vec<&str>> for JoinKeys {
+    fn from(names: Vec<&str>) -> Self {
+        Self(names.into_iter().map(|n| (n.into(), n.into())).collect())
+    }
+}
+
+impl<const N: usize> From<[(&str, &str); N]> for JoinKeys {
+    fn from(pairs: [(&str, &str); N]) -> Self {
+        pairs.to_vec().into()
+    }
+}
+
+impl From<Vec<(&str, &str)>> for JoinKeys {
+    fn from(pairs: Vec<(&str, &str)>) -> Self {
+        Self(
+            pairs
+                .into_iter()
+                .map(|(l, r)| (l.into(), r.into()))
+                .collect(),
+        )
+    }
+}
+
+impl Frame {
+    /// The rows of two frames whose keys are equal, side by side. `on`: a name or names that both have, or pairs
+    /// `[("dest", "faa")]`. A key comes once, under its name in this frame; a column of the other frame whose name is taken here gets
+    /// `_right` at its end, as in Polars. Null is equal to nothing.
+    ///
+    /// # Errors
+    /// A key that does not exist, with the nearest name; keys of types that cannot be compared; no key, or keys for a cross join.
+    pub fn join(&self, other: &Self, on: impl Into<JoinKeys>, how: JoinHow) -> Result<Self> {
+        let keys = on.into().0;
+        if keys.is_empty() != (how == JoinHow::Cross) {
+            return Err(Error::bad_input(if keys.is_empty() {
+                "a join needs at least one key (use JoinHow::Cross for every row with every row)"
+            } else {
+                "a cross join takes no keys"
+            }));
+        }
+        let (left, right) = (self.columns(), other.columns());
+        for (l, r) in &keys {
+            for (name, have) in [(l, &left), (r, &right)] {
+                if !have.contains(name) {
+                    return Err(no_column(name, have.iter().map(String::as_str).collect()));
+                }
+            }
+        }
+        let joined = self.joined(other, &keys, how).map_err(from_df)?;
+        Ok(self.with_plan(joined))
+    }
+
+    fn joined(
+        &self,
+        other: &Self,
+        keys: &[(String, String)],
+        how: JoinHow,
+    ) -> datafusion::common::Result<datafusion::logical_expr::LogicalPlan> {
+        const L: &str = "left";
+        const R: &str = "right";
+        let of = |side: &'static str, name: &str| Column::new(Some(side), name);
+        let right = LogicalPlanBuilder::from(other.plan.as_ref().clone())
+            .alias(R)?
+            .build()?;
+        let left = LogicalPlanBuilder::from(self.plan.as_ref().clone()).alias(L)?;
+        let both = if how == JoinHow::Cross {
+            left.cross_join(right)?
+        } else {
+            let on = (
+                keys.iter().map(|k| of(L, &k.0)).collect::<Vec<_>>(),
+                keys.iter().map(|k| of(R, &k.1)).collect::<Vec<_>>(),
+            );
+            left.join(right, how.kind(), on, None)?
+        };
+        let mut columns: Vec<Expr> = Vec::new();
+        let here = self.columns();
+        for name in &here {
+            let own = Expr::Column(of(L, name));
+            let key = keys.iter().find(|k| k.0 == *name);
+            // The key of a row that only the other frame has is the other's.
+            let value = match (how, key) {
+                (JoinHow::Right, Some(k)) => Expr::Column(of(R, &k.1)),
+                (JoinHow::Full, Some(k)) => {
+                    datafusion::functions::expr_fn::coalesce(vec![own, Expr::Column(of(R, &k.1))])
+                }
+                _ => own,
+            };
+            columns.push(value.alias(name));
+        }
+        if !matches!(how, JoinHow::Semi | JoinHow::Anti) {
+            let mut taken = here.clone();
+            for name in other.columns() {
+                if keys.iter().any(|k| k.1 == name) {
+                    continue;
+                }
+                let mut shown = name.clone();
+                while taken.contains(&shown) {
+                    shown.push_str("_right");
+                }
+                taken.push(shown.clone());
+                columns.push(Expr::Column(of(R, &name)).alias(shown));
+            }
+        }
+        both.project(columns)?.build()
+    }
+}

@@ -1,0 +1,157 @@
+//! The frame: a lazy table, built by calls or by SQL and computed by a session.
+
+mod bridge;
+mod columns;
+mod compute;
+mod describe;
+mod explain;
+mod group;
+mod join;
+mod query;
+mod show;
+mod sql;
+mod write;
+
+use std::sync::Arc;
+
+use arrow::datatypes::SchemaRef;
+use arrow::record_batch::RecordBatch;
+use datafusion::catalog::TableProvider;
+use datafusion::datasource::provider_as_source;
+use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder};
+use datafusion::prelude::DataFrame;
+use kvern_core::Result;
+
+use crate::error::from_df;
+use crate::read::{CsvOptions, Sources, csv_table, parquet_table};
+
+pub use columns::{Columns, SortKeys, col};
+pub use compute::Way;
+pub use group::GroupBy;
+pub use join::{JoinHow, JoinKeys};
+pub use sql::{sql, sql_with};
+
+/// A lazy table of named, typed columns. Each call gives a new frame and computes nothing; wrong names and types are told at once.
+///
+/// ```
+/// use kvern_frame::{Frame, RecordBatch, arrow, col, functions::{avg, sum}, lit};
+/// use std::sync::Arc;
+/// let batch = RecordBatch::try_from_iter([
+///     ("city", Arc::new(arrow::array::StringArray::from(vec!["Rome", "Oslo", "Rome"])) as arrow::array::ArrayRef),
+///     ("rain", Arc::new(arrow::array::Float64Array::from(vec![1.0, 7.5, 2.0])) as arrow::array::ArrayRef),
+/// ])?;
+/// let rain = Frame::from_batches([batch])?
+///     .filter(col("rain").gt(lit(0.5)))?
+///     .groupby(["city"])
+///     .agg([sum(col("rain")).alias("total"), avg(col("rain")).alias("mean")])?
+///     .sort(["city"])?;
+/// let batches = rain.reference()?; // or session.compute(&rain)
+/// assert_eq!(batches.iter().map(RecordBatch::num_rows).sum::<usize>(), 2);
+///
+/// let e = rain.filter(col("totl").gt(lit(1.0))).unwrap_err();
+/// assert!(e.message().contains("did you mean \"total\"?"), "{e}");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Rows and their order
+/// A frame that only reads, selects, filters and computes columns keeps the order of its files, and `head` gives the first rows of it.
+/// Grouping, joining and `distinct` do not keep an order; `sort` makes one.
+///
+/// # Nulls
+/// A missing value is null, not NaN: `NaN` is a value of floating-point columns like any other. Aggregates leave nulls out.
+#[derive(Debug, Clone)]
+pub struct Frame {
+    plan: Arc<LogicalPlan>,
+    way: Option<Way>,
+    partitions: Option<usize>,
+}
+
+impl Frame {
+    fn of_plan(plan: LogicalPlan) -> Self {
+        Self {
+            plan: Arc::new(plan),
+            way: None,
+            partitions: None,
+        }
+    }
+
+    fn of_table(name: &str, table: Arc<dyn TableProvider>) -> Result<Self> {
+        let plan = LogicalPlanBuilder::scan(name, provider_as_source(table), None)
+            .and_then(LogicalPlanBuilder::build)
+            .map_err(from_df)?;
+        Ok(Self::of_plan(plan))
+    }
+
+    /// Parquet files: a path, a folder, a pattern such as `data/2013-*.parquet`, or a list of them. Columns that differ in type between
+    /// files get the type that holds all; a column that a file lacks is null there.
+    ///
+    /// # Errors
+    /// Naming the file: [`ErrorKind::Io`](kvern_core::ErrorKind::Io) if it cannot be read,
+    /// [`ErrorKind::Decode`](kvern_core::ErrorKind::Decode) if it is not a whole Parquet file,
+    /// [`ErrorKind::BadInput`](kvern_core::ErrorKind::BadInput) if no type holds what files have in a column.
+    pub fn read_parquet(sources: impl Into<Sources>) -> Result<Self> {
+        Self::of_table("parquet", parquet_table(&sources.into())?)
+    }
+
+    /// CSV files with a header and commas, packed with gzip or not: see [`Frame::read_csv_with`].
+    ///
+    /// # Errors
+    /// As [`Frame::read_csv_with`].
+    pub fn read_csv(sources: impl Into<Sources>) -> Result<Self> {
+        Self::read_csv_with(sources, &CsvOptions::default())
+    }
+
+    /// CSV files: a path, a folder, a pattern, or a list. Types are found from the first rows of every file and widen across files; a
+    /// value further down that does not fit its column is an error when the frame is computed, naming file, line, column and value.
+    ///
+    /// # Errors
+    /// Naming the file: [`ErrorKind::Io`](kvern_core::ErrorKind::Io) if it cannot be read,
+    /// [`ErrorKind::Decode`](kvern_core::ErrorKind::Decode) with the line if a row has another number of fields,
+    /// [`ErrorKind::BadInput`](kvern_core::ErrorKind::BadInput) if files have other columns than the first.
+    pub fn read_csv_with(sources: impl Into<Sources>, options: &CsvOptions) -> Result<Self> {
+        Self::of_table("csv", csv_table(&sources.into(), options)?)
+    }
+
+    /// The columns: names, types, and whether they may hold nulls.
+    pub fn schema(&self) -> SchemaRef {
+        Arc::new(self.plan.schema().as_arrow().clone())
+    }
+
+    /// The names of the columns, in order.
+    pub fn columns(&self) -> Vec<String> {
+        let fields = self.plan.schema().fields().iter();
+        fields.map(|f| f.name().clone()).collect()
+    }
+
+    /// The logical plan, for those who work with DataFusion directly.
+    pub fn logical_plan(&self) -> &LogicalPlan {
+        &self.plan
+    }
+
+    /// A frame of a DataFusion plan, whose columns must have different names.
+    pub fn from_logical_plan(plan: LogicalPlan) -> Self {
+        Self::of_plan(plan)
+    }
+
+    /// The frame that DataFusion's builder makes of this one.
+    fn with(
+        &self,
+        f: impl FnOnce(DataFrame) -> datafusion::common::Result<DataFrame>,
+    ) -> Result<Self> {
+        let frame = DataFrame::new(crate::engine::base().clone(), self.plan.as_ref().clone());
+        let plan = f(frame).map_err(from_df)?.into_unoptimized_plan();
+        Ok(self.with_plan(plan))
+    }
+
+    fn with_plan(&self, plan: LogicalPlan) -> Self {
+        Self {
+            plan: Arc::new(plan),
+            ..self.clone()
+        }
+    }
+
+    /// Rows of some batches, for messages and tests.
+    pub(crate) fn rows(batches: &[RecordBatch]) -> usize {
+        batches.iter().map(RecordBatch::num_rows).sum()
+    }
+}

@@ -1,0 +1,164 @@
+//! What frames are made into: columns chosen and computed, rows chosen and ordered.
+
+use std::collections::HashMap;
+
+use datafusion::logical_expr::{Expr, LogicalPlanBuilder};
+use kvern_core::{Error, Result};
+
+use super::Frame;
+use super::columns::{Columns, SortKeys, col};
+use crate::error::{from_df, no_column};
+
+impl Frame {
+    /// The given columns and no others, in that order: names or expressions. An expression is named as it reads, unless it says
+    /// [`alias`](Expr::alias).
+    ///
+    /// # Errors
+    /// A column that does not exist, with the nearest name; two of one name; types that do not go together.
+    pub fn select(&self, columns: impl Columns) -> Result<Self> {
+        self.with(|f| f.select(columns.exprs()))
+    }
+
+    /// The rows for which the condition is true: neither false nor null.
+    ///
+    /// # Errors
+    /// As [`Frame::select`]; a condition that is not a boolean.
+    pub fn filter(&self, condition: Expr) -> Result<Self> {
+        self.with(|f| f.filter(condition))
+    }
+
+    /// One more column, or another in the place of the one of that name.
+    ///
+    /// # Errors
+    /// As [`Frame::select`].
+    pub fn with_column(&self, name: &str, value: Expr) -> Result<Self> {
+        self.with(|f| f.with_column(name, value))
+    }
+
+    /// Several more columns, each computed from those before the call.
+    ///
+    /// # Errors
+    /// As [`Frame::select`].
+    pub fn with_columns(&self, columns: impl Columns) -> Result<Self> {
+        let new = columns.exprs();
+        let names: Vec<String> = new.iter().map(|e| e.schema_name().to_string()).collect();
+        let mut all: Vec<Expr> = self.columns().into_iter().map(col).collect();
+        for (expr, name) in new.into_iter().zip(names) {
+            match self.columns().iter().position(|c| *c == name) {
+                Some(i) => all[i] = expr,
+                None => all.push(expr),
+            }
+        }
+        self.select(all)
+    }
+
+    /// The columns under other names: pairs of old and new.
+    ///
+    /// # Errors
+    /// An old name that does not exist; a new one that does.
+    pub fn rename<'a>(&self, names: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Self> {
+        let have = self.columns();
+        let new: HashMap<&str, &str> = names.into_iter().collect();
+        if let Some(missing) = new.keys().find(|o| !have.iter().any(|c| c == *o)) {
+            return Err(no_column(
+                missing,
+                have.iter().map(String::as_str).collect(),
+            ));
+        }
+        let exprs: Vec<Expr> = have
+            .iter()
+            .map(|c| match new.get(c.as_str()) {
+                Some(n) => col(c.clone()).alias(*n),
+                None => col(c.clone()),
+            })
+            .collect();
+        self.select(exprs)
+    }
+
+    /// Without these columns.
+    ///
+    /// # Errors
+    /// A name that does not exist.
+    pub fn drop<'a>(&self, names: impl IntoIterator<Item = &'a str>) -> Result<Self> {
+        let have = self.columns();
+        let gone: Vec<&str> = names.into_iter().collect();
+        if let Some(missing) = gone.iter().find(|n| !have.iter().any(|c| c == *n)) {
+            return Err(no_column(
+                missing,
+                have.iter().map(String::as_str).collect(),
+            ));
+        }
+        let kept: Vec<String> = have
+            .into_iter()
+            .filter(|c| !gone.contains(&c.as_str()))
+            .collect();
+        self.select(kept)
+    }
+
+    /// The rows in order: by column names (ascending, nulls last), or `col("x").sort(ascending, nulls_first)`. Rows that are equal in
+    /// all of them are in no order.
+    ///
+    /// # Errors
+    /// As [`Frame::select`].
+    pub fn sort(&self, by: impl SortKeys) -> Result<Self> {
+        self.with(|f| f.sort(by.sort_exprs()))
+    }
+
+    /// The first `n` rows.
+    ///
+    /// # Errors
+    /// None today; adding it to a plan can fail in principle.
+    pub fn head(&self, n: usize) -> Result<Self> {
+        self.limit(n)
+    }
+
+    /// The first `n` rows: the same as [`Frame::head`], under SQL's name.
+    ///
+    /// # Errors
+    /// As [`Frame::head`].
+    pub fn limit(&self, n: usize) -> Result<Self> {
+        self.slice(0, n)
+    }
+
+    /// `n` rows after leaving `skip` out.
+    ///
+    /// # Errors
+    /// As [`Frame::head`].
+    pub fn slice(&self, skip: usize, n: usize) -> Result<Self> {
+        self.with(|f| f.limit(skip, Some(n)))
+    }
+
+    /// Each row that occurs, once.
+    ///
+    /// # Errors
+    /// As [`Frame::head`].
+    pub fn distinct(&self) -> Result<Self> {
+        self.with(datafusion::prelude::DataFrame::distinct)
+    }
+
+    /// The rows of this frame, then those of the other, which must have the same number of columns of types that go together; names
+    /// are those of this one.
+    ///
+    /// # Errors
+    /// Columns that do not go together.
+    pub fn concat(&self, other: &Self) -> Result<Self> {
+        let (a, b) = (self.columns().len(), other.columns().len());
+        if a != b {
+            return Err(Error::bad_input(format!(
+                "frames of {a} and of {b} columns cannot be put one after the other"
+            )));
+        }
+        let plan = LogicalPlanBuilder::from(self.plan.as_ref().clone())
+            .union(other.plan.as_ref().clone())
+            .and_then(LogicalPlanBuilder::build)
+            .map_err(from_df)?;
+        Ok(self.with_plan(plan))
+    }
+
+    /// How many rows there are, as a frame of one row and one column `count`.
+    pub(super) fn counted(&self) -> Result<Self> {
+        use datafusion::functions_aggregate::expr_fn::count;
+        let one = datafusion::logical_expr::lit(1i64);
+        self.with(|f| f.aggregate(Vec::new(), vec![count(one).alias("count")]))
+    }
+}

@@ -1,0 +1,99 @@
+//! SQL over frames, by the names that they are given.
+
+use std::sync::Arc;
+
+use datafusion::catalog::view::ViewTable;
+use datafusion::execution::context::{SQLOptions, SessionContext};
+use kvern_core::{Error, Result};
+
+use super::Frame;
+use crate::engine::{base, block_on};
+use crate::error::from_df;
+use crate::function::Function;
+
+/// The frame that a query over other frames makes. The text is DataFusion's SQL: one `SELECT` (with `WITH`, joins, windows, subqueries);
+/// statements that would change something are refused. Names in it are lower-cased unless quoted, as in PostgreSQL.
+///
+/// ```
+/// use kvern_frame::{Frame, RecordBatch, arrow, sql};
+/// use std::sync::Arc;
+/// let x = Arc::new(arrow::array::Int64Array::from(vec![1, 2, 3])) as arrow::array::ArrayRef;
+/// let t = Frame::from_batches([RecordBatch::try_from_iter([("x", x)])?])?;
+/// let out = sql("SELECT sum(x) AS total FROM t WHERE x > 1", [("t", &t)])?;
+/// assert_eq!(out.columns(), ["total"]);
+/// let e = sql("SELECT y FROM t", [("t", &t)]).unwrap_err();
+/// assert!(e.message().contains("there is no column \"y\""), "{e}");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+/// What is wrong with the query: where it cannot be read, a table or column that does not exist (with the nearest name), a function that
+/// does not exist, a statement that is not a query.
+pub fn sql<'a>(
+    query: &str,
+    tables: impl IntoIterator<Item = (&'a str, &'a Frame)>,
+) -> Result<Frame> {
+    sql_with(query, tables, [])
+}
+
+/// [`sql`] with functions of columns that operators compute, by the names that they were made with (lower-cased, as SQL's names are).
+///
+/// # Errors
+/// As [`sql`]; what an operator says of the types of its arguments.
+pub fn sql_with<'a>(
+    query: &str,
+    tables: impl IntoIterator<Item = (&'a str, &'a Frame)>,
+    functions: impl IntoIterator<Item = &'a Function>,
+) -> Result<Frame> {
+    let context = SessionContext::new_with_state(base().clone());
+    // A catalog of its own: the state that is cloned shares its one with all others.
+    let catalog = Arc::new(datafusion::catalog::MemoryCatalogProvider::new());
+    let schema = Arc::new(datafusion::catalog::MemorySchemaProvider::new());
+    datafusion::catalog::CatalogProvider::register_schema(catalog.as_ref(), "public", schema)
+        .map_err(from_df)?;
+    let list = Arc::new(datafusion::catalog::MemoryCatalogProviderList::new());
+    datafusion::catalog::CatalogProviderList::register_catalog(
+        list.as_ref(),
+        "datafusion".into(),
+        catalog,
+    );
+    context.register_catalog_list(list);
+    for function in functions {
+        context.register_udf(function.udf().clone());
+    }
+    let mut names = Vec::new();
+    for (name, frame) in tables {
+        if names.contains(&name) {
+            return Err(Error::bad_input(format!("two frames are named {name:?}")));
+        }
+        names.push(name);
+        let view = Arc::new(ViewTable::new(frame.plan.as_ref().clone(), None));
+        let reference = datafusion::common::TableReference::bare(name);
+        context.register_table(reference, view).map_err(from_df)?;
+    }
+    let plan = block_on(async { context.state().create_logical_plan(query).await })?
+        .map_err(|e| table_error(from_df(e), &names))?;
+    let only_queries = SQLOptions::new()
+        .with_allow_ddl(false)
+        .with_allow_dml(false)
+        .with_allow_statements(false);
+    only_queries.verify_plan(&plan).map_err(from_df)?;
+    Ok(Frame::of_plan(plan))
+}
+
+/// Names the nearest table where one does not exist.
+fn table_error(e: Error, names: &[&str]) -> Error {
+    let missing = e
+        .message()
+        .strip_prefix("table '")
+        .and_then(|rest| rest.split_once("' not found"))
+        .and_then(|(name, _)| name.rsplit('.').next());
+    let Some(missing) = missing else { return e };
+    let hint = kvern_core::text::nearest(missing, names.iter().copied())
+        .map(|n| format!("; did you mean {n:?}?"))
+        .unwrap_or_default();
+    Error::bad_input(format!(
+        "there is no table {missing:?}{hint} (there are: {})",
+        names.join(", ")
+    ))
+}

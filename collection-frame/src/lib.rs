@@ -1,0 +1,43 @@
+//! Frames for kvern: partitioned Arrow tables, planned and run by DataFusion.
+//!
+//! Where to look: [`Frame`] is the lazy table (`frame`), a DataFusion logical plan. How it is run is [`Way`]: as one streaming query of
+//! this process (`engine`), or cut at its exchanges (`cut`) into tasks (`ops`) that any scheduler runs; or handed whole to an engine that a
+//! backend has ([`backend`]). Files are read in `read`, and `value` says what the tasks pass to each other.
+
+pub mod backend;
+mod codec;
+mod cut;
+mod engine;
+mod error;
+mod frame;
+mod function;
+mod ops;
+mod parts;
+mod read;
+mod value;
+
+pub use frame::{Columns, Frame, GroupBy, JoinHow, JoinKeys, SortKeys, Way, col, sql, sql_with};
+pub use function::Function;
+pub use read::{CsvOptions, Sources};
+
+pub use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+pub use arrow::record_batch::RecordBatch;
+/// DataFusion's expressions: what columns are computed with.
+pub use datafusion::logical_expr::{Expr, ExprFunctionExt, SortExpr, cast, lit, when};
+
+/// Functions of expressions, DataFusion's own: aggregates, windows, text, time and mathematics.
+pub mod functions {
+    pub use datafusion::functions::expr_fn::*;
+    pub use datafusion::functions_aggregate::expr_fn::*;
+    pub use datafusion::functions_window::expr_fn::{
+        cume_dist, dense_rank, lag, lead, ntile, percent_rank, rank, row_number,
+    };
+}
+
+/// The arrow crate that frames are made of, for those who take batches apart.
+pub use arrow;
+
+/// The examples of the README are tested.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,0 +1,86 @@
+//! The operator that hands a whole query to an engine of the backend and takes the rows that it gives. A closure: it runs where the
+//! session is, and what leaves the process is the plan.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use arrow::datatypes::SchemaRef;
+use datafusion::execution::SendableRecordBatchStream;
+use futures::TryStreamExt;
+use kvern_core::{OpRef, OpTraits, Result, TaskContext, Value};
+
+use super::write::ParquetFile;
+use crate::backend::{FrameEngine, Query};
+use crate::cut;
+use crate::engine::Drive;
+use crate::error::from_df;
+use crate::parts::{Input, Inputs};
+use crate::value::{Batches, batches_of};
+
+/// The names of these operators: an engine's backend runs them and no others.
+pub(crate) const ENGINE: [&str; 2] = ["frame.engine_query", "frame.engine_query_to_parquet"];
+
+/// Runs a query whose inputs have so many partitions each: all its rows.
+pub(crate) fn engine_op(engine: Arc<dyn FrameEngine>, query: Query, inputs: Vec<u32>) -> OpRef {
+    op(ENGINE[0], engine, query, inputs, |rows| async move {
+        let batches: Batches = rows.try_collect().await.map_err(from_df)?;
+        Ok(Value::new(batches))
+    })
+}
+
+/// Runs a query and writes its rows to a file of this machine as they come: how many there were.
+pub(crate) fn engine_to_file(
+    engine: Arc<dyn FrameEngine>,
+    query: Query,
+    inputs: Vec<u32>,
+    path: PathBuf,
+    schema: SchemaRef,
+) -> OpRef {
+    op(ENGINE[1], engine, query, inputs, move |mut rows| {
+        let (path, schema) = (path.clone(), schema.clone());
+        async move {
+            let mut file = ParquetFile::create(&path, &schema)?;
+            while let Some(batch) = rows.try_next().await.map_err(from_df)? {
+                file.write(&batch)?;
+            }
+            Ok(Value::new(file.finish()?))
+        }
+    })
+}
+
+fn op<F, J>(
+    name: &str,
+    engine: Arc<dyn FrameEngine>,
+    query: Query,
+    inputs: Vec<u32>,
+    job: J,
+) -> OpRef
+where
+    F: Future<Output = Result<Value>> + Send + 'static,
+    J: Fn(SendableRecordBatchStream) -> F + Send + Sync + Clone + 'static,
+{
+    let kernel = move |values: &mut [Value], ctx: &TaskContext<'_>| {
+        let mut values = values.iter();
+        let inputs = inputs.iter().map(|&n| {
+            let parts = values.by_ref().take(n as usize);
+            let parts = parts.map(|v| batches_of(v).cloned());
+            Ok(Input::Whole(parts.collect::<Result<_>>()?))
+        });
+        let inputs = Inputs(inputs.collect::<Result<_>>()?);
+        let query = Query {
+            plan: cut::in_memory(&query.plan, &inputs)?,
+            config: query.config.clone(),
+        };
+        // Nothing is computed here: one thread takes what comes.
+        let drive = Drive {
+            threads: 1,
+            memory: None,
+        };
+        drive.run(ctx, |_pool| {
+            let rows = engine.start(query);
+            let job = job.clone();
+            async move { job(rows?).await }
+        })
+    };
+    OpRef::local_kernel(name, OpTraits::default(), 1, Arc::new(kernel))
+}

@@ -1,0 +1,182 @@
+//! `frame.write_parquet`: partitions into one file that appears when it is complete.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arrow::datatypes::{Schema, SchemaRef};
+use arrow::record_batch::RecordBatch;
+use datafusion::parquet::arrow::ArrowWriter;
+use datafusion::parquet::basic::Compression;
+use datafusion::parquet::file::properties::WriterProperties;
+use kvern_core::operator::decode_params;
+use kvern_core::{
+    Error, ErrorKind, Kernel, OpRef, OpTraits, Operator, Result, TaskContext, Value,
+    register_operator,
+};
+use prost::Message;
+use serde::{Deserialize, Serialize};
+use tempfile::NamedTempFile;
+
+use super::named;
+use crate::error::{from_df, io};
+use crate::value::batches_of;
+
+const NAME: &str = "frame.write_parquet";
+
+/// It has an effect: running it again writes again.
+const WRITES: OpTraits = OpTraits {
+    pure: false,
+    uses_block: false,
+    inline: false,
+};
+
+#[derive(Serialize, Deserialize)]
+struct Params {
+    path: PathBuf,
+    schema: Vec<u8>,
+}
+
+/// The operator that writes all its inputs, in order, to that file.
+pub(crate) fn write_op(path: &Path, schema: &SchemaRef) -> Result<OpRef> {
+    let schema: datafusion_proto::protobuf::Schema = schema
+        .as_ref()
+        .try_into()
+        .map_err(|e| Error::bad_input(format!("the columns cannot be written down: {e}")))?;
+    let params = Params {
+        path: path.to_owned(),
+        schema: schema.encode_to_vec(),
+    };
+    named(NAME, WRITES, &params)
+}
+
+struct Write;
+
+impl Operator for Write {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn traits(&self) -> OpTraits {
+        WRITES
+    }
+
+    fn instantiate(&self, params: &[u8]) -> Result<Arc<dyn Kernel>> {
+        let p: Params = decode_params(NAME, params)?;
+        let malformed = |e: &dyn std::fmt::Display| {
+            Error::new(
+                ErrorKind::Decode,
+                format!("the schema of {NAME} is malformed: {e}"),
+            )
+        };
+        let schema = datafusion_proto::protobuf::Schema::decode(p.schema.as_slice())
+            .map_err(|e| malformed(&e))?;
+        let schema: Schema = (&schema)
+            .try_into()
+            .map_err(|e: datafusion_proto::protobuf::FromProtoError| malformed(&e))?;
+        let schema = Arc::new(schema);
+        Ok(Arc::new(
+            move |inputs: &mut [Value], ctx: &TaskContext<'_>| {
+                let mut file = ParquetFile::create(&p.path, &schema)?;
+                for input in inputs.iter() {
+                    for batch in batches_of(input)? {
+                        ctx.check_cancelled()?;
+                        file.write(batch)?;
+                    }
+                }
+                Ok(Value::new(file.finish()?))
+            },
+        ))
+    }
+}
+register_operator!(Write);
+
+/// Rows of a group, which is what a file can be cut into when it is read: few enough that a file of a million rows serves several
+/// threads and small memories.
+const ROW_GROUP: usize = 1 << 17;
+
+/// A Parquet file that is being written, under another name in the same folder until it is complete. Dropped before that, it leaves
+/// nothing behind.
+pub(super) struct ParquetFile {
+    path: PathBuf,
+    schema: SchemaRef,
+    writer: ArrowWriter<File>,
+    temp: NamedTempFile,
+    rows: u64,
+}
+
+impl ParquetFile {
+    pub(super) fn create(path: &Path, schema: &SchemaRef) -> Result<Self> {
+        let wrong = |e: std::io::Error| io(path, "it cannot be written", e);
+        let folder = path.parent().unwrap_or_else(|| Path::new("."));
+        let mut name = std::ffi::OsString::from(".");
+        name.push(path.file_name().unwrap_or_default());
+        name.push(".");
+        let temp = tempfile::Builder::new()
+            .prefix(&name)
+            .suffix(".tmp")
+            .tempfile_in(folder)
+            .map_err(wrong)?;
+        let file = temp.reopen().map_err(wrong)?;
+        let properties = WriterProperties::builder()
+            .set_compression(Compression::SNAPPY)
+            .set_max_row_group_row_count(Some(ROW_GROUP))
+            .build();
+        let writer = ArrowWriter::try_new(file, schema.clone(), Some(properties))
+            .map_err(|e| parquet(path, e))?;
+        Ok(Self {
+            path: path.to_owned(),
+            schema: schema.clone(),
+            writer,
+            temp,
+            rows: 0,
+        })
+    }
+
+    pub(super) fn write(&mut self, batch: &RecordBatch) -> Result<()> {
+        let batch = crate::parts::renamed(batch.clone(), &self.schema).map_err(from_df)?;
+        self.rows += batch.num_rows() as u64;
+        self.writer
+            .write(&batch)
+            .map_err(|e| parquet(&self.path, e))
+    }
+
+    /// Ends the file, waits until it is on disk, and gives it its name. Says how many rows it has.
+    pub(super) fn finish(self) -> Result<u64> {
+        let path = self.path;
+        let wrong = |e: std::io::Error| io(&path, "it cannot be written", e);
+        let file = self.writer.into_inner().map_err(|e| parquet(&path, e))?;
+        file.sync_all().map_err(wrong)?;
+        // A temporary file is its owner's alone; the file is to be as any other.
+        let umask = std::fs::metadata(&path).map(|m| m.permissions());
+        if let Ok(before) = umask {
+            file.set_permissions(before).map_err(wrong)?;
+        } else {
+            readable(&file).map_err(wrong)?;
+        }
+        self.temp.persist(&path).map_err(|e| wrong(e.error))?;
+        // The name is on disk when the folder is.
+        if let Some(folder) = path.parent()
+            && let Ok(folder) = File::open(folder)
+        {
+            let _ = folder.sync_all();
+        }
+        Ok(self.rows)
+    }
+}
+
+#[cfg(unix)]
+fn readable(file: &File) -> std::io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    file.set_permissions(std::fs::Permissions::from_mode(0o644))
+}
+
+#[cfg(not(unix))]
+fn readable(_file: &File) -> std::io::Result<()> {
+    Ok(())
+}
+
+fn parquet(path: &Path, e: datafusion::parquet::errors::ParquetError) -> Error {
+    let words = format!("{}: it cannot be written: {e}", path.display());
+    Error::with_source(ErrorKind::Io, words, e)
+}

@@ -1,0 +1,336 @@
+//! Batches as the values of tasks: how they are measured, described, written and read again.
+
+use std::any::{Any, TypeId};
+use std::borrow::Cow;
+use std::collections::HashSet;
+
+use arrow::array::ArrayData;
+use arrow::buffer::Buffer;
+use arrow::ipc::reader::StreamDecoder;
+use arrow::ipc::writer::StreamWriter;
+use arrow::record_batch::RecordBatch;
+use kvern_core::bulk::{Bulk, Lent, Numbers, Room};
+use kvern_core::{Error, ErrorKind, Key, Result, TypeEntry, Value};
+
+/// What a partition is: batches of one schema, in order. An empty list is a partition without rows.
+pub(crate) type Batches = Vec<RecordBatch>;
+
+kvern_core::__private::inventory::submit! {
+    TypeEntry {
+        tag: "frame.batches@1",
+        source: "kvern-frame",
+        type_id: || TypeId::of::<Batches>(),
+        nbytes: |v| v.downcast_ref::<Batches>().map_or(0, nbytes),
+        describe: Some(|v| v.downcast_ref::<Batches>().map_or_else(String::new, |b| describe(b))),
+        encode,
+        decode,
+        bulk: Some(Bulk { lend, room }),
+    }
+}
+
+/// A partition dealt out: its rows by the partition that they go to.
+pub(crate) struct Pieces(pub(crate) Vec<Batches>);
+
+kvern_core::__private::inventory::submit! {
+    TypeEntry {
+        tag: "frame.pieces@1",
+        source: "kvern-frame",
+        type_id: || TypeId::of::<Pieces>(),
+        nbytes: |v| v.downcast_ref::<Pieces>().map_or(0, |p| nbytes(p.0.iter().flatten())),
+        describe: Some(|v| v.downcast_ref::<Pieces>().map_or_else(String::new, |p| format!("{} pieces of a partition", p.0.len()))),
+        encode: encode_pieces,
+        decode: decode_pieces,
+        bulk: None,
+    }
+}
+
+/// Each piece as its length (eight bytes, little-endian) and what [`encode`] makes of it.
+fn encode_pieces(value: &dyn Any, out: &mut Vec<u8>) -> Result<()> {
+    let pieces = value.downcast_ref::<Pieces>().ok_or_else(|| {
+        let words = "the codec of pieces was given another type";
+        Error::new(ErrorKind::Internal, words)
+    })?;
+    for piece in &pieces.0 {
+        let at = out.len();
+        out.extend_from_slice(&[0; 8]);
+        encode(piece, out)?;
+        let length = (out.len() - at - 8) as u64;
+        out[at..at + 8].copy_from_slice(&length.to_le_bytes());
+    }
+    Ok(())
+}
+
+fn decode_pieces(mut bytes: &[u8]) -> Result<Value> {
+    let short = || Error::new(ErrorKind::Decode, "pieces of a partition are cut off");
+    let mut pieces = Vec::new();
+    while let Some((length, rest)) = bytes.split_first_chunk::<8>() {
+        let length = usize::try_from(u64::from_le_bytes(*length)).map_err(|_| short())?;
+        let (piece, rest) = rest.split_at_checked(length).ok_or_else(short)?;
+        pieces.push(batches_of(&decode(piece)?)?.clone());
+        bytes = rest;
+    }
+    if bytes.is_empty() {
+        Ok(Value::new(Pieces(pieces)))
+    } else {
+        Err(short())
+    }
+}
+
+/// Memory that batches hold, in bytes: a buffer that several share (slices, dictionaries) counts once.
+pub(crate) fn nbytes<'a>(batches: impl IntoIterator<Item = &'a RecordBatch>) -> u64 {
+    let mut seen = HashSet::new();
+    let mut total = 0u64;
+    for batch in batches {
+        for column in batch.columns() {
+            add(&column.to_data(), &mut seen, &mut total);
+        }
+        total += (batch.num_columns() * size_of::<arrow::array::ArrayRef>()) as u64;
+    }
+    total
+}
+
+fn add(data: &ArrayData, seen: &mut HashSet<usize>, total: &mut u64) {
+    let nulls = data.nulls().map(|n| n.buffer());
+    for buffer in data.buffers().iter().chain(nulls) {
+        if seen.insert(buffer.data_ptr().as_ptr() as usize) {
+            *total += buffer.capacity() as u64;
+        }
+    }
+    for child in data.child_data() {
+        add(child, seen, total);
+    }
+}
+
+fn describe(batches: &[RecordBatch]) -> String {
+    let rows: usize = batches.iter().map(RecordBatch::num_rows).sum();
+    match batches.first() {
+        None => "batches[0 rows]".into(),
+        Some(b) => format!("batches[{rows} rows, {} columns]", b.num_columns()),
+    }
+}
+
+/// The batches inside a value.
+pub(crate) fn batches_of(value: &Value) -> Result<&Batches> {
+    value.downcast_ref::<Batches>().ok_or_else(|| {
+        Error::bad_input(format!(
+            "a partition of a frame was expected, got {}",
+            value.describe()
+        ))
+    })
+}
+
+/// A checksum, then an Arrow IPC stream; nothing at all for no batch.
+fn encode(value: &dyn Any, out: &mut Vec<u8>) -> Result<()> {
+    let batches = value.downcast_ref::<Batches>().ok_or_else(|| {
+        Error::new(
+            ErrorKind::Internal,
+            "the codec of batches was given another type",
+        )
+    })?;
+    let Some(first) = batches.first() else {
+        return Ok(());
+    };
+    let wrong = |e: arrow::error::ArrowError| {
+        Error::with_source(
+            ErrorKind::NotPortable,
+            format!("a partition cannot be written: {e}"),
+            e,
+        )
+    };
+    let start = out.len();
+    out.extend_from_slice(&[0; CHECKSUM]);
+    let mut writer = StreamWriter::try_new(&mut *out, &first.schema()).map_err(wrong)?;
+    for batch in batches {
+        writer.write(batch).map_err(wrong)?;
+    }
+    writer.finish().map_err(wrong)?;
+    drop(writer);
+    let sum = checksum(&out[start + CHECKSUM..]);
+    out[start..start + CHECKSUM].copy_from_slice(&sum);
+    Ok(())
+}
+
+/// Everything is checked while it is read: the bytes may come from anywhere. The checksum finds what a disk or a wire did to them; what
+/// somebody made up on purpose is refused by Arrow's reader, or stops it where it is caught.
+fn decode(bytes: &[u8]) -> Result<Value> {
+    read(Buffer::from(bytes))
+}
+
+/// The batches look into the buffer and do not copy it.
+fn read(buffer: Buffer) -> Result<Value> {
+    if buffer.is_empty() {
+        return Ok(Value::new(Batches::new()));
+    }
+    let wrong = |why: &dyn std::fmt::Display| {
+        let words = format!(
+            "a partition of {} bytes cannot be read: {why}",
+            buffer.len()
+        );
+        Error::new(ErrorKind::Decode, words)
+    };
+    let (sum, body) = buffer
+        .split_at_checked(CHECKSUM)
+        .ok_or_else(|| wrong(&"it is too short"))?;
+    if sum != checksum(body) {
+        return Err(wrong(&"its checksum is wrong"));
+    }
+    match std::panic::catch_unwind(|| stream(buffer.slice(CHECKSUM))) {
+        Ok(batches) => Ok(Value::new(batches.map_err(|e| wrong(&e))?)),
+        Err(_) => Err(wrong(&"it is malformed")),
+    }
+}
+
+/// The batches of a stream. The decoder looks into a buffer that is there, so no length in it makes it ask for memory.
+fn stream(mut buffer: Buffer) -> Result<Batches, arrow::error::ArrowError> {
+    let mut decoder = StreamDecoder::new();
+    let mut batches = Batches::new();
+    while !buffer.is_empty() {
+        match decoder.decode(&mut buffer)? {
+            Some(batch) => batches.push(batch),
+            None => break,
+        }
+    }
+    decoder.finish()?;
+    Ok(batches)
+}
+
+/// A stream has to be written to be sent: the body is made, and has no head.
+fn lend(value: &dyn Any) -> Result<Lent<'_>> {
+    let bytes = value.downcast_ref::<Batches>().map_or(0, nbytes);
+    let mut body = Vec::with_capacity(bytes.min(1 << 30) as usize + 1024);
+    encode(value, &mut body)?;
+    Ok(Lent {
+        head: Vec::new(),
+        body: Cow::Owned(body),
+    })
+}
+
+/// Where a partition arrives: in the buffer that its batches will look into.
+struct Arriving(Numbers<u8>);
+
+fn room(head: &[u8], length: usize) -> Result<Box<dyn Room>> {
+    if !head.is_empty() {
+        let words = "a partition of a frame has no head";
+        return Err(Error::new(ErrorKind::Decode, words));
+    }
+    Ok(Box::new(Arriving(Numbers::of_bytes(length)?)))
+}
+
+impl Room for Arriving {
+    fn next(&mut self) -> &mut [u8] {
+        self.0.next_part()
+    }
+
+    fn fill(self: Box<Self>) -> Result<Value> {
+        read(Buffer::from_vec(self.0.into_list()?))
+    }
+}
+
+const CHECKSUM: usize = 16;
+
+fn checksum(body: &[u8]) -> [u8; CHECKSUM] {
+    let [a, b] = Key::builder("frame.batches").bytes(body).finish().words();
+    let mut sum = [0; CHECKSUM];
+    sum[..8].copy_from_slice(&a.to_le_bytes());
+    sum[8..].copy_from_slice(&b.to_le_bytes());
+    sum
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::{ArrayRef, Int64Array, StringArray, StringViewArray};
+    use kvern_core::Registry;
+
+    use super::*;
+
+    fn batch(n: i64) -> RecordBatch {
+        let ints: ArrayRef = Arc::new(Int64Array::from_iter(
+            (0..n).map(|i| (i % 3 != 0).then_some(i)),
+        ));
+        let text: ArrayRef = Arc::new(StringArray::from_iter_values(
+            (0..n).map(|i| format!("row {i}")),
+        ));
+        let view: ArrayRef = Arc::new(StringViewArray::from_iter_values(
+            (0..n).map(|i| format!("a string that is not held in place {i}")),
+        ));
+        RecordBatch::try_from_iter([("i", ints), ("s", text), ("v", view)]).unwrap()
+    }
+
+    #[test]
+    fn batches_come_back_and_cut_ones_are_refused() {
+        let r = Registry::linked().unwrap();
+        for batches in [vec![], vec![batch(0)], vec![batch(10), batch(3)]] {
+            let mut bytes = Vec::new();
+            r.encode(&Value::new(batches.clone()), &mut bytes).unwrap();
+            let back = r.decode(&bytes).unwrap();
+            assert_eq!(batches_of(&back).unwrap(), &batches);
+            let value = Value::new(batches.clone());
+            let lent = r.lend(&value).unwrap();
+            let mut room = r.room(&lent.head, lent.body.len()).unwrap();
+            let part = room.next();
+            part.copy_from_slice(&lent.body);
+            assert_eq!(batches_of(&room.fill().unwrap()).unwrap(), &batches);
+            let tag = 1 + "frame.batches@1".len();
+            for n in tag + 1..bytes.len() {
+                assert!(
+                    r.decode(&bytes[..n]).is_err(),
+                    "cut to {n} of {}",
+                    bytes.len()
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn pieces_come_back_and_cut_ones_are_refused() {
+        let r = Registry::linked().unwrap();
+        let pieces = vec![vec![batch(10)], vec![], vec![batch(3), batch(4)]];
+        let mut bytes = Vec::new();
+        r.encode(&Value::new(Pieces(pieces.clone())), &mut bytes)
+            .unwrap();
+        let back = r.decode(&bytes).unwrap();
+        assert_eq!(back.downcast_ref::<Pieces>().unwrap().0, pieces);
+        let mut fewer = 0;
+        for n in 1 + "frame.pieces@1".len()..bytes.len() {
+            // Cut between two pieces it is fewer of them, which whoever picks one finds out.
+            match r.decode(&bytes[..n]) {
+                Ok(v) => {
+                    fewer += 1;
+                    assert!(v.downcast_ref::<Pieces>().unwrap().0.len() < 3);
+                }
+                Err(e) => assert_eq!(e.kind(), ErrorKind::Decode),
+            }
+        }
+        assert_eq!(fewer, 3);
+    }
+
+    #[test]
+    fn any_byte_may_be_wrong() {
+        let mut bytes = Vec::new();
+        encode(&vec![batch(20)], &mut bytes).unwrap();
+        for i in 0..bytes.len() {
+            for x in [1u8, 0x80, 0xff] {
+                let mut bad = bytes.clone();
+                bad[i] ^= x;
+                assert!(decode(&bad).is_err(), "byte {i}");
+                // With a checksum that fits, as somebody could make it: refused or read as something else, and no panic gets out.
+                if i >= CHECKSUM && i % 7 == 0 {
+                    let sum = checksum(&bad[CHECKSUM..]);
+                    bad[..CHECKSUM].copy_from_slice(&sum);
+                    let _ = std::hint::black_box(decode(&bad));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn shared_buffers_count_once() {
+        let whole = batch(1000);
+        let slices: Batches = (0..10).map(|i| whole.slice(i * 100, 100)).collect();
+        let (one, ten) = (nbytes([&whole]), nbytes(&slices));
+        assert!(ten < one + 1000, "{one} {ten}");
+        assert!(nbytes([&batch(1000), &batch(1000)]) > 2 * one - 1000);
+    }
+}

@@ -1,0 +1,435 @@
+//! Reading and writing files: what comes back, in which order, and what is said of files that are not as they should be.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use kvern_core::{ErrorKind, Session};
+use kvern_frame::arrow::array::{Array, Float64Array, Int64Array};
+use kvern_frame::arrow::util::pretty::pretty_format_batches;
+use kvern_frame::functions::{count, sum};
+use kvern_frame::{CsvOptions, DataType, Frame, RecordBatch, Way, col, lit};
+use kvern_scheduler_local as _;
+use tempfile::TempDir;
+
+fn session() -> Session {
+    Session::open("threads://?workers=2").unwrap()
+}
+
+fn put(folder: &TempDir, name: &str, text: &str) -> PathBuf {
+    let path = folder.path().join(name);
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(&path, text).unwrap();
+    path
+}
+
+fn put_gz(folder: &TempDir, name: &str, text: &str) -> PathBuf {
+    let path = folder.path().join(name);
+    let file = std::fs::File::create(&path).unwrap();
+    let mut gz = flate2::write::GzEncoder::new(file, flate2::Compression::fast());
+    gz.write_all(text.as_bytes()).unwrap();
+    gz.finish().unwrap();
+    path
+}
+
+fn ints(batches: &[RecordBatch], column: &str) -> Vec<Option<i64>> {
+    batches
+        .iter()
+        .flat_map(|b| {
+            let c = b.column_by_name(column).unwrap();
+            let c = c.as_any().downcast_ref::<Int64Array>().unwrap();
+            (0..c.len())
+                .map(|i| c.is_valid(i).then(|| c.value(i)))
+                .collect::<Vec<_>>()
+        })
+        .collect()
+}
+
+/// What both ways give, which must be the same.
+fn both(f: &Frame) -> Vec<RecordBatch> {
+    let s = session();
+    let local = s.compute(&f.via(Way::Local)).unwrap();
+    let tasks = s.compute(&f.via(Way::Tasks).partitions(3)).unwrap();
+    assert_eq!(
+        pretty_format_batches(&local).unwrap().to_string(),
+        pretty_format_batches(&tasks).unwrap().to_string()
+    );
+    local
+}
+
+/// Both ways fail with the same words.
+fn fails(f: &Frame) -> kvern_core::Error {
+    let s = session();
+    let local = s.compute(&f.via(Way::Local)).unwrap_err();
+    let tasks = s.compute(&f.via(Way::Tasks).partitions(3)).unwrap_err();
+    assert_eq!(
+        (local.kind(), local.message()),
+        (tasks.kind(), tasks.message())
+    );
+    local
+}
+
+#[test]
+fn csv_rows_come_in_the_order_of_the_file_however_it_is_cut() {
+    let folder = TempDir::new().unwrap();
+    // Larger than the size from which DataFusion cuts files, with lines of many lengths.
+    let mut text = String::from("i,words\n");
+    for i in 0..200_000 {
+        text.push_str(&format!("{i},{}\n", "x".repeat(i % 17)));
+    }
+    // A packed file cannot be cut: DataFusion would deal its rows out to threads, if it were let.
+    for path in [
+        put(&folder, "big.csv", &text),
+        put_gz(&folder, "big.csv.gz", &text),
+    ] {
+        let f = Frame::read_csv(&path).unwrap();
+        for (partitions, way) in [1, 2, 5]
+            .into_iter()
+            .flat_map(|n| [(n, Way::Local), (n, Way::Tasks)])
+        {
+            let at = format!("{way:?} {partitions} {}", path.display());
+            let f = f.via(way).partitions(partitions);
+            let got = ints(&session().compute(&f).unwrap(), "i");
+            let want: Vec<_> = (0..200_000).map(Some).collect();
+            assert!(got == want, "{at}");
+            let some = f.filter((col("i") % lit(1000)).eq(lit(7))).unwrap();
+            let got = ints(&session().compute(&some).unwrap(), "i");
+            let want: Vec<_> = (0..200).map(|i| Some(i * 1000 + 7)).collect();
+            assert!(got == want, "{at}");
+            let head = ints(&session().compute(&some.head(3).unwrap()).unwrap(), "i");
+            assert_eq!(head, [Some(7), Some(1007), Some(2007)], "{at}");
+        }
+    }
+    let e = put(&folder, "late.csv", &format!("{text}many,\n"));
+    let f = Frame::read_csv(&e).unwrap();
+    let e = fails(&f.agg([sum(col("i"))]).unwrap());
+    let words = e.to_string();
+    assert!(
+        words.contains(
+            "late.csv: line 200002: 'many' does not fit column \"i\", whose type is Int64"
+        ),
+        "{words}"
+    );
+    assert_eq!(e.kind(), ErrorKind::Decode);
+}
+
+#[test]
+fn csv_dialects_nulls_and_gz() {
+    let folder = TempDir::new().unwrap();
+    let text = "day;n;x;name\n2013-01-01;1;1.5;a\n2013-01-02;NA;2;NA\n2013-01-03;3;NA;\"c;d\"\n";
+    let options = CsvOptions::new().delimiter(b';').null_values(["NA"]);
+    for path in [
+        put(&folder, "a.csv", text),
+        put_gz(&folder, "a.csv.gz", text),
+    ] {
+        let f = Frame::read_csv_with(&path, &options).unwrap();
+        let types: Vec<DataType> = f
+            .schema()
+            .fields()
+            .iter()
+            .map(|f| f.data_type().clone())
+            .collect();
+        assert_eq!(
+            types,
+            [
+                DataType::Date32,
+                DataType::Int64,
+                DataType::Float64,
+                DataType::Utf8
+            ]
+        );
+        let got = both(&f);
+        assert_eq!(ints(&got, "n"), [Some(1), None, Some(3)]);
+        assert_eq!(got[0].column(3).null_count(), 1);
+        // Without the option it is text.
+        let f = Frame::read_csv_with(&path, &CsvOptions::new().delimiter(b';')).unwrap();
+        assert_eq!(f.schema().field(1).data_type(), &DataType::Utf8);
+    }
+    let path = put(&folder, "bare.csv", "1,2\n3,4\n");
+    let f = Frame::read_csv_with(&path, &CsvOptions::new().header(false)).unwrap();
+    assert_eq!(f.columns(), ["column_1", "column_2"]);
+    assert_eq!(ints(&both(&f), "column_2"), [Some(2), Some(4)]);
+    let f = Frame::read_csv_with(
+        &path,
+        &CsvOptions::new()
+            .header(false)
+            .column_type("column_2", DataType::Float64),
+    )
+    .unwrap();
+    assert_eq!(f.schema().field(1).data_type(), &DataType::Float64);
+    let e = Frame::read_csv_with(
+        &path,
+        &CsvOptions::new()
+            .header(false)
+            .column_type("column_3", DataType::Int8),
+    )
+    .unwrap_err();
+    assert!(
+        e.message()
+            .contains("there is no column \"column_3\"; did you mean"),
+        "{e}"
+    );
+}
+
+#[test]
+fn csv_types_widen_across_files_and_folders_are_read_in_order() {
+    let folder = TempDir::new().unwrap();
+    put(&folder, "d/1.csv", "a,b\n1,1\n2,2\n");
+    put(&folder, "d/2.csv", "a,b\n2.5,\n");
+    put(&folder, "d/3.csv", "a,b\n4,x\n");
+    put(&folder, "d/_hidden.csv", "nothing\n");
+    let f = Frame::read_csv(folder.path().join("d")).unwrap();
+    let types: Vec<DataType> = f
+        .schema()
+        .fields()
+        .iter()
+        .map(|f| f.data_type().clone())
+        .collect();
+    assert_eq!(types, [DataType::Float64, DataType::Utf8]);
+    let got = both(&f);
+    let a: Vec<f64> = got
+        .iter()
+        .flat_map(|b| {
+            b.column(0)
+                .as_any()
+                .downcast_ref::<Float64Array>()
+                .unwrap()
+                .values()
+                .to_vec()
+        })
+        .collect();
+    assert_eq!(a, [1.0, 2.0, 2.5, 4.0]);
+    let f = Frame::read_csv(folder.path().join("d/[12].csv")).unwrap();
+    assert_eq!(f.count_in(&session()).unwrap(), 3);
+    let other = put(&folder, "other.csv", "a,c\n1,1\n");
+    let e = Frame::read_csv(vec![folder.path().join("d/1.csv"), other]).unwrap_err();
+    assert!(
+        e.message()
+            .contains("column 2 is \"b\" there and \"c\" here"),
+        "{e}"
+    );
+}
+
+#[test]
+fn files_that_are_wrong_are_named() {
+    let folder = TempDir::new().unwrap();
+    let e = Frame::read_csv(folder.path().join("none.csv")).unwrap_err();
+    assert_eq!(e.kind(), ErrorKind::Io);
+    assert!(e.message().contains("none.csv: it cannot be read"), "{e}");
+    let e = Frame::read_parquet(folder.path().join("*.parquet")).unwrap_err();
+    assert!(e.message().contains("matches no file"), "{e}");
+    let e = Frame::read_parquet(folder.path()).unwrap_err();
+    assert!(
+        e.message()
+            .contains("holds no file that ends with .parquet"),
+        "{e}"
+    );
+    // Ragged: told when the types are found, or when that row is read.
+    let ragged = put(&folder, "ragged.csv", "a,b\n1,2\n3\n4,5\n");
+    let e = Frame::read_csv(&ragged).unwrap_err();
+    assert!(e.message().contains("ragged.csv: line 3: "), "{e}");
+    let mut text = String::from("a,b\n");
+    (0..20_000).for_each(|i| text.push_str(&format!("{i},{i}\n")));
+    text.push_str("1,2,3\n");
+    let ragged = put(&folder, "late.csv", &text);
+    let f = Frame::read_csv(&ragged).unwrap();
+    let e = fails(&f);
+    assert!(
+        e.message()
+            .contains("late.csv: line 20002: incorrect number of fields"),
+        "{e}"
+    );
+    let zip = put(&folder, "broken.csv.gz", "this is no gzip");
+    let e = Frame::read_csv(&zip).unwrap_err();
+    assert!(e.message().contains("broken.csv.gz"), "{e}");
+    assert!(
+        e.kind() == ErrorKind::Io || e.kind() == ErrorKind::Decode,
+        "{e:?}"
+    );
+    let cut = put(&folder, "cut.parquet", "PAR1 and then nothing");
+    let e = Frame::read_parquet(&cut).unwrap_err();
+    assert_eq!(e.kind(), ErrorKind::Decode);
+    assert!(
+        e.message()
+            .contains("cut.parquet: not a whole Parquet file"),
+        "{e}"
+    );
+}
+
+fn numbers(n: i64) -> Frame {
+    let path = TempDir::new().unwrap();
+    let mut text = String::from("i,half\n");
+    (0..n).for_each(|i| text.push_str(&format!("{i},{}\n", i as f64 / 2.0)));
+    let csv = path.path().join("n.csv");
+    std::fs::write(&csv, text).unwrap();
+    let batches = session().compute(&Frame::read_csv(&csv).unwrap()).unwrap();
+    Frame::from_batches(batches).unwrap()
+}
+
+#[test]
+fn parquet_comes_back_in_order_by_both_ways() {
+    let folder = TempDir::new().unwrap();
+    let f = numbers(50_000);
+    for (way, name) in [(Way::Local, "local.parquet"), (Way::Tasks, "tasks.parquet")] {
+        let path = folder.path().join(name);
+        assert_eq!(
+            f.via(way).write_parquet_in(&path, &session()).unwrap(),
+            50_000
+        );
+        let back = Frame::read_parquet(&path).unwrap();
+        let want: Vec<_> = (0..50_000).map(Some).collect();
+        assert!(ints(&both(&back), "i") == want, "{way:?}");
+        assert_eq!(
+            back.filter(col("i").lt(lit(10)))
+                .unwrap()
+                .count_in(&session())
+                .unwrap(),
+            10
+        );
+    }
+    assert_eq!(names(folder.path()), ["local.parquet", "tasks.parquet"]);
+    let all = Frame::read_parquet(folder.path()).unwrap();
+    assert_eq!(all.count_in(&session()).unwrap(), 100_000);
+    // Half of a file: its end, where the columns are described, is gone.
+    let bytes = std::fs::read(folder.path().join("local.parquet")).unwrap();
+    let cut = folder.path().join("half.parquet");
+    std::fs::write(&cut, &bytes[..bytes.len() / 2]).unwrap();
+    let e = Frame::read_parquet(&cut).unwrap_err();
+    assert!(
+        e.message()
+            .contains("half.parquet: not a whole Parquet file"),
+        "{e}"
+    );
+}
+
+#[test]
+fn a_parquet_file_that_breaks_after_it_was_opened_is_named() {
+    let folder = TempDir::new().unwrap();
+    for name in ["a.parquet", "b.parquet"] {
+        let path = folder.path().join(name);
+        numbers(1000).write_parquet_in(&path, &session()).unwrap();
+    }
+    let f = Frame::read_parquet(folder.path()).unwrap();
+    assert_eq!(f.count_in(&session()).unwrap(), 2000);
+    let path = folder.path().join("b.parquet");
+    let bytes = std::fs::read(&path).unwrap();
+    let fails = |what: &str, kind: ErrorKind| {
+        for way in [Way::Local, Way::Tasks] {
+            let f = f.via(way);
+            for e in [
+                session().compute(&f).unwrap_err(),
+                f.count_in(&session()).unwrap_err(),
+            ] {
+                assert_eq!(e.kind(), kind, "{way:?}: {e}");
+                assert!(e.message().contains(what), "{way:?}: {e}");
+            }
+        }
+    };
+    for len in [0, 3, bytes.len() / 2, bytes.len() - 1] {
+        std::fs::write(&path, &bytes[..len]).unwrap();
+        fails("b.parquet: not a whole Parquet file", ErrorKind::Decode);
+    }
+    std::fs::remove_file(&path).unwrap();
+    fails("b.parquet: it cannot be read", ErrorKind::Io);
+    std::fs::write(&path, &bytes).unwrap();
+    assert_eq!(f.count_in(&session()).unwrap(), 2000);
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let mut all: Vec<String> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|e| e.unwrap().file_name().into_string().unwrap())
+        .collect();
+    all.sort();
+    all
+}
+
+#[test]
+fn a_write_that_fails_leaves_the_old_file_and_nothing_else() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("out.parquet");
+    numbers(10).write_parquet_in(&path, &session()).unwrap();
+    let before = std::fs::read(&path).unwrap();
+    let bad = put(&folder, "bad.csv", "i\n1\n2\nthree\n");
+    let options = CsvOptions::new().infer_rows(Some(2));
+    let f = Frame::read_csv_with(&bad, &options).unwrap();
+    for way in [Way::Local, Way::Tasks] {
+        let e = f.via(way).write_parquet_in(&path, &session()).unwrap_err();
+        assert!(
+            e.to_string().contains("bad.csv: line 4: 'three'"),
+            "{way:?}: {e}"
+        );
+        assert_eq!(std::fs::read(&path).unwrap(), before);
+        assert_eq!(names(folder.path()), ["bad.csv", "out.parquet"]);
+    }
+    numbers(3).write_parquet_in(&path, &session()).unwrap();
+    assert_eq!(
+        Frame::read_parquet(&path)
+            .unwrap()
+            .count_in(&session())
+            .unwrap(),
+        3
+    );
+    let e = numbers(3)
+        .write_parquet_in(folder.path().join("no/such/x.parquet"), &session())
+        .unwrap_err();
+    assert_eq!(e.kind(), ErrorKind::Io);
+    assert!(
+        e.message().contains("x.parquet: it cannot be written"),
+        "{e}"
+    );
+}
+
+#[test]
+fn parquet_types_widen_and_missing_columns_are_null() {
+    let folder = TempDir::new().unwrap();
+    let small = numbers(3)
+        .select([kvern_frame::cast(col("i"), DataType::Int32).alias("i")])
+        .unwrap();
+    small
+        .write_parquet_in(folder.path().join("1.parquet"), &session())
+        .unwrap();
+    numbers(2)
+        .write_parquet_in(folder.path().join("2.parquet"), &session())
+        .unwrap();
+    let f = Frame::read_parquet(folder.path()).unwrap();
+    assert_eq!(f.columns(), ["i", "half"]);
+    assert_eq!(f.schema().field(0).data_type(), &DataType::Int64);
+    let got = both(&f);
+    assert_eq!(
+        ints(&got, "i"),
+        [Some(0), Some(1), Some(2), Some(0), Some(1)]
+    );
+    let nulls = f.agg([count(col("half")).alias("n")]).unwrap();
+    assert_eq!(ints(&both(&nulls), "n"), [Some(2)]);
+}
+
+#[test]
+fn equal_frames_over_files_have_equal_keys_and_changed_files_others() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("n.parquet");
+    numbers(1000).write_parquet_in(&path, &session()).unwrap();
+    let csv = put(&folder, "n.csv", "i,half\n1,2\n3,4\n");
+    let make = || {
+        let a = Frame::read_parquet(&path).unwrap();
+        let b = Frame::read_csv(&csv).unwrap().select(["i"]).unwrap();
+        let f = a.join(&b, "i", kvern_frame::JoinHow::Inner).unwrap();
+        f.groupby("i")
+            .agg([sum(col("half")).alias("s"), count(lit(1)).alias("n")])
+            .unwrap()
+    };
+    let keys = |f: &Frame| -> Vec<kvern_core::Key> {
+        let graph = f.graph().unwrap();
+        graph.layers().iter().map(|l| l.key()).collect()
+    };
+    let first = keys(&make());
+    assert_eq!(first, keys(&make()));
+    let two = (make(), make());
+    let roots = kvern_core::Computation::roots(&(&two.0, &two.1)).unwrap();
+    assert_eq!(
+        kvern_core::Graph::new(&roots).layers().len(),
+        first.len(),
+        "equal work is one"
+    );
+    numbers(1001).write_parquet_in(&path, &session()).unwrap();
+    assert_ne!(first.last(), keys(&make()).last());
+}

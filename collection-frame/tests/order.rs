@@ -1,0 +1,101 @@
+//! The order of rows: the first rows are the first ones wherever in a plan they are asked for, and frames put together follow each other.
+
+use std::sync::Arc;
+
+use kvern_core::Session;
+use kvern_frame::arrow::array::{ArrayRef, AsArray, Int64Array};
+use kvern_frame::arrow::datatypes::Int64Type;
+use kvern_frame::functions::sum;
+use kvern_frame::{Frame, JoinHow, RecordBatch, Way, col, lit};
+use kvern_scheduler_local as _;
+
+/// Rows in each partition.
+const ROWS: i64 = 3_000;
+const PARTITIONS: i64 = 8;
+
+/// Whole numbers that count up from `from`, in eight partitions.
+fn counted(from: i64) -> Frame {
+    let batch = |p: i64| {
+        let n: ArrayRef = Arc::new(Int64Array::from_iter_values(
+            from + p * ROWS..from + (p + 1) * ROWS,
+        ));
+        RecordBatch::try_from_iter([("n", n)]).unwrap()
+    };
+    let parts = (0..PARTITIONS).map(|p| vec![batch(p)]);
+    Frame::from_partitions(batch(0).schema(), parts).unwrap()
+}
+
+fn column(batches: &[RecordBatch], c: usize) -> Vec<i64> {
+    let columns = batches
+        .iter()
+        .map(|b| b.column(c).as_primitive::<Int64Type>());
+    columns.flat_map(|c| c.values().to_vec()).collect()
+}
+
+/// The first column by both ways, some times: what depends on who is first differs.
+fn always(frame: &Frame, sorted: bool, want: &[i64]) {
+    let session = Session::open("threads://?workers=3").unwrap();
+    for way in [Way::Local, Way::Tasks] {
+        for partitions in [1, 3, 8] {
+            for _ in 0..5 {
+                let f = frame.via(way).partitions(partitions);
+                let mut got = column(&session.compute(&f).unwrap(), 0);
+                if sorted {
+                    got.sort_unstable();
+                }
+                assert!(
+                    got == want,
+                    "{way:?} in {partitions}: {} rows, {:?}",
+                    got.len(),
+                    got.iter().zip(want).find(|(a, b)| a != b)
+                );
+            }
+        }
+    }
+}
+
+fn up_to(n: i64) -> Vec<i64> {
+    (0..n).collect()
+}
+
+#[test]
+fn the_first_rows_are_the_first_ones_below_other_operations() {
+    let others = counted(0);
+    for (n, skip) in [(7, 0), (ROWS + 5, 0), (20, ROWS - 10)] {
+        let first = counted(0).slice(skip as usize, n as usize).unwrap();
+        let want: Vec<i64> = (skip..skip + n).collect();
+        always(&first, false, &want);
+        let joined = first.join(&others, "n", JoinHow::Inner).unwrap();
+        always(&joined, true, &want);
+        let total = first
+            .groupby(Vec::<&str>::new())
+            .agg([sum(col("n")).alias("n")]);
+        always(&total.unwrap(), false, &[want.iter().sum()]);
+        let even = first.filter((col("n") % lit(2)).eq(lit(0))).unwrap();
+        let want: Vec<i64> = want.into_iter().filter(|n| n % 2 == 0).collect();
+        always(&even, false, &want);
+        let down = even.sort(col("n").sort(false, true)).unwrap();
+        let want: Vec<i64> = want.into_iter().rev().collect();
+        always(&down, false, &want);
+    }
+}
+
+#[test]
+fn frames_follow_each_other() {
+    let all = ROWS * PARTITIONS;
+    let both = counted(0).concat(&counted(all)).unwrap();
+    always(&both, false, &up_to(2 * all));
+    for n in [1, ROWS + 1, all + 1, 2 * all + 1] {
+        always(
+            &both.head(n as usize).unwrap(),
+            false,
+            &up_to(n.min(2 * all)),
+        );
+    }
+    let heads = counted(0).head(3).unwrap();
+    let heads = heads
+        .concat(&counted(3).head(ROWS as usize + 1).unwrap())
+        .unwrap();
+    always(&heads, false, &up_to(ROWS + 4));
+    always(&heads.head(5).unwrap(), false, &up_to(5));
+}

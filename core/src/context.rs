@@ -1,0 +1,219 @@
+//! What a running task can ask: whether it should stop, for memory, for the session that runs it.
+
+use std::cell::Cell;
+use std::ptr::NonNull;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::expand::TaskGraph;
+use crate::key::Key;
+use crate::operator::OpRef;
+use crate::registry::Registry;
+use crate::scheduler::Scheduler;
+use crate::session::Session;
+
+/// A flag that asks running tasks to stop. Cloning gives another handle on the same flag.
+#[derive(Debug, Clone, Default)]
+pub struct CancelFlag(Arc<AtomicBool>);
+
+impl CancelFlag {
+    /// Asks to stop. Never undone.
+    pub fn cancel(&self) {
+        // SeqCst here and below: a backend raises the flag and then looks who is at work; who begins to work says so and then looks
+        // at the flag. With less, each could miss the other (on x86, too: a plain store may pass a later load).
+        self.0.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether somebody asked.
+    pub fn is_cancelled(&self) -> bool {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+/// What a running task can ask of the scheduler that runs it. Backends implement it; kernels see it as [`TaskContext`].
+pub trait TaskHost: Sync {
+    /// Whether this run should stop.
+    fn is_cancelled(&self) -> bool;
+
+    /// Sets memory aside for the running task beyond its inputs and its projected output, spilling others' results if need be.
+    ///
+    /// # Errors
+    /// [`ErrorKind::OutOfMemory`] if the budget cannot hold it.
+    fn reserve(&self, bytes: u64) -> Result<()>;
+
+    /// Gives back what [`TaskHost::reserve`] set aside.
+    fn unreserve(&self, bytes: u64);
+
+    /// Writes a line to the run's log.
+    fn log(&self, key: Key, operator: &str, message: &str);
+
+    /// The scheduler, for tasks that submit tasks.
+    fn scheduler(&self) -> Option<Arc<dyn Scheduler>> {
+        None
+    }
+
+    /// What operator names mean there; `None`: what is linked.
+    fn registry(&self) -> Option<Arc<Registry>> {
+        None
+    }
+}
+
+/// What a kernel is told about the task it runs.
+#[derive(Clone, Copy)]
+pub struct TaskContext<'a> {
+    host: &'a dyn TaskHost,
+    task: Which<'a>,
+    block: u64,
+}
+
+/// Which task it is.
+#[derive(Clone, Copy)]
+enum Which<'a> {
+    /// One of a graph that is here.
+    Of(&'a TaskGraph, u32),
+    /// One whose graph is elsewhere.
+    Alone(Key, &'a OpRef),
+}
+
+thread_local! {
+    /// The context of the function that runs on this thread, if one asked to be found ([`TaskContext::enter`]). Its lifetime is erased.
+    static CURRENT: Cell<Option<NonNull<TaskContext<'static>>>> = const { Cell::new(None) };
+}
+
+impl<'a> TaskContext<'a> {
+    /// For schedulers: the context of `task` of `graph`.
+    pub fn new(host: &'a dyn TaskHost, graph: &'a TaskGraph, task: u32) -> Self {
+        Self {
+            host,
+            task: Which::Of(graph, task),
+            block: u64::from(graph.block(task)),
+        }
+    }
+
+    /// For schedulers whose workers do not have the graph: the context of a task of which this is known.
+    pub fn of_task(host: &'a dyn TaskHost, key: Key, op: &'a OpRef, block: u32) -> Self {
+        Self {
+            host,
+            task: Which::Alone(key, op),
+            block: u64::from(block),
+        }
+    }
+
+    /// The same task seen as another block (fused operators each keep their own numbering).
+    #[must_use]
+    pub fn with_block(self, block: u64) -> Self {
+        Self { block, ..self }
+    }
+
+    /// Which block of its layer this task makes, counted row-major over the layer's grid.
+    pub fn block(&self) -> u64 {
+        self.block
+    }
+
+    /// The key of the result.
+    pub fn key(&self) -> Key {
+        match self.task {
+            Which::Of(graph, task) => graph.key(task),
+            Which::Alone(key, _) => key,
+        }
+    }
+
+    fn op(&self) -> &'a OpRef {
+        match self.task {
+            Which::Of(graph, task) => graph.op(task),
+            Which::Alone(_, op) => op,
+        }
+    }
+
+    /// `name@version` of the operator.
+    pub fn operator(&self) -> String {
+        self.op().label()
+    }
+
+    /// Runs `f` with [`Session::current`](crate::Session::current) meaning the session that runs this task, so that a function that
+    /// is not told its context can submit tasks, too.
+    pub fn enter<R>(&self, f: impl FnOnce() -> R) -> R {
+        struct Restore(Option<NonNull<TaskContext<'static>>>);
+        impl Drop for Restore {
+            fn drop(&mut self) {
+                CURRENT.set(self.0);
+            }
+        }
+        let _restore = Restore(CURRENT.replace(Some(NonNull::from(self).cast())));
+        f()
+    }
+
+    /// The session that runs the task which this thread runs, if it does and can be submitted to.
+    pub(crate) fn current_session() -> Option<Session> {
+        // SAFETY: `enter` puts a pointer to a context there and takes it away before it returns, whatever happens in between; so
+        // the context, and what it borrows, is alive. It is used here only, and nothing of its lifetime leaves this function.
+        CURRENT
+            .get()
+            .and_then(|current| unsafe { current.as_ref() }.session())
+    }
+
+    /// A session over the backend that runs this task, to compute and submit more; dropping it closes nothing. `None` if the backend
+    /// does not take tasks from tasks.
+    pub fn session(&self) -> Option<Session> {
+        Session::inside(self.scheduler()?, self.host.registry())
+    }
+
+    /// Whether the run was cancelled; long kernels ask between pieces of work.
+    pub fn is_cancelled(&self) -> bool {
+        self.host.is_cancelled()
+    }
+
+    /// [`TaskContext::is_cancelled`] for use with `?`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Cancelled`].
+    pub fn check_cancelled(&self) -> Result<()> {
+        if self.is_cancelled() {
+            Err(Error::new(ErrorKind::Cancelled, "the run was cancelled"))
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Sets `bytes` of memory aside until the guard is dropped.
+    ///
+    /// # Errors
+    /// [`ErrorKind::OutOfMemory`] if the budget cannot hold it.
+    pub fn reserve(&self, bytes: u64) -> Result<Reservation<'a>> {
+        self.host.reserve(bytes)?;
+        Ok(Reservation {
+            host: self.host,
+            bytes,
+        })
+    }
+
+    /// Writes a line to the run's log.
+    pub fn log(&self, message: &str) {
+        self.host.log(self.key(), self.op().name(), message);
+    }
+
+    /// The scheduler that runs this task, to submit more work to.
+    pub fn scheduler(&self) -> Option<Arc<dyn Scheduler>> {
+        self.host.scheduler()
+    }
+}
+
+/// Memory set aside for a running task; given back when dropped.
+pub struct Reservation<'a> {
+    host: &'a dyn TaskHost,
+    bytes: u64,
+}
+
+impl Reservation<'_> {
+    /// How much is set aside, in bytes.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+}
+
+impl Drop for Reservation<'_> {
+    fn drop(&mut self) {
+        self.host.unreserve(self.bytes);
+    }
+}

@@ -1,0 +1,70 @@
+//! SQL that DataFusion plans in many ways, on two executors: the nodes that `plan` lets through are computed rightly over several partitions.
+
+#[path = "../../../collection-frame/tests/common/plans.rs"]
+mod plans;
+#[path = "../../../collection-frame/tests/common/rows.rs"]
+mod rows;
+mod support;
+
+use kvern_core::ErrorKind;
+use kvern_frame::sql;
+use plans::{IN_ORDER, QUERIES, t, u};
+use rows::rows;
+use support::cluster;
+
+process_entry!();
+
+/// Of the same tables, for nodes that the queries of frames have no need of.
+const MORE: &[(&str, &[&str])] = &[
+    (
+        "SELECT make_array(n)[1] AS v FROM t WHERE n < 2",
+        &["0", "1"],
+    ),
+    ("SELECT unnest([1, 2, 3]) AS v", &["1", "2", "3"]),
+    (
+        "SELECT g, unnest([n, n + 1]) AS v FROM t WHERE n < 2",
+        &["g0 0", "g0 1", "g1 1", "g1 2"],
+    ),
+    (
+        "SELECT n, rank() OVER (PARTITION BY g ORDER BY n DESC) AS r FROM t WHERE n > 5 AND n < 9",
+        &["6 1", "8 1"],
+    ),
+    (
+        "SELECT n, sum(n) OVER () AS s FROM t WHERE n < 3",
+        &["0 3", "1 3", "2 3"],
+    ),
+    (
+        "SELECT g FROM t UNION SELECT g FROM t WHERE n > 4",
+        &["g0", "g1", "g2"],
+    ),
+    (
+        "SELECT g, count(DISTINCT n % 2) AS c FROM t GROUP BY g",
+        &["g0 2", "g1 2", "g2 2"],
+    ),
+];
+
+#[test]
+fn every_plan_that_is_let_through_gives_its_rows() {
+    let (session, _cluster) = cluster(2);
+    let (t, u) = (t(), u());
+    let mut refused = Vec::new();
+    let any = QUERIES.iter().chain(MORE).map(|q| (q, false));
+    for ((text, want), sorted) in any.chain(IN_ORDER.iter().map(|q| (q, true))) {
+        let f = sql(text, [("t", &t), ("u", &u)]).unwrap_or_else(|e| panic!("{text}: {e:?}"));
+        let mut want: Vec<String> = want.iter().map(|w| (*w).to_owned()).collect();
+        if !sorted {
+            want.sort();
+        }
+        match session.compute(&f) {
+            Ok(got) => assert_eq!(rows(&got, sorted), want, "{text}"),
+            Err(e) if e.kind() == ErrorKind::Unsupported => refused.push((*text, e)),
+            Err(e) => panic!("{text}: {e:?}"),
+        }
+    }
+    // What is refused is refused for a reason that names its node.
+    for (text, e) in &refused {
+        println!("{text}: {e}");
+        assert!(text.starts_with("WITH RECURSIVE"), "{text}: {e}");
+        assert!(e.to_string().contains("Exec"), "{text}: {e}");
+    }
+}

@@ -1,0 +1,147 @@
+//! A worker is gone: what only it had is made again if it is needed, and what it was given goes to others.
+
+use std::sync::Arc;
+
+use super::life::Work;
+use super::state::State;
+use super::task::{At, Kind};
+use super::workers::Given;
+use super::{Effect, Scheduler, words};
+use crate::ids::WorkerId;
+use crate::outbox::Outbox;
+use crate::wire::{ToClient, ToWorker};
+
+impl Scheduler {
+    pub(super) fn worker_lost(&mut self, worker: WorkerId, why: &str, out: &mut Outbox<Effect>) {
+        let Some(entry) = self
+            .workers
+            .get_mut(worker.0 as usize)
+            .and_then(Option::take)
+        else {
+            return;
+        };
+        if let Some(load) = entry.listed {
+            self.room.remove(&(load, worker));
+        }
+        if let Some(load) = entry.surplus {
+            self.surplus.remove(&(load, worker));
+        }
+        out.push(Effect::Disconnect(worker));
+        self.tell_peers(worker, out);
+        let name = entry.info.name;
+        for at in self.take_objects(worker) {
+            let task = self.graph(at.slot).task(at.task);
+            if task.kind == Kind::Scattered && task.state == State::Waiting {
+                let error = words::scattered_lost(self.graph(at.slot).key(at.task), &name, why);
+                self.work.push(Work::Fail(at, Arc::new(error)));
+            } else if task.state == State::Stored {
+                self.lost(at, why, &name, out);
+            }
+        }
+        for given in entry.given {
+            self.not_coming(given.thief);
+            self.attempt_lost(&given, &format!("{name}: {why}"));
+        }
+        self.take_answers(worker, out);
+    }
+
+    /// Objects whose last holder was this one, and scattered data that was to come there.
+    fn take_objects(&mut self, worker: WorkerId) -> Vec<At> {
+        let mut gone = Vec::new();
+        for (slot, graph) in self.graphs.iter_mut().enumerate() {
+            let Some(graph) = graph else { continue };
+            graph.introduced.remove(worker.0);
+            for t in 0..graph.len() as u32 {
+                let task = graph.task(t);
+                let at = At {
+                    slot: slot as u32,
+                    task: t,
+                };
+                let awaited = task.kind == Kind::Scattered
+                    && task.state == State::Waiting
+                    && task.worker == worker;
+                let may_hold = task.holder == worker || task.shared;
+                if awaited
+                    || (may_hold && graph.remove_holder(t, worker) && graph.holders(t).is_empty())
+                {
+                    gone.push(at);
+                }
+            }
+        }
+        gone
+    }
+
+    /// A worker took an attempt with it. If it was running, it may be to blame.
+    fn attempt_lost(&mut self, given: &Given, how: &str) {
+        self.attempt_ended(given.task);
+        let Some(at) = self.locate(given.task) else {
+            return;
+        };
+        // What else was lost may have made it needless already.
+        let task = self.graph(at.slot).task(at.task);
+        if given.aborted || !task.state.at_worker() || task.attempt != given.attempt {
+            return;
+        }
+        let limit = self.config.charges;
+        let graph = self.graph_mut(at.slot);
+        let key = graph.key(at.task);
+        let impure = graph.is_impure(at.task);
+        let task = graph.task_mut(at.task);
+        if given.started {
+            task.charges = task.charges.saturating_add(1);
+            let (charges, attempts) = (u32::from(task.charges), task.attempt.0);
+            // What an operator that must not run twice has done before the end, nobody knows.
+            let spent = impure && task.retries == 0;
+            task.retries -= u16::from(impure && !spent);
+            let workers = self.charged.entry(given.task).or_default();
+            workers.push(how.to_owned());
+            if charges >= limit {
+                let error = words::killed(key, attempts, workers);
+                self.work.push(Work::Fail(at, Arc::new(error)));
+                return;
+            }
+            if spent {
+                self.work
+                    .push(Work::Fail(at, Arc::new(words::impure_lost(key))));
+                return;
+            }
+        }
+        let why = if given.started {
+            "tried again"
+        } else {
+            "given back"
+        };
+        self.set(at, State::Waiting, why);
+        self.reconsider(at);
+    }
+
+    fn tell_peers(&mut self, worker: WorkerId, out: &mut Outbox<Effect>) {
+        for (i, other) in self.workers.iter_mut().enumerate() {
+            if other.as_mut().is_some_and(|o| o.peers.remove(worker.0)) {
+                let to = WorkerId(i as u32);
+                out.push(Effect::ToWorker(to, ToWorker::PeerLost(worker)));
+            }
+        }
+        for (&client, entry) in &mut self.clients {
+            if entry.peers.remove(worker.0) {
+                out.push(Effect::ToClient(client, ToClient::PeerLost(worker)));
+            }
+        }
+    }
+
+    /// Clients that waited for an answer of this worker hear what there is to say without it.
+    fn take_answers(&mut self, worker: WorkerId, out: &mut Outbox<Effect>) {
+        let waiting: Vec<_> = self
+            .asked
+            .iter()
+            .filter(|a| a.worker == worker)
+            .copied()
+            .collect();
+        for asked in waiting {
+            self.asked.remove(&asked);
+            if let Some(at) = self.locate(asked.task) {
+                self.tell_where(asked.client, at, out);
+            }
+        }
+    }
+}

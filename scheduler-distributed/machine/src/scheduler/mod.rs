@@ -1,0 +1,237 @@
+//! The scheduler's machine: all graphs, tasks, workers and clients, and what to do with them.
+//!
+//! Where to look: [`state`] has the states of a task and every change between them, `life` makes the changes and what follows from
+//! them, `place` decides which worker gets a task, `ahead` which ones it gets before they can run, `steal` when one must give it back,
+//! `lose` what happens when a worker is gone.
+//! Messages come in at `submit`, `clients` and `updates`.
+
+mod ahead;
+mod check;
+mod clients;
+mod event;
+mod forget;
+mod graph;
+mod life;
+mod lose;
+mod place;
+mod ready;
+pub mod state;
+mod steal;
+mod submit;
+mod task;
+mod updates;
+mod words;
+mod workers;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+pub use event::{Config, Effect, Event, MemoryUse, Progress, WorkerInfo};
+
+use crate::Broken;
+use crate::ids::{ClientId, GraphId, OutputRef, TaskRef, Tick, WorkerId};
+use crate::outbox::Outbox;
+use crate::story::{Line, Log};
+use graph::Graph;
+use life::WorkList;
+use state::State;
+use task::At;
+use workers::{Asked, Client, Entry};
+
+/// All graphs, tasks, workers and clients, and what to do with them.
+#[derive(Debug)]
+pub struct Scheduler {
+    config: Config,
+    now: Tick,
+    log: Log,
+    /// Graphs by slot; a slot is used again.
+    graphs: Vec<Option<Graph>>,
+    free_slots: Vec<u32>,
+    by_id: BTreeMap<GraphId, u32>,
+    clients: BTreeMap<ClientId, Client>,
+    /// Workers by number.
+    workers: Vec<Option<Entry>>,
+    /// Workers that can be given a task, the least loaded first.
+    room: BTreeSet<(u32, WorkerId)>,
+    /// Workers that have more than their slots take, by load.
+    surplus: BTreeSet<(u32, WorkerId)>,
+    /// Graphs with ready tasks; each in turn has one placed, so that a small one does not wait for the whole of a large one.
+    ring: VecDeque<u32>,
+    /// When parked tasks are looked at again.
+    parked: BTreeSet<(Tick, TaskRef)>,
+    /// Tasks whose inputs could not be reached: how often, and from which workers.
+    avoid: BTreeMap<TaskRef, (u32, Vec<WorkerId>)>,
+    /// The workers that were lost while they ran a task, in words.
+    charged: BTreeMap<TaskRef, Vec<String>>,
+    /// Questions to workers that clients wait for.
+    asked: BTreeSet<Asked>,
+    memory: MemoryUse,
+    /// Mean time of all tasks in nanoseconds.
+    mean: u64,
+    /// When it is worth a look whether an idle worker can take something over.
+    steal_at: Option<Tick>,
+    /// Workers whose tips are to be looked at.
+    reaching: Vec<WorkerId>,
+    /// What follows from what was just done.
+    work: WorkList,
+    scratch: place::Scratch,
+    broken: Option<String>,
+}
+
+impl Scheduler {
+    /// One that knows nobody.
+    pub fn new(config: Config) -> Self {
+        let log = Log::new(config.remember);
+        Self {
+            config,
+            now: Tick(0),
+            log,
+            graphs: Vec::new(),
+            free_slots: Vec::new(),
+            by_id: BTreeMap::new(),
+            clients: BTreeMap::new(),
+            workers: Vec::new(),
+            room: BTreeSet::new(),
+            surplus: BTreeSet::new(),
+            ring: VecDeque::new(),
+            parked: BTreeSet::new(),
+            avoid: BTreeMap::new(),
+            charged: BTreeMap::new(),
+            asked: BTreeSet::new(),
+            memory: MemoryUse::default(),
+            mean: 0,
+            steal_at: None,
+            reaching: Vec::new(),
+            work: WorkList::default(),
+            scratch: place::Scratch::default(),
+            broken: None,
+        }
+    }
+
+    /// Takes in what happened and puts what must be done into `out`. Never fails and never panics, whatever peers say: what makes
+    /// no sense is ignored or answered with an error.
+    pub fn handle(&mut self, now: Tick, event: Event, out: &mut Outbox<Effect>) {
+        self.now = self.now.max(now);
+        match event {
+            Event::ClientJoined(client) => {
+                self.clients.entry(client).or_default();
+            }
+            Event::ClientGone(client) => self.client_gone(client, out),
+            Event::Submit {
+                client,
+                graph,
+                spec,
+            } => self.submit(client, graph, *spec, out),
+            Event::FromClient(client, message) => self.hear_client(client, message, out),
+            Event::WorkerJoined(worker, info) => self.worker_joined(worker, info),
+            Event::WorkerLost { worker, why } => self.worker_lost(worker, &why, out),
+            Event::FromWorker(worker, message) => self.hear_worker(worker, message, out),
+            Event::Timer => {}
+        }
+        self.settle(out);
+        self.unpark(out);
+        self.place(out);
+        self.steal(out);
+        self.send_ahead(out);
+    }
+
+    /// When [`Event::Timer`] is due, if at all.
+    pub fn next_deadline(&self) -> Option<Tick> {
+        let parked = self.parked.first().map(|(at, _)| *at);
+        match (parked, self.steal_at) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        }
+    }
+
+    /// How far a graph is, if it is known.
+    pub fn progress(&self, graph: GraphId) -> Option<Progress> {
+        self.by_id
+            .get(&graph)
+            .map(|&slot| self.graph(slot).progress)
+    }
+
+    /// What results take.
+    pub fn memory(&self) -> MemoryUse {
+        self.memory
+    }
+
+    /// Which task makes an output.
+    pub fn output(&self, of: OutputRef) -> Option<TaskRef> {
+        let graph = self.graph(*self.by_id.get(&of.graph)?);
+        let task = graph.outputs.get(of.output as usize)?;
+        Some(graph.name(*task))
+    }
+
+    /// In which state a task is, if its graph is known.
+    pub fn state(&self, task: TaskRef) -> Option<State> {
+        let at = self.locate(task)?;
+        Some(self.graph(at.slot).task(at.task).state)
+    }
+
+    /// Graphs that are known.
+    pub fn graphs(&self) -> usize {
+        self.by_id.len()
+    }
+
+    /// Bytes that all graphs take in the machine.
+    pub fn footprint(&self) -> usize {
+        self.graphs.iter().flatten().map(Graph::footprint).sum()
+    }
+
+    /// What is remembered of a task, oldest first.
+    pub fn story(&self, task: TaskRef) -> Vec<Line> {
+        self.log.of(task)
+    }
+
+    /// All that is remembered, of whatever task, oldest first.
+    pub fn history(&self) -> impl Iterator<Item = &Line> {
+        self.log.lines()
+    }
+
+    /// Recomputes every invariant from scratch: for tests, it takes time.
+    ///
+    /// # Errors
+    /// The first one that does not hold.
+    pub fn check(&self) -> Result<(), Broken> {
+        check::check(self).map_err(Broken)
+    }
+
+    fn graph(&self, slot: u32) -> &Graph {
+        self.graphs[slot as usize]
+            .as_ref()
+            .unwrap_or_else(|| gone(slot))
+    }
+
+    fn graph_mut(&mut self, slot: u32) -> &mut Graph {
+        self.graphs[slot as usize]
+            .as_mut()
+            .unwrap_or_else(|| gone(slot))
+    }
+
+    /// Where a task is kept.
+    fn locate(&self, task: TaskRef) -> Option<At> {
+        let slot = *self.by_id.get(&task.graph)?;
+        ((task.task as usize) < self.graph(slot).len()).then_some(At {
+            slot,
+            task: task.task,
+        })
+    }
+
+    fn name(&self, at: At) -> TaskRef {
+        self.graph(at.slot).name(at.task)
+    }
+
+    fn worker(&self, worker: WorkerId) -> Option<&Entry> {
+        self.workers.get(worker.0 as usize)?.as_ref()
+    }
+
+    fn worker_mut(&mut self, worker: WorkerId) -> Option<&mut Entry> {
+        self.workers.get_mut(worker.0 as usize)?.as_mut()
+    }
+}
+
+/// Slots are only kept where the graph is pinned, wanted or active; a slot without a graph is a defect of this crate.
+#[cold]
+fn gone(slot: u32) -> ! {
+    unreachable!("slot {slot} has no graph")
+}

@@ -1,0 +1,373 @@
+//! What workers say.
+
+use std::sync::Arc;
+
+use kvern_core::error::ErrorRecord;
+
+use super::life::Work;
+use super::state::State;
+use super::task::{At, Kind};
+use super::workers::{Asked, Entry, Given};
+use super::{Effect, Scheduler, WorkerInfo};
+use crate::ids::{Attempt, ClientId, GraphId, TaskRef, WorkerId};
+use crate::outbox::Outbox;
+use crate::payload::Payload;
+use crate::wire::{FromWorker, ToClient, ToWorker};
+
+impl Scheduler {
+    pub(super) fn worker_joined(&mut self, worker: WorkerId, info: WorkerInfo) {
+        let index = worker.0 as usize;
+        if self.workers.len() <= index {
+            self.workers.resize_with(index + 1, || None);
+        }
+        if worker.0 > 0 && self.workers[index].is_none() {
+            self.workers[index] = Some(Entry::new(info, self.now));
+            self.relist(worker);
+        }
+    }
+
+    pub(super) fn hear_worker(
+        &mut self,
+        worker: WorkerId,
+        message: FromWorker,
+        out: &mut Outbox<Effect>,
+    ) {
+        if self.worker(worker).is_none() {
+            // It was given up and does not know it yet.
+            out.push(Effect::Disconnect(worker));
+            return;
+        }
+        match message {
+            FromWorker::Started { task, attempt } => self.started(worker, task, attempt, out),
+            FromWorker::Done {
+                task,
+                attempt,
+                bytes,
+                nanos,
+                inline,
+            } => {
+                let given = self.take_given(worker, task, attempt);
+                self.learn(worker, nanos);
+                let at = self.locate(task);
+                match (given, at) {
+                    (Some(Given { aborted: false, .. }), Some(at)) => {
+                        let told = |_: &mut Self| ToClient::TaskFinished {
+                            task,
+                            worker,
+                            nanos,
+                            bytes,
+                        };
+                        let message = told(self);
+                        self.tell_task(at.slot, || message, out);
+                        self.made(at, worker, bytes, inline.as_ref(), out);
+                    }
+                    // Not the attempt that counts, but an object all the same: as good as any other copy.
+                    _ => self.have(worker, task, bytes, out),
+                }
+            }
+            FromWorker::Failed {
+                task,
+                attempt,
+                error,
+            } => self.attempt_failed(worker, task, attempt, error, out),
+            FromWorker::InputMissing {
+                task,
+                attempt,
+                object,
+                tried,
+            } => self.input_missing(worker, task, attempt, object, &tried, out),
+            FromWorker::Aborted { task, attempt } | FromWorker::Retracted { task, attempt } => {
+                self.given_back(worker, task, attempt, out);
+            }
+            FromWorker::Seceded { task, attempt } => self.seceded(worker, task, attempt, true),
+            FromWorker::Rejoined { task, attempt } => self.seceded(worker, task, attempt, false),
+            FromWorker::Have { object, bytes } => {
+                self.have(worker, object, bytes, out);
+                self.answered(worker, object, out);
+            }
+            // Passed on by the shell.
+            FromWorker::Log { .. } => {}
+            FromWorker::Gone(object) => {
+                self.replica_gone(worker, object, out);
+                self.answered(worker, object, out);
+            }
+        }
+    }
+
+    /// Ends an attempt at a worker.
+    pub(super) fn take_given(
+        &mut self,
+        worker: WorkerId,
+        task: TaskRef,
+        attempt: Attempt,
+    ) -> Option<Given> {
+        let now = self.now;
+        let entry = self.worker_mut(worker)?;
+        let i = entry.find(task, attempt)?;
+        let given = entry.given.swap_remove(i);
+        entry.seceded -= u32::from(given.seceded);
+        entry.moved = now;
+        self.not_coming(given.thief);
+        self.relist(worker);
+        self.attempt_ended(task);
+        Some(given)
+    }
+
+    /// One attempt fewer in a graph.
+    pub(super) fn attempt_ended(&mut self, task: TaskRef) {
+        let Some(&slot) = self.by_id.get(&task.graph) else {
+            return;
+        };
+        let graph = self.graph_mut(slot);
+        graph.active -= 1;
+        if graph.active == 0 {
+            self.work.push(Work::Graph(slot));
+        }
+    }
+
+    fn learn(&mut self, worker: WorkerId, nanos: u64) {
+        self.mean = match self.mean {
+            0 => nanos,
+            mean => mean - mean / 8 + nanos / 8,
+        };
+        if let Some(Some(entry)) = self.workers.get_mut(worker.0 as usize) {
+            entry.learn(nanos, &self.config);
+            self.relist(worker);
+        }
+    }
+
+    fn started(
+        &mut self,
+        worker: WorkerId,
+        task: TaskRef,
+        attempt: Attempt,
+        out: &mut Outbox<Effect>,
+    ) {
+        let Some(entry) = self.worker_mut(worker) else {
+            return;
+        };
+        let Some(i) = entry.find(task, attempt) else {
+            return;
+        };
+        let given = &mut entry.given[i];
+        let again = std::mem::replace(&mut given.started, true);
+        let (aborted, thief) = (given.aborted, std::mem::take(&mut given.thief));
+        self.not_coming(thief);
+        self.relist(worker);
+        if let (Some(at), false, false) = (self.locate(task), aborted, again) {
+            self.set(at, State::Running, "started");
+            self.tell_task(at.slot, || ToClient::TaskStarted { task, worker }, out);
+        }
+    }
+
+    /// A worker has the object of a task that it was given.
+    fn made(
+        &mut self,
+        at: At,
+        worker: WorkerId,
+        bytes: u64,
+        inline: Option<&Payload>,
+        out: &mut Outbox<Effect>,
+    ) {
+        let name = self.name(at);
+        self.avoid.remove(&name);
+        self.graph_mut(at.slot).task_mut(at.task).bytes = bytes;
+        self.add_holder(at, worker);
+        self.stored(at, "done", inline, out);
+    }
+
+    fn attempt_failed(
+        &mut self,
+        worker: WorkerId,
+        task: TaskRef,
+        attempt: Attempt,
+        error: ErrorRecord,
+        out: &mut Outbox<Effect>,
+    ) {
+        let given = self.take_given(worker, task, attempt);
+        let (Some(Given { aborted: false, .. }), Some(at)) = (given, self.locate(task)) else {
+            return;
+        };
+        let client = self.graph(at.slot).client;
+        let of = self.graph_mut(at.slot).task_mut(at.task);
+        let retried = of.retries > 0;
+        of.retries -= u16::from(retried);
+        let told = ToClient::TaskFailed {
+            task,
+            error: error.clone(),
+            retried,
+        };
+        out.push(Effect::ToClient(client, told));
+        if retried {
+            self.set(at, State::Waiting, "tried again");
+            self.reconsider(at);
+        } else {
+            self.work.push(Work::Fail(at, Arc::new(error)));
+        }
+    }
+
+    /// An attempt was given back without having come to an end.
+    fn given_back(
+        &mut self,
+        worker: WorkerId,
+        task: TaskRef,
+        attempt: Attempt,
+        out: &mut Outbox<Effect>,
+    ) {
+        let Some(given) = self.take_given(worker, task, attempt) else {
+            return;
+        };
+        let Some(at) = self.locate(task) else {
+            return;
+        };
+        if given.aborted {
+            return;
+        }
+        self.set(at, State::Waiting, "given back");
+        self.reconsider(at);
+        self.hand_to_thief(at, given.thief, out);
+    }
+
+    fn input_missing(
+        &mut self,
+        worker: WorkerId,
+        task: TaskRef,
+        attempt: Attempt,
+        object: TaskRef,
+        tried: &[WorkerId],
+        out: &mut Outbox<Effect>,
+    ) {
+        let given = self.take_given(worker, task, attempt);
+        let (Some(Given { aborted: false, .. }), Some(at)) = (given, self.locate(task)) else {
+            return;
+        };
+        // What a worker says of another is a reason to ask that one, not to believe it.
+        let input = self.locate(object);
+        let there = input.is_some_and(|i| self.graph(i.slot).task(i.task).state == State::Stored);
+        let mut asked = false;
+        if let (Some(input), true) = (input, there) {
+            for &holder in tried {
+                if self.graph(input.slot).holders(input.task).contains(&holder) {
+                    out.push(Effect::ToWorker(holder, ToWorker::Probe(object)));
+                    asked = true;
+                }
+            }
+        }
+        if !asked || self.graph(at.slot).task(at.task).state == State::Running {
+            // It is being made again, or others have it than were asked.
+            self.set(at, State::Waiting, "given back");
+            self.reconsider(at);
+            return;
+        }
+        let (times, from) = self.avoid.entry(task).or_default();
+        let doubled = self.config.patience << (*times).min(6);
+        *times += 1;
+        if !from.contains(&worker) {
+            from.push(worker);
+        }
+        self.set(at, State::Parked, "an input could not be reached");
+        self.parked.insert((self.now.after(doubled), task));
+    }
+
+    /// Looks again at the parked tasks whose time has come.
+    pub(super) fn unpark(&mut self, out: &mut Outbox<Effect>) {
+        while let Some(&(due, task)) = self.parked.first() {
+            if due > self.now {
+                return;
+            }
+            self.parked.pop_first();
+            let Some(at) = self.locate(task) else {
+                continue;
+            };
+            if self.graph(at.slot).task(at.task).state == State::Parked {
+                self.set(at, State::Waiting, "waited long enough");
+                self.reconsider(at);
+                self.settle(out);
+            }
+        }
+    }
+
+    fn seceded(&mut self, worker: WorkerId, task: TaskRef, attempt: Attempt, to: bool) {
+        let Some(entry) = self.worker_mut(worker) else {
+            return;
+        };
+        let Some(i) = entry.find(task, attempt) else {
+            return;
+        };
+        if std::mem::replace(&mut entry.given[i].seceded, to) == to {
+            return;
+        }
+        if to {
+            entry.seceded += 1;
+        } else {
+            entry.seceded -= 1;
+        }
+        self.relist(worker);
+    }
+
+    /// A worker says that it has an object: one that it fetched, that a client put there, or the result of a stale attempt.
+    fn have(&mut self, worker: WorkerId, object: TaskRef, bytes: u64, out: &mut Outbox<Effect>) {
+        let at = self.locate(object);
+        let of = at.map(|at| self.graph(at.slot).task(at.task));
+        match (at, of.map(|t| (t.kind, t.state, t.attempt.0 > 0))) {
+            (Some(at), Some((Kind::Task | Kind::Scattered, State::Stored, _))) => {
+                self.add_holder(at, worker);
+            }
+            (Some(at), Some((Kind::Scattered, State::Waiting, _))) => {
+                self.graph_mut(at.slot).task_mut(at.task).bytes = bytes;
+                self.add_holder(at, worker);
+                self.stored(at, "a worker has the object", None, out);
+            }
+            // A copy of what was taken to be lost, or the work of an attempt that was given up.
+            (Some(at), Some((Kind::Task, state, true))) if state.pending() => {
+                if state.at_worker() {
+                    self.abort(at, out);
+                }
+                self.made(at, worker, bytes, None, out);
+            }
+            _ => out.push(Effect::ToWorker(worker, ToWorker::Free(object))),
+        }
+    }
+
+    fn replica_gone(&mut self, worker: WorkerId, object: TaskRef, out: &mut Outbox<Effect>) {
+        let Some(at) = self.locate(object) else {
+            return;
+        };
+        if !self.remove_holder(at, worker) {
+            return;
+        }
+        let graph = self.graph(at.slot);
+        if graph.task(at.task).state == State::Stored && graph.holders(at.task).is_empty() {
+            let name = self
+                .worker(worker)
+                .map_or_else(String::new, |w| w.info.name.clone());
+            self.lost(at, "it does not have it any more", &name, out);
+        }
+    }
+
+    /// Tells the clients that waited for the answer to a probe.
+    fn answered(&mut self, worker: WorkerId, data: TaskRef, out: &mut Outbox<Effect>) {
+        if self.asked.is_empty() {
+            return;
+        }
+        let least = Asked {
+            worker,
+            data,
+            client: ClientId(0),
+            task: TaskRef::new(GraphId::new(ClientId(0), 0), 0),
+        };
+        let of_both = |a: &&Asked| a.worker == worker && a.data == data;
+        let waiting: Vec<Asked> = self
+            .asked
+            .range(least..)
+            .take_while(of_both)
+            .copied()
+            .collect();
+        for asked in waiting {
+            self.asked.remove(&asked);
+            if let Some(at) = self.locate(asked.task) {
+                self.tell_where(asked.client, at, out);
+            }
+        }
+    }
+}

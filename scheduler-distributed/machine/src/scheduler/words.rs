@@ -1,0 +1,73 @@
+//! The errors that the machine itself makes, in words.
+
+use kvern_core::error::{ErrorRecord, TaskInfo};
+use kvern_core::{ErrorKind, Key};
+
+use crate::ids::OutputRef;
+
+fn record(kind: ErrorKind, message: String, task: Option<Key>) -> ErrorRecord {
+    ErrorRecord {
+        kind,
+        message,
+        task: task.map(|key| TaskInfo {
+            key,
+            // The machine does not know names of operators; the shell of the scheduler may add it.
+            operator: String::new(),
+            inputs: Vec::new(),
+        }),
+        causes: Vec::new(),
+    }
+}
+
+pub(crate) fn cancelled() -> ErrorRecord {
+    record(ErrorKind::Cancelled, "the run was cancelled".into(), None)
+}
+
+pub(crate) fn released() -> ErrorRecord {
+    record(ErrorKind::Cancelled, "the result was released".into(), None)
+}
+
+pub(crate) fn unknown_output(of: OutputRef) -> ErrorRecord {
+    let words = format!(
+        "output {} of run {} is not there: the run was released, refused or never submitted",
+        of.output, of.graph
+    );
+    record(ErrorKind::Cancelled, words, None)
+}
+
+pub(crate) fn scattered_lost(key: Key, worker: &str, why: &str) -> ErrorRecord {
+    let words = format!(
+        "scattered data {} is lost with worker {worker} ({why}) and cannot be made again: scatter it anew",
+        key.short()
+    );
+    record(ErrorKind::Lost, words, Some(key))
+}
+
+pub(crate) fn impure_lost(key: Key) -> ErrorRecord {
+    let words = "the result was lost with its worker, and its operator must not be run twice; \
+                 annotate retries if it may";
+    record(ErrorKind::Lost, words.into(), Some(key))
+}
+
+pub(crate) fn cancelled_lost(key: Key) -> ErrorRecord {
+    let words = "the result was lost with its worker after its run had been cancelled";
+    record(ErrorKind::Lost, words.into(), Some(key))
+}
+
+pub(crate) fn killed(key: Key, attempts: u32, workers: &[String]) -> ErrorRecord {
+    let words = format!(
+        "{} workers were lost while they ran this task, which is taken to be the reason; it is not tried again \
+         (attempts: {attempts}; workers: {})",
+        workers.len(),
+        workers.join("; ")
+    );
+    record(ErrorKind::Task, words, Some(key))
+}
+
+pub(crate) fn refused(why: impl std::fmt::Display) -> ErrorRecord {
+    record(
+        ErrorKind::BadInput,
+        format!("the graph is refused: {why}"),
+        None,
+    )
+}

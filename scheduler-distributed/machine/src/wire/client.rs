@@ -1,0 +1,229 @@
+//! Between a client and the scheduler.
+
+use kvern_core::Key;
+use kvern_core::error::ErrorRecord;
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{GraphId, TaskRef, WorkerId};
+use crate::payload::Payload;
+
+/// How much a client wants to be told of single tasks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
+pub enum Interest {
+    /// Nothing: only its results.
+    #[default]
+    Results,
+    /// Each task's beginning and end.
+    Tasks,
+}
+
+/// What a client says. Outputs are named by their position, which a client knows before the graph was expanded.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub enum FromClient {
+    /// Run this graph; each of its outputs is wanted once for each time it is named. The shell expands `body` and hands the
+    /// machine an [`Event::Submit`](crate::scheduler::Event::Submit) instead.
+    Submit {
+        /// The client's next number.
+        graph: GraphId,
+        /// The symbolic graph, as the shells encode it.
+        body: Payload,
+    },
+    /// One more wants each of these outputs. Answered by `WantFailed`, or by `Stored` or `Failed` where that is
+    /// known already.
+    Want {
+        /// The graph, which may be another client's.
+        graph: GraphId,
+        /// Which.
+        outputs: Vec<u32>,
+    },
+    /// One fewer wants each of these.
+    Release {
+        /// The graph.
+        graph: GraphId,
+        /// Which.
+        outputs: Vec<u32>,
+    },
+    /// All outputs of a graph of its own, once each.
+    ReleaseAll {
+        /// The graph.
+        graph: GraphId,
+    },
+    /// Stop a graph of its own: what has not started never does, what is there stays.
+    Cancel {
+        /// The graph.
+        graph: GraphId,
+    },
+    /// A holder did not give an object. The scheduler looks after it and says `Stored` or `Failed` again.
+    CannotFetch {
+        /// What could not be read: [`ToClient::Stored::data`].
+        data: TaskRef,
+        /// The task whose result it is to this client.
+        task: TaskRef,
+        /// Who did not give it.
+        worker: WorkerId,
+    },
+    /// How far is it? Answered by `Progress`.
+    AskProgress {
+        /// The graph.
+        graph: GraphId,
+    },
+    /// What do results take? Answered by `Memory`.
+    AskMemory,
+    /// Who can be given bytes? Answered by `Workers`.
+    AskWorkers,
+    /// Tell me of single tasks, or no more.
+    Subscribe(Interest),
+    /// Scattered data of its own that will never be at the worker that was to have it: who reads it fails.
+    NotPut {
+        /// Its name.
+        task: TaskRef,
+        /// Why.
+        error: ErrorRecord,
+    },
+}
+
+/// What the scheduler says to a client.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub enum ToClient {
+    /// A graph is accepted: comes before all else about it.
+    Accepted {
+        /// The graph.
+        graph: GraphId,
+        /// How many tasks it has, data included.
+        tasks: u32,
+        /// Projected bytes of all results.
+        bytes: u64,
+        /// Which task makes each output.
+        outputs: Vec<u32>,
+    },
+    /// A graph is not accepted; nothing of it will run.
+    Refused {
+        /// The graph.
+        graph: GraphId,
+        /// Why.
+        error: ErrorRecord,
+    },
+    /// A wanted result is there. Said again when the holders have changed and the client asked.
+    Stored {
+        /// The task that makes it.
+        task: TaskRef,
+        /// Under which name the holders know the bytes: not `task` where that only hands on a result of another graph.
+        data: TaskRef,
+        /// Its size in memory.
+        bytes: u64,
+        /// Who has it.
+        holders: Vec<WorkerId>,
+        /// The encoded value itself, where it is small.
+        inline: Option<Payload>,
+    },
+    /// A wanted result will not be there.
+    Failed {
+        /// The task that would have made it.
+        task: TaskRef,
+        /// Why; names the task to blame.
+        error: ErrorRecord,
+    },
+    /// A `Want` came to nothing: the graph is not known, or the result was released. It counts for nothing.
+    WantFailed {
+        /// The graph.
+        graph: GraphId,
+        /// The output.
+        output: u32,
+        /// Why.
+        error: ErrorRecord,
+    },
+    /// A result that was announced is gone and being made again; `Stored` or `Failed` follows.
+    Lost {
+        /// The task that makes it.
+        task: TaskRef,
+    },
+    /// A task of the graph failed for good: the first one.
+    FirstFailure {
+        /// The graph.
+        graph: GraphId,
+        /// Its error.
+        error: ErrorRecord,
+    },
+    /// No task of the graph is left to run, or running. Said once.
+    GraphDone {
+        /// The graph.
+        graph: GraphId,
+        /// Tasks with a value, data included.
+        done: u32,
+        /// Tasks that failed, or read something that did.
+        failed: u32,
+        /// Tasks that were cancelled, or that nobody wanted any more.
+        cancelled: u32,
+    },
+    /// The answer to `AskProgress`.
+    Progress {
+        /// The graph.
+        graph: GraphId,
+        /// Tasks in it; 0 if the graph is not known (any more).
+        total: u32,
+        /// As in `GraphDone`.
+        done: u32,
+        /// As in `GraphDone`.
+        failed: u32,
+        /// As in `GraphDone`.
+        cancelled: u32,
+    },
+    /// The answer to `AskMemory`: results on all workers, each counted once however many hold it.
+    Memory {
+        /// Bytes now.
+        live: u64,
+        /// The most that `live` has been.
+        peak: u64,
+        /// Results now, those of no bytes not counted.
+        held: u64,
+    },
+    /// The answer to `AskWorkers`: each worker, where it is reached, and how many tasks it runs at once.
+    Workers(Vec<(WorkerId, String, u32)>),
+    /// Where a worker that will be named is reached.
+    Peer {
+        /// The worker.
+        worker: WorkerId,
+        /// Its data address.
+        address: String,
+        /// Its name.
+        name: String,
+    },
+    /// A worker is gone.
+    PeerLost(WorkerId),
+    /// A task began to run. Only if subscribed, and only for own graphs, like the next.
+    TaskStarted {
+        /// The task.
+        task: TaskRef,
+        /// Where.
+        worker: WorkerId,
+    },
+    /// A task made its value.
+    TaskFinished {
+        /// The task.
+        task: TaskRef,
+        /// Where.
+        worker: WorkerId,
+        /// How long it ran.
+        nanos: u64,
+        /// Bytes of its value.
+        bytes: u64,
+    },
+    /// A task failed. Told whether subscribed or not.
+    TaskFailed {
+        /// The task.
+        task: TaskRef,
+        /// Why.
+        error: ErrorRecord,
+        /// Whether it is tried again.
+        retried: bool,
+    },
+    /// A line that a task logged: said by the scheduler's shell.
+    Log {
+        /// The task's content key.
+        key: Key,
+        /// Its operator's name.
+        operator: String,
+        /// The words.
+        message: String,
+    },
+}

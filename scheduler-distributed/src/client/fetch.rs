@@ -1,0 +1,186 @@
+//! Results from workers to this client, and values from here to workers.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use kvern_core::error::ErrorRecord;
+use kvern_core::{Error, ErrorKind};
+use kvern_machine::wire::{FromClient, Role};
+use kvern_machine::{TaskRef, WorkerId};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::watch;
+
+use super::link::{Fetch, Link};
+use crate::data::{self, Object};
+use crate::parcel::Parcel;
+use crate::token::Token;
+
+/// What is asked of one worker.
+enum Ask {
+    /// The bytes under the first name are the result of the second.
+    Get(Vec<(TaskRef, TaskRef)>),
+    Put(TaskRef, Parcel),
+}
+
+/// Works off what the client asks for until the client is gone: a task and a connection for each worker.
+pub(crate) async fn serve(
+    link: Arc<Link>,
+    token: Token,
+    mut fetches: UnboundedReceiver<Fetch>,
+    mut stop: watch::Receiver<bool>,
+) {
+    let work = tokio::spawn(async move {
+        let mut workers: HashMap<WorkerId, UnboundedSender<Ask>> = HashMap::new();
+        while let Some(fetch) = fetches.recv().await {
+            for (worker, ask) in asks(&link, fetch) {
+                let to = workers
+                    .entry(worker)
+                    .or_insert_with(|| open(&link, &token, worker));
+                if let Err(back) = to.send(ask) {
+                    // Its connection broke; perhaps the next one stands.
+                    let again = open(&link, &token, worker);
+                    let _ = again.send(back.0);
+                    workers.insert(worker, again);
+                }
+            }
+        }
+    });
+    let abort = work.abort_handle();
+    tokio::spawn(async move {
+        while !*stop.borrow_and_update() {
+            if stop.changed().await.is_err() {
+                break;
+            }
+        }
+        abort.abort();
+    });
+    let _ = work.await;
+}
+
+fn asks(link: &Link, fetch: Fetch) -> Vec<(WorkerId, Ask)> {
+    match fetch {
+        Fetch::Put {
+            worker,
+            object,
+            value,
+        } => vec![(worker, Ask::Put(object, value))],
+        Fetch::Get { graph, tasks } => {
+            let Some(run) = link.run(graph) else {
+                return Vec::new();
+            };
+            let mut by_worker: HashMap<WorkerId, Vec<(TaskRef, TaskRef)>> = HashMap::new();
+            for task in tasks {
+                let Some(place) = run.coming(task) else {
+                    continue;
+                };
+                let task = TaskRef::new(graph, task);
+                // Any holder will do; different results go to different ones.
+                match place
+                    .holders
+                    .get(task.task as usize % place.holders.len().max(1))
+                {
+                    Some(&worker) => by_worker
+                        .entry(worker)
+                        .or_default()
+                        .push((place.data, task)),
+                    None => not_there(link, place.data, task, WorkerId::default()),
+                }
+            }
+            by_worker
+                .into_iter()
+                .map(|(w, list)| (w, Ask::Get(list)))
+                .collect()
+        }
+    }
+}
+
+/// Tells the scheduler that a result is not where it said.
+fn not_there(link: &Link, data: TaskRef, task: TaskRef, worker: WorkerId) {
+    if let Some(run) = link.run(task.graph) {
+        run.not_there(task.task);
+    }
+    link.send(FromClient::CannotFetch { data, task, worker });
+}
+
+fn failed(link: &Link, worker: WorkerId, ask: Ask) {
+    match ask {
+        Ask::Get(list) => list
+            .into_iter()
+            .for_each(|(data, task)| not_there(link, data, task, worker)),
+        Ask::Put(object, _) => {
+            let words = format!("{worker} cannot be reached: scatter it anew");
+            not_put(link, object, &Error::new(ErrorKind::Lost, words));
+        }
+    }
+}
+
+/// A value has no other place than the worker that was to have it: whoever reads it is told.
+fn not_put(link: &Link, task: TaskRef, why: &Error) {
+    let mut error = ErrorRecord::from(why);
+    error.message = format!("a scattered value could not be kept: {}", error.message);
+    link.send(FromClient::NotPut { task, error });
+}
+
+fn open(link: &Arc<Link>, token: &Token, worker: WorkerId) -> UnboundedSender<Ask> {
+    let (to, asks) = unbounded_channel();
+    tokio::spawn(talk(link.clone(), token.clone(), worker, asks));
+    to
+}
+
+/// One worker's connection: a question, its answers, the next question. Ends with the first that fails; a later one opens another.
+async fn talk(link: Arc<Link>, token: Token, worker: WorkerId, mut asks: UnboundedReceiver<Ask>) {
+    let connected = match link.peer(worker) {
+        Some(peer) => {
+            data::Connection::open(
+                &peer.address,
+                worker,
+                Role::DataClient(link.client()),
+                &token,
+            )
+            .await
+        }
+        None => Err(link.lost("a worker that it named is not known")),
+    };
+    let Ok(mut connection) = connected else {
+        asks.close();
+        while let Some(ask) = asks.recv().await {
+            failed(&link, worker, ask);
+        }
+        return;
+    };
+    while let Some(ask) = asks.recv().await {
+        if let Err(left) = answer(&link, &mut connection, ask).await {
+            failed(&link, worker, left);
+            asks.close();
+        }
+    }
+}
+
+/// Works off one question; gives back what is left of it if the connection fails.
+async fn answer(link: &Arc<Link>, connection: &mut data::Connection, ask: Ask) -> Result<(), Ask> {
+    match ask {
+        Ask::Put(object, value) => match connection.put(object, &value, link.registry()).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(why)) => {
+                not_put(link, object, &why);
+                Ok(())
+            }
+            Err(_) => Err(Ask::Put(object, value)),
+        },
+        Ask::Get(list) => {
+            let names: Vec<TaskRef> = list.iter().map(|l| l.0).collect();
+            if connection.ask(&names).await.is_err() {
+                return Err(Ask::Get(list));
+            }
+            for (n, &(data, task)) in list.iter().enumerate() {
+                match connection.next(link.registry()).await {
+                    Err(_) => return Err(Ask::Get(list[n..].to_vec())),
+                    Ok(Object::Gone) => not_there(link, data, task, connection.worker()),
+                    Ok(Object::Refused(why)) => link.arrived(task, Err(why)),
+                    Ok(Object::Value(value)) => link.arrived(task, value),
+                }
+            }
+            Ok(())
+        }
+    }
+}

@@ -1,0 +1,270 @@
+//! What a client hears from the scheduler, and whom it tells.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use kvern_core::events::{Event, Interest};
+use kvern_core::scheduler::{MemoryUse, Progress};
+use kvern_core::{Error, Result, TaskGraph, Value};
+use kvern_machine::wire::{FromClient, Interest as WireInterest, ToClient};
+use kvern_machine::{GraphId, Payload, TaskRef, WorkerId};
+
+use super::{Link, Open};
+use crate::client::running::{Accepted, ClusterRun, Place};
+use crate::parcel;
+
+impl Link {
+    /// Something that the scheduler says.
+    pub(crate) fn hear(self: &Arc<Self>, message: ToClient) {
+        match message {
+            ToClient::Accepted {
+                graph,
+                tasks,
+                bytes,
+                outputs,
+            } => self.accepted(graph, tasks, bytes, outputs),
+            ToClient::Refused { graph, error } => {
+                if let Some(s) = self.lock().submits.remove(&graph) {
+                    let _ = s.reply.send(Err(error.into()));
+                }
+            }
+            ToClient::Stored {
+                task,
+                data,
+                holders,
+                inline,
+                ..
+            } => self.stored(task, Place { data, holders }, inline),
+            ToClient::Failed { task, error } => self.arrived(task, Err(error.into())),
+            // This client counts its wants itself and never asks for more than the submit did.
+            ToClient::WantFailed { .. } => {}
+            ToClient::Lost { task } => {
+                if let Some(run) = self.run(task.graph) {
+                    run.not_there(task.task);
+                }
+            }
+            ToClient::FirstFailure { graph, error } => {
+                let error = Error::from(error);
+                if let Some(open) = self.lock().open.get_mut(&graph) {
+                    open.first_error.get_or_insert(error.clone());
+                }
+                if let Some(run) = self.run(graph) {
+                    run.failed_first(error);
+                }
+            }
+            ToClient::GraphDone {
+                graph,
+                done,
+                failed,
+                cancelled,
+            } => self.graph_done(graph, [done, failed, cancelled]),
+            ToClient::Progress {
+                graph,
+                total,
+                done,
+                failed,
+                cancelled,
+            } => {
+                let progress = Progress {
+                    total: u64::from(total),
+                    done: u64::from(done),
+                    failed: u64::from(failed + cancelled),
+                };
+                for reply in self.lock().progress.remove(&graph).unwrap_or_default() {
+                    let _ = reply.send(progress);
+                }
+            }
+            ToClient::Memory { live, peak, held } => {
+                if let Some(reply) = self.lock().memory.pop_front() {
+                    let _ = reply.send(MemoryUse {
+                        live,
+                        peak,
+                        held,
+                        ..MemoryUse::default()
+                    });
+                }
+            }
+            ToClient::Workers(workers) => {
+                let mut state = self.lock();
+                let mut slots = Vec::with_capacity(workers.len());
+                for (worker, address, n) in workers {
+                    state.know(worker, address);
+                    slots.push((worker, n));
+                }
+                if let Some(reply) = state.workers.pop_front() {
+                    let _ = reply.send(slots);
+                }
+            }
+            ToClient::Peer {
+                worker, address, ..
+            } => self.lock().know(worker, address),
+            ToClient::PeerLost(worker) => {
+                self.lock().peers.remove(&worker);
+            }
+            ToClient::Log {
+                key,
+                operator,
+                message,
+            } => {
+                let event = Event::Log {
+                    key,
+                    operator,
+                    message,
+                };
+                self.event(Interest::Runs, event);
+            }
+            ToClient::TaskStarted { task, worker } => self.task_started(task, worker),
+            ToClient::TaskFinished {
+                task,
+                worker,
+                nanos,
+                bytes,
+            } => self.task_finished(task, worker, nanos, bytes),
+            ToClient::TaskFailed {
+                task,
+                error,
+                retried,
+            } => {
+                let run = self.lock().open.get(&task.graph).map(|o| o.number);
+                if let Some(run) = run {
+                    let event = Event::TaskFailed {
+                        run,
+                        error: error.into(),
+                        retried,
+                    };
+                    self.event(Interest::Runs, event);
+                }
+            }
+        }
+    }
+
+    fn accepted(self: &Arc<Self>, graph: GraphId, tasks: u32, bytes: u64, outputs: Vec<u32>) {
+        let mut state = self.lock();
+        let Some(submit) = state.submits.remove(&graph) else {
+            return;
+        };
+        let number = self.numbers.fetch_add(1, Ordering::Relaxed) + 1;
+        let accepted = Accepted {
+            graph,
+            tasks,
+            outputs,
+        };
+        let open = Open {
+            number,
+            tasks,
+            submitted: Instant::now(),
+            first_error: None,
+            cancelled: false,
+        };
+        state.open.insert(graph, open);
+        let run = Arc::new(ClusterRun::new(self.clone(), accepted, submit.keys));
+        state.runs.insert(graph, Arc::downgrade(&run));
+        let address = Arc::as_ptr(&run).cast::<()>();
+        state.addresses.insert(address.addr(), graph);
+        if let Some(e) = submit.expanded {
+            state.expanded.insert(graph, e);
+        }
+        drop(state);
+        let event = Event::RunStarted {
+            run: number,
+            tasks: u64::from(tasks),
+            bytes,
+        };
+        self.event(Interest::Runs, event);
+        let _ = submit.reply.send(Ok(run));
+    }
+
+    fn stored(&self, task: TaskRef, place: Place, inline: Option<Payload>) {
+        if let Some(value) = inline {
+            return self.arrived(task, parcel::decode(&self.registry, value.as_slice()));
+        }
+        let Some(run) = self.run(task.graph) else {
+            return;
+        };
+        let (wanted, tell) = run.made(task.task, place);
+        if wanted {
+            self.fetch(task.graph, vec![task.task]);
+        }
+        self.tell(tell);
+    }
+
+    /// A result is here, or there is none.
+    pub(crate) fn arrived(&self, task: TaskRef, result: Result<Value>) {
+        if let Some(tell) = self
+            .run(task.graph)
+            .and_then(|run| run.arrived(task.task, result))
+        {
+            self.tell(tell);
+        }
+    }
+
+    /// A graph is to be stopped.
+    pub(crate) fn cancel(&self, graph: GraphId) {
+        if let Some(open) = self.lock().open.get_mut(&graph) {
+            open.cancelled = true;
+        }
+        self.send(FromClient::Cancel { graph });
+    }
+
+    fn graph_done(&self, graph: GraphId, [done, failed, cancelled]: [u32; 3]) {
+        let open = {
+            let mut state = self.lock();
+            state.expanded.remove(&graph);
+            state.open.remove(&graph)
+        };
+        let Some(open) = open else { return };
+        let (run, took) = (open.number, open.submitted.elapsed());
+        let (progress, error) = open.end(done, failed, cancelled);
+        if let Some(held) = self.run(graph) {
+            held.ended(progress, error.clone());
+        }
+        self.event(Interest::Runs, Event::Progress { run, progress });
+        let event = Event::RunFinished {
+            run,
+            progress,
+            error,
+            took,
+        };
+        self.event(Interest::Runs, event);
+    }
+
+    fn observed(&self, task: TaskRef, worker: WorkerId) -> Option<(u64, Arc<TaskGraph>, u32)> {
+        if !self.observers.wants(Interest::Tasks) {
+            if self.watching.swap(false, Ordering::Relaxed) {
+                self.send(FromClient::Subscribe(WireInterest::Results));
+            }
+            return None;
+        }
+        let state = self.lock();
+        let run = state.open.get(&task.graph)?.number;
+        let graph = state.expanded.get(&task.graph)?.clone();
+        Some((run, graph, state.peers.get(&worker).map_or(0, |p| p.index)))
+    }
+
+    fn task_started(&self, task: TaskRef, worker: WorkerId) {
+        if let Some((run, graph, worker)) = self.observed(task, worker) {
+            let event = Event::TaskStarted {
+                run,
+                key: graph.key(task.task),
+                operator: graph.op(task.task).name().into(),
+                worker,
+            };
+            self.event(Interest::Tasks, event);
+        }
+    }
+
+    fn task_finished(&self, task: TaskRef, worker: WorkerId, nanos: u64, bytes: u64) {
+        if let Some((run, graph, worker)) = self.observed(task, worker) {
+            let event = Event::TaskFinished {
+                run,
+                key: graph.key(task.task),
+                operator: graph.op(task.task).name().into(),
+                worker,
+                took: Duration::from_nanos(nanos),
+                bytes,
+            };
+            self.event(Interest::Tasks, event);
+        }
+    }
+}

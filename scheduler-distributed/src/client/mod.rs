@@ -1,0 +1,148 @@
+//! The client: a cluster as a [`Scheduler`].
+
+mod connect;
+mod fetch;
+mod keys;
+mod link;
+mod outgoing;
+mod running;
+mod tell;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use kvern_core::events::{Observer, Subscription};
+use kvern_core::scheduler::{Capabilities, Description, MemoryUse};
+use kvern_core::{Error, ErrorKind, Handle, Plan, Registry, Result, Run, Scheduler, Value};
+
+use crate::token::Token;
+use connect::Connection;
+pub(crate) use connect::run;
+use running::ClusterRun;
+
+/// How long closing waits for running tasks to stop.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A connection to a cluster's scheduler. Closing or dropping it cancels what it submitted and frees it; the cluster goes on.
+pub struct ClusterClient {
+    connection: Connection,
+    description: Description,
+}
+
+impl ClusterClient {
+    /// Connects to the scheduler at `HOST:PORT`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Io`] if nobody listens there, [`ErrorKind::Config`] if the token or the version is wrong.
+    pub fn connect(address: &str, token: &Token, registry: Arc<Registry>) -> Result<Self> {
+        let connection = Connection::open(address, token, registry)?;
+        let mut description = Description::new(
+            "tcp",
+            format!("the cluster whose scheduler is at {address}"),
+        );
+        description.threads = connection.slots() as usize;
+        description.capabilities = capabilities();
+        Ok(Self {
+            connection,
+            description,
+        })
+    }
+
+    /// Which scheme it is described as.
+    #[must_use]
+    pub(crate) fn described(mut self, scheme: &str, about: String) -> Self {
+        self.description.scheme = scheme.to_owned();
+        self.description.about = about;
+        self
+    }
+
+    fn open(&self) -> Result<()> {
+        if self.connection.link().is_over() {
+            Err(closed())
+        } else {
+            Ok(())
+        }
+    }
+}
+
+/// What a cluster can do.
+fn capabilities() -> Capabilities {
+    let mut can = Capabilities::default();
+    can.concurrent = true;
+    can.nested = true;
+    can
+}
+
+fn closed() -> Error {
+    Error::new(
+        ErrorKind::Cancelled,
+        "the connection to the cluster is closed",
+    )
+}
+
+/// The error of results that were cancelled.
+fn cancelled() -> Error {
+    Error::new(ErrorKind::Cancelled, "the run was cancelled")
+}
+
+/// A handle on each output of a run, in the place of the wants that its submit made.
+fn handles(run: &Arc<ClusterRun>) -> Vec<Handle> {
+    let handles = (0..run.outputs() as u32)
+        .map(|o| Handle::new(run.clone(), o))
+        .collect();
+    run.release_all();
+    handles
+}
+
+impl Scheduler for ClusterClient {
+    fn describe(&self) -> Description {
+        let mut description = self.description.clone();
+        if let Some(slots) = self.connection.link().slots() {
+            description.threads = slots as usize;
+        }
+        description
+    }
+
+    fn submit(&self, plan: Plan) -> Result<Arc<dyn Run>> {
+        self.open()?;
+        let run = outgoing::submit(self.connection.link(), plan.graph())?;
+        Ok(run)
+    }
+
+    fn scatter(&self, values: Vec<Value>) -> Result<Vec<Handle>> {
+        self.open()?;
+        if values.is_empty() {
+            return Ok(Vec::new());
+        }
+        Ok(handles(&outgoing::scatter(
+            self.connection.link(),
+            &values,
+        )?))
+    }
+
+    fn subscribe(&self, observer: Arc<dyn Observer>) -> Subscription {
+        self.connection.link().observers().subscribe(observer)
+    }
+
+    fn memory(&self) -> MemoryUse {
+        self.connection.link().ask_memory().unwrap_or_default()
+    }
+
+    fn close(&self) {
+        let link = self.connection.link();
+        if link.is_over() {
+            return;
+        }
+        link.cancel_all();
+        let end = Instant::now() + PATIENCE;
+        link.wait_until_idle(end);
+        link.end(&closed());
+        self.connection.stop();
+    }
+}
+
+impl Drop for ClusterClient {
+    fn drop(&mut self) {
+        self.close();
+    }
+}

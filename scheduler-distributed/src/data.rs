@@ -1,0 +1,214 @@
+//! Bulk data: values between workers, and between clients and workers. A question is a frame, and so is each answer; the body of a value
+//! follows its frame raw, from the memory of one process into the memory of the other.
+
+use std::io;
+use std::sync::Arc;
+
+use kvern_core::error::ErrorRecord;
+use kvern_core::{Error, Registry, Result, Value};
+use kvern_machine::wire::{Answer, DataReply, DataRequest, Role};
+use kvern_machine::{TaskRef, WorkerId};
+use serde::Serialize;
+use tokio::io::{AsyncWriteExt, BufReader};
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::net::{frame, hello};
+use crate::parcel::{self, Parcel};
+use crate::token::Token;
+
+/// An object that was asked for.
+pub(crate) enum Object {
+    /// Its value, or why what came cannot be read.
+    Value(Result<Value>),
+    /// It is not there.
+    Gone,
+    /// It is there and cannot be sent.
+    Refused(Error),
+}
+
+fn write<T: Serialize>(message: &T) -> io::Result<Vec<u8>> {
+    frame::framed(|b| {
+        b.extend(postcard::to_allocvec(message).map_err(io::Error::other)?);
+        Ok(())
+    })
+}
+
+fn parse<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> io::Result<T> {
+    postcard::from_bytes(bytes).map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e))
+}
+
+/// A connection to a worker's data.
+pub(crate) struct Connection {
+    stream: BufReader<TcpStream>,
+    worker: WorkerId,
+}
+
+impl Connection {
+    pub(crate) async fn open(
+        address: &str,
+        worker: WorkerId,
+        role: Role,
+        token: &Token,
+    ) -> Result<Self> {
+        let (stream, _) = hello::connect(address, role, "data", token).await?;
+        Ok(Self {
+            stream: BufReader::with_capacity(64 << 10, stream),
+            worker,
+        })
+    }
+
+    pub(crate) fn worker(&self) -> WorkerId {
+        self.worker
+    }
+
+    /// Asks for objects; [`Connection::next`] gives them one after the other.
+    pub(crate) async fn ask(&mut self, objects: &[TaskRef]) -> io::Result<()> {
+        let question = write(&DataRequest::Get(objects.to_vec()))?;
+        frame::send(self.stream.get_mut(), &question).await
+    }
+
+    /// The next object that was asked for.
+    pub(crate) async fn next(&mut self, registry: &Registry) -> io::Result<Object> {
+        match self.reply().await? {
+            DataReply::Object { head, length } => {
+                parcel::receive(&mut self.stream, registry, &head, length)
+                    .await
+                    .map(Object::Value)
+            }
+            DataReply::Gone => Ok(Object::Gone),
+            DataReply::Refused(why) => Ok(Object::Refused(why.into())),
+            DataReply::Kept => Err(unexpected()),
+        }
+    }
+
+    /// Has a value kept there; or why it cannot be.
+    pub(crate) async fn put(
+        &mut self,
+        object: TaskRef,
+        value: &Parcel,
+        registry: &Registry,
+    ) -> io::Result<Result<()>> {
+        let lent = match value.open(registry) {
+            Ok(lent) => lent,
+            Err(e) => return Ok(Err(e)),
+        };
+        let message = write(&DataRequest::Put {
+            object,
+            head: lent.head,
+            length: lent.body.len() as u64,
+        })?;
+        send_both(self.stream.get_mut(), &message, &lent.body).await?;
+        match self.reply().await? {
+            DataReply::Kept => Ok(Ok(())),
+            DataReply::Refused(why) => Ok(Err(why.into())),
+            _ => Err(unexpected()),
+        }
+    }
+
+    async fn reply(&mut self) -> io::Result<DataReply> {
+        let bytes = parcel::soon(frame::read(&mut self.stream, frame::MAX_CONTROL))
+            .await?
+            .ok_or(io::ErrorKind::UnexpectedEof)?;
+        parse(&bytes)
+    }
+}
+
+fn unexpected() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, "an answer to another question")
+}
+
+/// What a worker keeps, as those who ask for it see it. Called on the data thread.
+pub(crate) trait Keeper: Send + Sync {
+    /// The value; `None`: it is not here.
+    fn get(&self, object: TaskRef) -> Option<Result<Value>>;
+
+    /// Keeps a value.
+    fn put(&self, object: TaskRef, value: Value);
+
+    /// What the names in values mean.
+    fn registry(&self) -> &Registry;
+}
+
+/// Answers whoever connects and knows the token.
+pub(crate) async fn serve(listener: TcpListener, keeper: Arc<dyn Keeper>, token: Token) {
+    loop {
+        let Ok((stream, _)) = listener.accept().await else {
+            // Out of file descriptors, for instance: others may close theirs.
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            continue;
+        };
+        let (keeper, token) = (keeper.clone(), token.clone());
+        tokio::spawn(async move {
+            // Whoever asked sees its connection end, and says so to the scheduler.
+            let _ = answer(stream, keeper.as_ref(), &token).await;
+        });
+    }
+}
+
+async fn answer(mut stream: TcpStream, keeper: &dyn Keeper, token: &Token) -> io::Result<()> {
+    let who = hello::accept(&mut stream, token)
+        .await
+        .map_err(io::Error::other)?;
+    if !matches!(who.role, Role::DataClient(_) | Role::DataWorker(_)) {
+        let why = "this is a worker's data address: clients and workers connect to the scheduler";
+        return hello::answer(&mut stream, &Answer::Refused(why.into())).await;
+    }
+    hello::answer(&mut stream, &Answer::Data).await?;
+    let mut stream = BufReader::with_capacity(64 << 10, stream);
+    while let Some(bytes) = frame::read(&mut stream, frame::MAX_CONTROL).await? {
+        match parse(&bytes)? {
+            DataRequest::Get(objects) => {
+                for object in objects {
+                    send(stream.get_mut(), keeper, object).await?;
+                }
+            }
+            DataRequest::Put {
+                object,
+                head,
+                length,
+            } => {
+                let reply =
+                    match parcel::receive(&mut stream, keeper.registry(), &head, length).await? {
+                        Ok(value) => {
+                            keeper.put(object, value);
+                            DataReply::Kept
+                        }
+                        Err(e) => DataReply::Refused(ErrorRecord::from(&e)),
+                    };
+                frame::send(stream.get_mut(), &write(&reply)?).await?;
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn send(to: &mut TcpStream, keeper: &dyn Keeper, object: TaskRef) -> io::Result<()> {
+    let refused = |e| write(&DataReply::Refused(ErrorRecord::from(e)));
+    let value = match keeper.get(object) {
+        None => return frame::send(to, &write(&DataReply::Gone)?).await,
+        Some(Err(e)) => return frame::send(to, &refused(&e)?).await,
+        Some(Ok(value)) => value,
+    };
+    let sent = match parcel::lend(keeper.registry(), &value) {
+        Err(e) => frame::send(to, &refused(&e)?).await,
+        Ok(lent) => {
+            let message = write(&DataReply::Object {
+                head: lent.head,
+                length: lent.body.len() as u64,
+            })?;
+            send_both(to, &message, &lent.body).await
+        }
+    };
+    // It may be the last hold on it.
+    parcel::discard(value);
+    sent
+}
+
+/// Small bodies go out together with their frame: one packet and not two.
+async fn send_both(to: &mut TcpStream, message: &[u8], body: &[u8]) -> io::Result<()> {
+    if body.len() < 4096 {
+        return frame::send(to, &[message, body].concat()).await;
+    }
+    to.write_all(message).await?;
+    frame::send(to, body).await
+}

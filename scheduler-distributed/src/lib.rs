@@ -1,0 +1,27 @@
+//! The cluster backends: `cluster://` starts worker processes on this machine, `tcp://HOST:PORT` connects to a scheduler that runs.
+//!
+//! Code map: `server/` is the scheduler and `worker/` a worker, each a shell around its machine of
+//! [`kvern-machine`](kvern_machine); `client/` is a cluster as a [`Scheduler`](kvern_core::Scheduler); `local` puts the three together
+//! for one machine, `entry` makes a program a worker; `net/` is sockets, `data` bulk data, `data_layer` how values are named in a
+//! graph on its way.
+
+mod client;
+mod data;
+mod data_layer;
+mod entry;
+mod local;
+mod net;
+mod open;
+mod parcel;
+mod processes;
+mod server;
+mod token;
+mod variables;
+mod worker;
+
+pub use client::ClusterClient;
+pub use entry::init;
+pub use local::{ClusterOptions, LocalCluster};
+pub use server::{SchedulerOptions, SchedulerServer};
+pub use token::{TOKEN_VARIABLE, Token};
+pub use worker::{WorkerOptions, run_worker};

@@ -1,0 +1,54 @@
+//! Where may be listened, and whom to connect to.
+
+use std::net::SocketAddr;
+
+use kvern_core::{Error, ErrorKind, Result, url};
+
+/// The usual port of a scheduler.
+const USUAL: u16 = 8786;
+
+/// The address that somebody wrote, to listen on.
+///
+/// # Errors
+/// As [`url::resolve_loopback`].
+pub(crate) fn listen_on(text: &str) -> Result<SocketAddr> {
+    let danger =
+        "connections are not encrypted yet: anybody there could read results and run tasks";
+    url::resolve_loopback(text, USUAL, danger)
+}
+
+/// The address that somebody wrote, to connect to.
+///
+/// # Errors
+/// As [`url::resolve`]; [`ErrorKind::Unsupported`] for another machine's: whoever is on the way would read the token.
+pub(crate) fn connect_to(text: &str) -> Result<SocketAddr> {
+    let address = url::resolve(text, USUAL)?;
+    if address.ip().is_loopback() {
+        return Ok(address);
+    }
+    let words = format!(
+        "{text} is not this machine, and connections are not encrypted yet: the token and all data could be read on the way. Only loopback \
+         addresses can be connected to (127.0.0.1, ::1, localhost) until there is TLS; to use another machine, forward a port (ssh -L)"
+    );
+    Err(Error::new(ErrorKind::Unsupported, words))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_machine_and_no_other() {
+        assert!(listen_on("[::1]:0").is_ok());
+        let e = listen_on("0.0.0.0:8786").unwrap_err();
+        assert_eq!(e.kind(), ErrorKind::Unsupported);
+        assert!(e.to_string().contains("not encrypted"), "{e}");
+        assert!(connect_to("localhost:8786").is_ok() && connect_to("[::1]:8786").is_ok());
+        for there in ["192.0.2.1:8786", "0.0.0.0:8786", "[2001:db8::1]:8786"] {
+            let e = connect_to(there).unwrap_err();
+            assert_eq!(e.kind(), ErrorKind::Unsupported);
+            let words = e.to_string();
+            assert!(words.contains(there) && words.contains("token"), "{words}");
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! From a URL to a backend: `cluster://?workers=4&threads=1` and `tcp://127.0.0.1:8786`.
+
+use std::sync::Arc;
+
+use kvern_core::scheduler::OpenContext;
+use kvern_core::url::{SchedulerUrl, UrlError};
+use kvern_core::{BackendEntry, Error, ErrorKind, Result, Scheduler};
+
+use crate::client::ClusterClient;
+use crate::local::{ClusterOptions, LocalCluster};
+use crate::token::Token;
+
+const SOURCE: &str = concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION"));
+
+kvern_core::__private::inventory::submit! {
+    BackendEntry {
+        scheme: "cluster",
+        about: "worker processes on this machine, started and ended with the session",
+        source: SOURCE,
+        rank: -1,
+        open: open_cluster,
+    }
+}
+
+kvern_core::__private::inventory::submit! {
+    BackendEntry {
+        scheme: "tcp",
+        about: "a cluster that runs already, by the address of its scheduler",
+        source: SOURCE,
+        rank: -1,
+        open: open_tcp,
+    }
+}
+
+fn open_cluster(url: &SchedulerUrl, context: &OpenContext) -> Result<Arc<dyn Scheduler>> {
+    // A program that did not say so before becomes a worker here at the latest.
+    crate::init();
+    url.expect_local().map_err(url_error)?;
+    let mut query = url.query();
+    let mut options = ClusterOptions::default();
+    if let Some(workers) = query.get("workers").map_err(url_error)? {
+        options.workers = workers;
+    }
+    if let Some(threads) = query.get("threads").map_err(url_error)? {
+        options.threads = threads;
+    }
+    query.finish().map_err(url_error)?;
+    Ok(Arc::new(LocalCluster::start(
+        &options,
+        context.registry.clone(),
+    )?))
+}
+
+fn open_tcp(url: &SchedulerUrl, context: &OpenContext) -> Result<Arc<dyn Scheduler>> {
+    let (host, port) = url.expect_address().map_err(url_error)?;
+    let address = if host.contains(':') {
+        format!("[{host}]:{port}")
+    } else {
+        format!("{host}:{port}")
+    };
+    let mut query = url.query();
+    let token: Option<String> = query.get("token").map_err(url_error)?;
+    query.finish().map_err(url_error)?;
+    let token = match token {
+        Some(text) => Token::from_text(&text)?,
+        None => Token::from_environment()?,
+    };
+    Ok(Arc::new(ClusterClient::connect(
+        &address,
+        &token,
+        context.registry.clone(),
+    )?))
+}
+
+fn url_error(e: UrlError) -> Error {
+    Error::with_source(ErrorKind::Config, e.to_string(), e)
+}

@@ -1,0 +1,396 @@
+//! Running one task on a thread of the pool.
+
+use std::cell::Cell;
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Instant;
+
+use kvern_core::error::{ErrorRecord, TaskInfo};
+use kvern_core::operator::{CancelFlag, Kernel, TaskHost};
+use kvern_core::{
+    Annotations, Error, ErrorKind, Key, OpRef, Registry, Result, Scheduler, TaskContext, Value,
+};
+use kvern_machine::wire::{Assign, Input, Source};
+use kvern_machine::worker::Outcome;
+use kvern_machine::{Attempt, GraphId, Payload, TaskRef};
+use serde::{Deserialize, Serialize};
+
+use super::Happened;
+use super::store::{Kept, Store};
+use crate::client::ClusterClient;
+use crate::parcel::{self, discard};
+
+/// Encoded results up to this many bytes are sent along with the news that they are made.
+const INLINE_MAX: u64 = 16 << 10;
+
+/// What the numbers in the tasks of a graph mean: sent once to each worker that gets a task of it.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Shared {
+    pub(crate) ops: Vec<OpRef>,
+    pub(crate) annotations: Vec<Annotations>,
+}
+
+impl Shared {
+    pub(crate) fn encode(&self) -> Result<Payload> {
+        postcard::to_allocvec(self).map(Payload::from).map_err(|e| {
+            Error::with_source(
+                ErrorKind::NotPortable,
+                "the operators of the graph cannot be written",
+                e,
+            )
+        })
+    }
+}
+
+/// The code of an operator, or why there is none.
+type Resolved = Result<Arc<dyn Kernel>>;
+
+/// A graph as this worker knows it.
+struct Graph {
+    shared: Result<Shared>,
+    /// The code of each operator, found when its first task runs.
+    kernels: Vec<RwLock<Option<Resolved>>>,
+}
+
+/// What threads of the pool share.
+pub(crate) struct Executor {
+    pub(crate) store: Arc<Store>,
+    graphs: RwLock<HashMap<GraphId, Arc<Graph>>>,
+    /// Where tasks say what has become of them; it may begin others, on this thread as soon as it is free.
+    tell: Box<dyn Fn(Happened) + Send + Sync>,
+    /// For tasks that submit tasks: connected when the first one does.
+    nested: Mutex<Option<Result<Arc<ClusterClient>>>>,
+    connect: Box<dyn Fn() -> Result<ClusterClient> + Send + Sync>,
+}
+
+thread_local! {
+    /// The task that this thread runs.
+    static RUNNING: Cell<Option<(TaskRef, Attempt)>> = const { Cell::new(None) };
+}
+
+/// A task to run.
+pub(crate) struct Job {
+    pub(crate) assign: Assign,
+    pub(crate) stop: CancelFlag,
+    /// The inputs that nobody reads after it, in their order; `None`: not here.
+    taken: Mutex<Vec<Option<Kept>>>,
+}
+
+impl Job {
+    /// Takes what it reads as the last at once. The machine counts these as gone from now on: what comes under such a name later is another
+    /// copy, for another reader.
+    pub(crate) fn new(assign: Assign, stop: CancelFlag, store: &Store) -> Self {
+        let last = assign.inputs.iter().filter(|i| is_taken(i));
+        let taken = Mutex::new(last.map(|i| store.take(i.object)).collect());
+        Self {
+            assign,
+            stop,
+            taken,
+        }
+    }
+
+    fn take(&self) -> Vec<Option<Kept>> {
+        std::mem::take(&mut *self.taken.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+fn is_taken(input: &Input) -> bool {
+    input.last && matches!(input.source, Source::Workers(_))
+}
+
+impl Executor {
+    pub(crate) fn new(
+        store: Arc<Store>,
+        tell: impl Fn(Happened) + Send + Sync + 'static,
+        connect: impl Fn() -> Result<ClusterClient> + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            store,
+            graphs: RwLock::default(),
+            tell: Box::new(tell),
+            nested: Mutex::new(None),
+            connect: Box::new(connect),
+        }
+    }
+
+    /// What a graph's numbers mean.
+    pub(crate) fn learn(&self, graph: GraphId, shared: &Payload) {
+        let shared: Result<Shared> = postcard::from_bytes(shared.as_slice()).map_err(|e| {
+            let words = format!("the operators of graph {graph} cannot be read");
+            Error::with_source(ErrorKind::Decode, words, e)
+        });
+        let count = shared.as_ref().map_or(0, |s| s.ops.len());
+        let graph_here = Graph {
+            shared,
+            kernels: (0..count).map(|_| RwLock::new(None)).collect(),
+        };
+        let mut graphs = self.graphs.write().unwrap_or_else(PoisonError::into_inner);
+        graphs.insert(graph, Arc::new(graph_here));
+    }
+
+    pub(crate) fn forget(&self, graph: GraphId) {
+        let mut graphs = self.graphs.write().unwrap_or_else(PoisonError::into_inner);
+        graphs.remove(&graph);
+    }
+
+    /// Runs a task, keeps its result and says so.
+    pub(crate) fn run(&self, job: &Job) {
+        let begun = Instant::now();
+        let Assign { task, attempt, .. } = job.assign;
+        RUNNING.set(Some((task, attempt)));
+        let outcome = match self.attempt(job) {
+            Ok(value) => {
+                let inline = self.inline(&value);
+                let bytes = self.store.keep(task, Ok(value));
+                Outcome::Stored { bytes, inline }
+            }
+            Err(e) => Outcome::Failed(ErrorRecord::from(&e)),
+        };
+        // Where the task came to nothing before it read them.
+        discard(job.take());
+        RUNNING.set(None);
+        let nanos = begun.elapsed().as_nanos() as u64;
+        (self.tell)(Happened::Executed {
+            task,
+            attempt,
+            outcome,
+            nanos,
+        });
+    }
+
+    /// The task of this thread waits for others from now on, or goes on.
+    pub(crate) fn waits(&self, begins: bool) {
+        if let Some((task, attempt)) = RUNNING.get() {
+            (self.tell)(if begins {
+                Happened::Seceded { task, attempt }
+            } else {
+                Happened::Rejoined { task, attempt }
+            });
+        }
+    }
+
+    fn inline(&self, value: &Value) -> Option<Payload> {
+        if value.nbytes() > INLINE_MAX {
+            return None;
+        }
+        let lent = parcel::lend(self.store.registry(), value).ok()?;
+        (lent.len() as u64 <= INLINE_MAX).then(|| lent.in_one_piece().into())
+    }
+
+    fn attempt(&self, job: &Job) -> Result<Value> {
+        let assign = &job.assign;
+        let graph = {
+            let graphs = self.graphs.read().unwrap_or_else(PoisonError::into_inner);
+            graphs.get(&assign.task.graph).cloned()
+        };
+        let missing = |what: &str| {
+            let words = format!("{what} of task {} is not known here", assign.task);
+            Error::new(ErrorKind::Internal, words)
+        };
+        let graph = graph.ok_or_else(|| missing("the graph"))?;
+        let shared = graph.shared.as_ref().map_err(Clone::clone)?;
+        let op = shared
+            .ops
+            .get(assign.op as usize)
+            .ok_or_else(|| missing("the operator"))?;
+        let mut inputs = Vec::with_capacity(assign.inputs.len());
+        let result = self
+            .pick_up(job, &mut inputs)
+            .and_then(|()| self.call(job, &graph, op, &mut inputs));
+        let result = result.map_err(|e| {
+            e.at_task(TaskInfo {
+                key: assign.key,
+                operator: op.label(),
+                inputs: inputs.iter().map(Value::describe).collect(),
+            })
+        });
+        inputs.into_iter().for_each(discard);
+        result
+    }
+
+    fn pick_up(&self, job: &Job, inputs: &mut Vec<Value>) -> Result<()> {
+        let mut taken = job.take().into_iter();
+        for input in &job.assign.inputs {
+            inputs.push(match &input.source {
+                Source::Literal(bytes) => parcel::decode(self.store.registry(), bytes.as_slice())?,
+                // What nobody else reads is held by the task alone, which may reuse its memory. If the task then fails for good,
+                // nobody needs it any more; if this worker is lost, it would have been lost with it.
+                Source::Workers(_) if input.last => {
+                    taken.next().flatten().ok_or_else(|| missing(input))??
+                }
+                Source::Workers(_) => self
+                    .store
+                    .get(input.object)
+                    .ok_or_else(|| missing(input))??,
+            });
+        }
+        Ok(())
+    }
+
+    fn call(&self, job: &Job, graph: &Graph, op: &OpRef, inputs: &mut [Value]) -> Result<Value> {
+        let assign = &job.assign;
+        let kernel = self.kernel(graph, op, assign.op)?;
+        let annotations = graph.shared.as_ref().map(|s| &s.annotations);
+        let limit = annotations
+            .ok()
+            .and_then(|a| a.get(assign.annotation as usize)?.timeout);
+        let begun = Instant::now();
+        let host = Host {
+            executor: self,
+            task: assign.task,
+            stop: &job.stop,
+            deadline: limit.and_then(|l| begun.checked_add(l)),
+        };
+        let context = TaskContext::of_task(&host, assign.key, op, assign.block);
+        let result = catch_unwind(AssertUnwindSafe(|| kernel.run(inputs, &context)))
+            .unwrap_or_else(|payload| Err(Error::panicked(payload.as_ref())));
+        let took = begun.elapsed();
+        match (result, limit) {
+            (_, Some(limit)) if took > limit => Err(Error::new(
+                ErrorKind::Timeout,
+                format!("ran for {took:.1?}, its time limit is {limit:.1?}"),
+            )),
+            (Ok(value), _) if job.stop.is_cancelled() => {
+                discard(value);
+                Err(Error::new(ErrorKind::Cancelled, "the run was cancelled"))
+            }
+            // Where its reader will run is not known, so a value must be able to leave this process even if it never does.
+            (Ok(value), _) if !self.store.registry().can_encode(&value) => Err(unportable(&value)),
+            (result, _) => result,
+        }
+    }
+
+    fn kernel(&self, graph: &Graph, op: &OpRef, n: u32) -> Resolved {
+        let Some(place) = graph.kernels.get(n as usize) else {
+            return self.resolve(op);
+        };
+        let read = place.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(kernel) = &*read {
+            return kernel.clone();
+        }
+        drop(read);
+        let mut write = place.write().unwrap_or_else(PoisonError::into_inner);
+        write.get_or_insert_with(|| self.resolve(op)).clone()
+    }
+
+    fn resolve(&self, op: &OpRef) -> Resolved {
+        catch_unwind(AssertUnwindSafe(|| self.store.registry().resolve(op)))
+            .unwrap_or_else(|payload| Err(Error::panicked(payload.as_ref())))
+    }
+
+    fn nested(&self) -> Option<Arc<ClusterClient>> {
+        let mut nested = self.nested.lock().unwrap_or_else(PoisonError::into_inner);
+        nested
+            .get_or_insert_with(|| (self.connect)().map(Arc::new))
+            .as_ref()
+            .ok()
+            .cloned()
+    }
+}
+
+#[cold]
+fn missing(input: &Input) -> Error {
+    let words = format!("the input {} is not here", input.object);
+    Error::new(ErrorKind::Internal, words)
+}
+
+#[cold]
+fn unportable(value: &Value) -> Error {
+    Error::new(
+        ErrorKind::NotPortable,
+        format!(
+            "its result, a {}, cannot leave the worker: register the type with register_type!, or run the function with session.submit \
+             or session.map, whose results are of any serde type",
+            value.type_name()
+        ),
+    )
+}
+
+/// What a running task asks.
+struct Host<'a> {
+    executor: &'a Executor,
+    task: TaskRef,
+    stop: &'a CancelFlag,
+    deadline: Option<Instant>,
+}
+
+impl TaskHost for Host<'_> {
+    fn is_cancelled(&self) -> bool {
+        self.stop.is_cancelled() || self.deadline.is_some_and(|d| Instant::now() > d)
+    }
+
+    fn reserve(&self, _bytes: u64) -> Result<()> {
+        // Workers have no budget of their own yet.
+        Ok(())
+    }
+
+    fn unreserve(&self, _bytes: u64) {}
+
+    fn log(&self, key: Key, operator: &str, message: &str) {
+        (self.executor.tell)(Happened::Log {
+            task: self.task,
+            key,
+            operator: operator.to_owned(),
+            message: message.to_owned(),
+        });
+    }
+
+    fn scheduler(&self) -> Option<Arc<dyn Scheduler>> {
+        self.executor.nested().map(|c| c as Arc<dyn Scheduler>)
+    }
+
+    fn registry(&self) -> Option<Arc<Registry>> {
+        Some(self.executor.store.registry().clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use kvern_machine::{ClientId, WorkerId};
+
+    use super::*;
+
+    /// The last reader of a value runs; meanwhile another reader was lost with its worker and is made again, and the value is fetched for it
+    /// under the same name.
+    #[test]
+    fn a_task_lets_go_of_what_it_took_and_not_of_another_copy() {
+        let registry = Arc::new(Registry::linked().unwrap());
+        let (happened, _happened) = tokio::sync::mpsc::unbounded_channel();
+        let store = Arc::new(Store::new(registry, happened));
+        let graph = GraphId::new(ClientId::default(), 1);
+        let [object, task] = [0, 1].map(|n| TaskRef::new(graph, n));
+        let said = Arc::new(Mutex::new(Vec::new()));
+        let tell = {
+            let said = said.clone();
+            move |h| said.lock().unwrap().push(h)
+        };
+        let lonely = || Err(Error::new(ErrorKind::Unsupported, "no scheduler"));
+        let executor = Executor::new(store.clone(), tell, lonely);
+        let assign = Assign {
+            task,
+            attempt: Attempt::default(),
+            priority: 0,
+            key: kvern_core::key::unique("test"),
+            op: 0,
+            block: 0,
+            annotation: 0,
+            inputs: vec![Input {
+                object,
+                bytes: 8,
+                source: Source::Workers(vec![WorkerId::default()]),
+                last: true,
+            }],
+        };
+        store.keep(object, Ok(Value::new(vec![1.0f64])));
+        let job = Job::new(assign, CancelFlag::default(), &store);
+        assert!(store.get(object).is_none(), "the task has it");
+        store.keep(object, Ok(Value::new(vec![2.0f64])));
+        // Whatever becomes of the task: its graph is not known here.
+        executor.run(&job);
+        assert_eq!(said.lock().unwrap().len(), 1);
+        let there = store.get(object).unwrap().unwrap();
+        assert_eq!(there.downcast_ref::<Vec<f64>>(), Some(&vec![2.0]));
+        assert!(job.take().is_empty(), "what it took is gone with it");
+    }
+}

@@ -1,0 +1,403 @@
+//! A worker: a process that runs tasks and keeps their results.
+//!
+//! The machine ([`kvern_machine::Worker`]) decides, behind a lock: on the thread that talks to the scheduler, and on that of a task that
+//! has ended, which so finds its next one without waking anybody. Tasks run on a pool (`pool`), bulk data goes over a thread of its own,
+//! so that a large value holds up neither.
+
+mod execute;
+mod fetch;
+pub(crate) mod pool;
+mod store;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::time::Instant;
+
+use kvern_core::operator::CancelFlag;
+use kvern_core::{Error, ErrorKind, Key, Registry, Result};
+use kvern_machine::wire::{Answer, FromWorker, Role, ToWorker};
+use kvern_machine::worker::{Config, Effect, Event, Outcome};
+use kvern_machine::{Attempt, FetchId, Outbox, TaskRef, Tick, Worker, WorkerId};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+use crate::client::ClusterClient;
+use crate::data;
+use crate::net::{address, hello, pipe};
+use crate::parcel::discard;
+use crate::token::Token;
+pub(crate) use execute::Shared;
+use execute::{Executor, Job};
+use pool::Pool;
+use store::{Kept, Store};
+
+/// How a worker is set up.
+#[derive(Debug, Clone)]
+pub struct WorkerOptions {
+    /// `HOST:PORT` of the scheduler.
+    pub scheduler: String,
+    /// What the scheduler wants to be told.
+    pub token: Token,
+    /// A name for people.
+    pub name: String,
+    /// Tasks that run at once.
+    pub threads: usize,
+    /// Memory for results in bytes, as the scheduler is told.
+    pub memory: u64,
+    /// Where results can be fetched: loopback, any port if it is 0.
+    pub data_address: String,
+}
+
+impl WorkerOptions {
+    /// A worker of the scheduler there with one thread for each core, and all memory that the process may use.
+    pub fn new(scheduler: impl Into<String>, token: Token) -> Self {
+        Self {
+            scheduler: scheduler.into(),
+            token,
+            name: format!("worker-{}", std::process::id()),
+            threads: std::thread::available_parallelism().map_or(1, usize::from),
+            memory: u64::MAX,
+            data_address: "127.0.0.1:0".to_owned(),
+        }
+    }
+}
+
+/// Something that happened on another thread of the worker.
+pub(crate) enum Happened {
+    Executed {
+        task: TaskRef,
+        attempt: Attempt,
+        outcome: Outcome,
+        nanos: u64,
+    },
+    Seceded {
+        task: TaskRef,
+        attempt: Attempt,
+    },
+    Rejoined {
+        task: TaskRef,
+        attempt: Attempt,
+    },
+    Log {
+        task: TaskRef,
+        key: Key,
+        operator: String,
+        message: String,
+    },
+    Put {
+        object: TaskRef,
+        bytes: u64,
+    },
+    Fetched {
+        fetch: FetchId,
+        got: Vec<(TaskRef, u64)>,
+        gone: Vec<TaskRef>,
+        /// Whether all was asked for: else the peer broke off.
+        whole: bool,
+    },
+}
+
+/// Runs a worker on this thread until the scheduler is gone.
+///
+/// # Errors
+/// [`ErrorKind::Io`] or [`ErrorKind::Config`] if it cannot begin, [`ErrorKind::Lost`] when the scheduler breaks off.
+pub fn run_worker(options: &WorkerOptions, registry: Arc<Registry>) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| Error::with_source(ErrorKind::Io, "no event loop can be made", e))?;
+    runtime.block_on(work(options, registry))
+}
+
+async fn work(options: &WorkerOptions, registry: Arc<Registry>) -> Result<()> {
+    let data = listen(&options.data_address).await?;
+    let data_address = data.local_addr().map_err(no_listener)?.to_string();
+    let role = Role::Worker {
+        slots: options.threads as u32,
+        memory: options.memory,
+        data_address,
+        last_epoch: None,
+    };
+    let (stream, answer) =
+        hello::connect(&options.scheduler, role, &options.name, &options.token).await?;
+    let Answer::Worker { worker, .. } = answer else {
+        let words = format!(
+            "{} is not a scheduler: it answers {answer:?}",
+            options.scheduler
+        );
+        return Err(Error::new(ErrorKind::Config, words));
+    };
+    let (happens, happened) = unbounded_channel();
+    let store = Arc::new(Store::new(registry.clone(), happens));
+    let fetches = serve_data(data, &store, worker, options)?;
+    let (scheduler, token) = (options.scheduler.clone(), options.token.clone());
+    let connect = move || ClusterClient::connect(&scheduler, &token, registry.clone());
+    // Threads of tasks do not keep the shell alive: it ends with the connection, and the pool with it.
+    let shell: Arc<OnceLock<Weak<Mutex<Shell>>>> = Arc::default();
+    let of_tasks = shell.clone();
+    let tell = move |what| {
+        if let Some(shell) = of_tasks.get().and_then(Weak::upgrade) {
+            // Were no thread to be had for what begins now, this one would take it as the next.
+            let _ = with(&shell, |s| s.happened(what));
+        }
+    };
+    let executor = Arc::new(Executor::new(store.clone(), tell, connect));
+    let (runs, waits) = (executor.clone(), executor.clone());
+    let pool = Pool::new(
+        options.threads.max(1),
+        move |job: Job| runs.run(&job),
+        move |begins| waits.waits(begins),
+    );
+    let (say, messages) = unbounded_channel();
+    let all = Arc::new(Mutex::new(Shell {
+        machine: Worker::new(worker, Config::new(options.threads as u32)),
+        epoch: Instant::now(),
+        store,
+        executor,
+        pool,
+        fetches,
+        running: HashMap::new(),
+        out: Outbox::new(),
+        say,
+    }));
+    let _ = shell.set(Arc::downgrade(&all));
+    run(&all, stream, messages, happened, &options.scheduler).await
+}
+
+async fn listen(on: &str) -> Result<TcpListener> {
+    TcpListener::bind(address::listen_on(on)?)
+        .await
+        .map_err(no_listener)
+}
+
+fn no_listener(e: std::io::Error) -> Error {
+    Error::with_source(
+        ErrorKind::Io,
+        format!("cannot listen for those who fetch results: {e}"),
+        e,
+    )
+}
+
+/// Starts the thread for bulk data; gives where it is told what to fetch.
+fn serve_data(
+    listener: TcpListener,
+    store: &Arc<Store>,
+    worker: WorkerId,
+    options: &WorkerOptions,
+) -> Result<UnboundedSender<fetch::Order>> {
+    let (orders, to_fetch) = unbounded_channel();
+    let listener = listener.into_std().map_err(no_listener)?;
+    let (store, token) = (store.clone(), options.token.clone());
+    std::thread::Builder::new()
+        .name("kvern-worker-data".into())
+        .spawn(move || {
+            crate::client::run(async move {
+                let keeper = store.clone();
+                if let Ok(listener) = TcpListener::from_std(listener) {
+                    tokio::spawn(data::serve(listener, keeper, token.clone()));
+                }
+                fetch::serve(store, worker, token, to_fetch).await;
+            });
+        })
+        .map_err(|e| Error::with_source(ErrorKind::Io, "a thread cannot be started", e))?;
+    Ok(orders)
+}
+
+/// What surrounds the machine.
+struct Shell {
+    machine: Worker,
+    epoch: Instant,
+    store: Arc<Store>,
+    executor: Arc<Executor>,
+    pool: Pool<Job>,
+    fetches: UnboundedSender<fetch::Order>,
+    /// How a running task is told to stop.
+    running: HashMap<(TaskRef, Attempt), CancelFlag>,
+    out: Outbox<Effect>,
+    /// What the scheduler is told.
+    say: UnboundedSender<FromWorker>,
+}
+
+fn lock(shell: &Mutex<Shell>) -> MutexGuard<'_, Shell> {
+    shell.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Lets something happen, and does what the machine wants done then.
+fn with(shell: &Mutex<Shell>, happen: impl FnOnce(&mut Shell)) -> Result<()> {
+    let mut dropped = Vec::new();
+    let done = {
+        let mut shell = lock(shell);
+        happen(&mut shell);
+        shell.flush(&mut dropped)
+    };
+    // Without the lock: nobody knows how long it takes, or what else it does.
+    dropped.into_iter().for_each(discard);
+    done
+}
+
+/// Hears the scheduler and the thread for bulk data until the scheduler is gone.
+async fn run(
+    shell: &Mutex<Shell>,
+    stream: TcpStream,
+    messages: UnboundedReceiver<FromWorker>,
+    mut happened: UnboundedReceiver<Happened>,
+    scheduler: &str,
+) -> Result<()> {
+    let (mut from, to) = stream.into_split();
+    tokio::spawn(pipe::write(to, messages));
+    let (hear, mut heard) = unbounded_channel();
+    let reader = tokio::spawn(async move {
+        loop {
+            match pipe::read::<ToWorker>(&mut from).await {
+                Ok(Some(batch)) => {
+                    if hear.send(batch).is_err() {
+                        return String::new();
+                    }
+                }
+                Ok(None) => return "it closed the connection".to_owned(),
+                Err(e) => return e.to_string(),
+            }
+        }
+    });
+    let mut batch = Vec::new();
+    loop {
+        let said = either(&mut heard, &mut happened, &mut batch).await;
+        let Some(said) = said else { break };
+        with(shell, |s| {
+            for message in said {
+                s.handle(Event::FromScheduler(message));
+            }
+            batch.drain(..).for_each(|what| s.happened(what));
+        })?;
+    }
+    let why = reader.await.unwrap_or_default();
+    // Running tasks may ask whether they should stop: nobody wants their results any more.
+    lock(shell).running.values().for_each(CancelFlag::cancel);
+    Err(Error::new(
+        ErrorKind::Lost,
+        format!("the scheduler at {scheduler} is gone: {why}"),
+    ))
+}
+
+impl Shell {
+    fn now(&self) -> Tick {
+        Tick(self.epoch.elapsed().as_nanos() as u64)
+    }
+
+    fn happened(&mut self, what: Happened) {
+        let event = match what {
+            Happened::Executed {
+                task,
+                attempt,
+                outcome,
+                nanos,
+            } => {
+                self.running.remove(&(task, attempt));
+                Event::Executed {
+                    task,
+                    attempt,
+                    outcome,
+                    nanos,
+                }
+            }
+            Happened::Seceded { task, attempt } => Event::Seceded { task, attempt },
+            Happened::Rejoined { task, attempt } => Event::Rejoined { task, attempt },
+            Happened::Put { object, bytes } => Event::Put { object, bytes },
+            Happened::Fetched {
+                fetch,
+                got,
+                gone,
+                whole: true,
+            } => Event::Fetched { fetch, got, gone },
+            Happened::Fetched { fetch, got, .. } => Event::FetchFailed { fetch, got },
+            Happened::Log {
+                task,
+                key,
+                operator,
+                message,
+            } => {
+                let _ = self.say.send(FromWorker::Log {
+                    task,
+                    key,
+                    operator,
+                    message,
+                });
+                return;
+            }
+        };
+        self.handle(event);
+    }
+
+    fn handle(&mut self, event: Event) {
+        let now = self.now();
+        self.machine.handle(now, event, &mut self.out);
+    }
+
+    /// Does what the machine wants done; what it drops is the caller's to drop.
+    fn flush(&mut self, dropped: &mut Vec<Option<Kept>>) -> Result<()> {
+        let mut jobs = Vec::new();
+        for effect in self.out.drain() {
+            match effect {
+                Effect::ToScheduler(message) => {
+                    let _ = self.say.send(message);
+                }
+                Effect::LearnGraph { graph, shared } => self.executor.learn(graph, &shared),
+                Effect::ForgetGraph(graph) => self.executor.forget(graph),
+                Effect::Execute(assign) => {
+                    let stop = CancelFlag::default();
+                    self.running
+                        .insert((assign.task, assign.attempt), stop.clone());
+                    jobs.push(Job::new(assign, stop, &self.store));
+                }
+                Effect::Stop { task, attempt } => {
+                    if let Some(stop) = self.running.get(&(task, attempt)) {
+                        stop.cancel();
+                    }
+                }
+                Effect::Fetch {
+                    fetch,
+                    peer,
+                    objects,
+                } => {
+                    let _ = self.fetches.send(fetch::Order::Get {
+                        fetch,
+                        peer,
+                        objects,
+                    });
+                }
+                Effect::Drop(object) => dropped.push(self.store.take(object)),
+                Effect::Peer { worker, address } => {
+                    let _ = self.fetches.send(fetch::Order::Peer { worker, address });
+                }
+                Effect::PeerLost(worker) => {
+                    let _ = self.fetches.send(fetch::Order::PeerLost(worker));
+                }
+            }
+        }
+        if jobs.is_empty() {
+            return Ok(());
+        }
+        self.pool
+            .push(jobs)
+            .map_err(|e| Error::with_source(ErrorKind::Io, "no thread can be started for tasks", e))
+    }
+}
+
+/// What the scheduler says or what happens here, whichever comes first; `None`: the scheduler is gone.
+async fn either(
+    heard: &mut UnboundedReceiver<Vec<ToWorker>>,
+    happened: &mut UnboundedReceiver<Happened>,
+    batch: &mut Vec<Happened>,
+) -> Option<Vec<ToWorker>> {
+    use std::task::Poll;
+    std::future::poll_fn(|cx| {
+        if let Poll::Ready(said) = heard.poll_recv(cx) {
+            return Poll::Ready(said);
+        }
+        match happened.poll_recv_many(cx, batch, 1024) {
+            Poll::Ready(_) => Poll::Ready(Some(Vec::new())),
+            Poll::Pending => Poll::Pending,
+        }
+    })
+    .await
+}

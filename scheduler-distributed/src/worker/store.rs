@@ -1,0 +1,77 @@
+//! What a worker keeps: results by name, as values in memory.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use kvern_core::{Registry, Result, Value};
+use kvern_machine::TaskRef;
+use tokio::sync::mpsc::UnboundedSender;
+
+use super::Happened;
+use crate::data::Keeper;
+use crate::parcel::discard;
+
+/// A result, or why what came in its place cannot be read.
+pub(crate) type Kept = Result<Value>;
+
+/// Results by name.
+pub(crate) struct Store {
+    values: Mutex<HashMap<TaskRef, Kept>>,
+    registry: Arc<Registry>,
+    /// Where it is said that a client put something here.
+    happened: UnboundedSender<Happened>,
+}
+
+impl Store {
+    pub(crate) fn new(registry: Arc<Registry>, happened: UnboundedSender<Happened>) -> Self {
+        Self {
+            values: Mutex::default(),
+            registry,
+            happened,
+        }
+    }
+
+    /// Says that something happened here.
+    pub(crate) fn tell(&self, what: Happened) {
+        let _ = self.happened.send(what);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<TaskRef, Kept>> {
+        self.values.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn registry(&self) -> &Arc<Registry> {
+        &self.registry
+    }
+
+    /// Keeps a value; gives its size in memory.
+    pub(crate) fn keep(&self, object: TaskRef, value: Kept) -> u64 {
+        let bytes = value.as_ref().map_or(0, Value::nbytes);
+        let old = self.lock().insert(object, value);
+        discard(old);
+        bytes
+    }
+
+    pub(crate) fn get(&self, object: TaskRef) -> Option<Kept> {
+        self.lock().get(&object).cloned()
+    }
+
+    pub(crate) fn take(&self, object: TaskRef) -> Option<Kept> {
+        self.lock().remove(&object)
+    }
+}
+
+impl Keeper for Store {
+    fn get(&self, object: TaskRef) -> Option<Result<Value>> {
+        Self::get(self, object)
+    }
+
+    fn put(&self, object: TaskRef, value: Value) {
+        let bytes = self.keep(object, Ok(value));
+        self.tell(Happened::Put { object, bytes });
+    }
+
+    fn registry(&self) -> &Registry {
+        &self.registry
+    }
+}

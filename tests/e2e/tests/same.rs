@@ -1,0 +1,84 @@
+//! The same programs, another URL.
+
+use kvern::bag::{Bag, read_text};
+use kvern::prelude::*;
+use kvern_e2e::{cluster, worker_entry};
+
+worker_entry!();
+
+/// Runs a program on the threads of this process and on workers, and compares.
+fn same<T: PartialEq + std::fmt::Debug>(program: impl Fn(&Session) -> kvern::Result<T>) -> T {
+    let here = program(&Session::open("threads://?workers=2").unwrap()).unwrap();
+    let (session, _cluster) = cluster(2);
+    let there = program(&session).unwrap();
+    assert_eq!(here, there);
+    there
+}
+
+#[test]
+fn arrays() {
+    let norm = same(|session| {
+        let x = Array::<f64>::linspace(0.0, 1.0, 200_000, 20_000)?;
+        let z = (&x - &x.mean(())?) / x.std(())?;
+        Ok(session.compute(&(&z * &z).mean(())?)?[[]])
+    });
+    assert!((norm - 1.0).abs() < 1e-9, "{norm}");
+    same(|session| {
+        let x = Array::<f64>::linspace(0.0, 1.0, 160_000, 4_000)?.reshape([400, 400])?;
+        let x = x.rechunk([100, 100])?;
+        let product = x.transpose().matmul(&x)?;
+        let corner = product.slice((..50, 350..))?;
+        let columns = x.rechunk([400, 50])?.sum(0)?;
+        session.compute((&corner, &columns))
+    });
+    // Values that come from this process, large ones too.
+    same(|session| {
+        let n = 300_000;
+        let x = Array::from_ndarray(ndarray::Array1::from_iter((0..n).map(f64::from)), 50_000)?;
+        session.compute(&(&x * 2.0).sum(())?).map(|v| v[[]])
+    });
+}
+
+#[test]
+fn kept_results_are_read_where_they_are() {
+    same(|session| {
+        let x = Array::<f64>::linspace(0.0, 1.0, 100_000, 10_000)?.sin();
+        let kept = session.persist(&x)?;
+        let (low, high) = session.compute((&kept.min(())?, &kept.max(())?))?;
+        Ok((low[[]], high[[]]))
+    });
+}
+
+#[test]
+fn bags() {
+    let folder = tempfile::tempdir().unwrap();
+    for i in 0..4 {
+        let text: String = (0..2_000)
+            .map(|n| format!("w{} w{} stone\n", n % 7, (n * i) % 11))
+            .collect();
+        std::fs::write(folder.path().join(format!("{i}.txt")), text).unwrap();
+    }
+    let pattern = folder.path().join("*.txt").display().to_string();
+    let top = same(|session| {
+        let words = read_text(&pattern)?.words().frequencies();
+        session.compute(&words.topk_by_key(3, remote!(|pair: &(String, u64)| pair.1)))
+    });
+    assert_eq!(top[0], ("stone".to_owned(), 8_000));
+    same(|session| {
+        let even = Bag::from_sequence(0..10_000u64, 8)
+            .filter(remote!(|n: &u64| n.is_multiple_of(2)))
+            .map(remote!(|n: u64| n * n));
+        session.compute(&even.sum())
+    });
+}
+
+#[test]
+fn a_bag_whose_closures_capture_says_so_at_the_submit() {
+    let (session, _cluster) = cluster(1);
+    let k = std::hint::black_box(3u64);
+    let bag = Bag::from_sequence(0..10u64, 2).map(move |n: u64| n * k);
+    let e = session.compute(&bag.sum()).unwrap_err();
+    assert_eq!(e.kind(), kvern::ErrorKind::NotPortable);
+    assert!(e.to_string().contains("captures 8 bytes"), "{e}");
+    assert!(e.to_string().contains("remote!"), "{e}");
+}
