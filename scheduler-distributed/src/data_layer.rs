@@ -20,6 +20,8 @@ pub(crate) enum Item {
     Output(OutputRef),
     /// Bytes that the client puts on that worker itself, and how many they are in memory.
     Scattered { worker: WorkerId, nbytes: u64 },
+    /// The same, and it puts them there again when they are lost.
+    Backed { worker: WorkerId, nbytes: u64 },
 }
 
 /// Items; each is an output.
@@ -77,7 +79,11 @@ impl LayerKind for Items {
 
     fn bytes(&self, task: usize) -> u64 {
         match self.item(task) {
-            Some(Item::Literal { nbytes, .. } | Item::Scattered { nbytes, .. }) => *nbytes,
+            Some(
+                Item::Literal { nbytes, .. }
+                | Item::Scattered { nbytes, .. }
+                | Item::Backed { nbytes, .. },
+            ) => *nbytes,
             // Counted by the graph that made it.
             _ => 0,
         }

@@ -48,6 +48,9 @@ pub enum Datum {
     External(OutputRef),
     /// Bytes that the client puts on a worker itself. The task is done when a worker says that it has them, and lost with it.
     Scattered(WorkerId),
+    /// The same, but the client keeps the value until the graph is [`Forgotten`](crate::wire::ToClient::Forgotten), and puts it where
+    /// [`Put`](crate::wire::ToClient::Put) says, each time it is lost or is needed again after it was let go.
+    Backed(WorkerId),
 }
 
 /// Why a graph is refused.

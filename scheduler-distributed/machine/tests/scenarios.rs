@@ -453,7 +453,11 @@ fn scattered_data_that_is_not_taken_fails_its_readers_with_the_reason() {
     let (waits, reads) = (reader(&mut h, data), reader(&mut h, there));
     let not_put = |h: &mut House, task: TaskRef| {
         let error = error("too odd to be kept");
-        h.says(FromClient::NotPut { task, error });
+        h.says(FromClient::NotPut {
+            task,
+            worker: W1,
+            error,
+        });
     };
     not_put(&mut h, there);
     assert_eq!(h.state(there), Stored, "it came after all");

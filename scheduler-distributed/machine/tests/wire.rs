@@ -61,6 +61,7 @@ fn from_client() -> Vec<FromClient> {
         FromClient::Subscribe(Interest::Tasks),
         FromClient::NotPut {
             task: t(2),
+            worker: WorkerId(3),
             error: error(),
         },
     ]
@@ -97,6 +98,8 @@ fn to_client() -> Vec<ToClient> {
             error: error(),
         },
         ToClient::Lost { task },
+        ToClient::Put { task, worker },
+        ToClient::Forgotten(graph),
         ToClient::FirstFailure {
             graph,
             error: error(),

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use kvern_core::error::ErrorRecord;
 use kvern_core::{Error, ErrorKind};
@@ -14,6 +15,9 @@ use super::link::{Fetch, Link};
 use crate::data::{self, Object};
 use crate::parcel::Parcel;
 use crate::token::Token;
+
+/// How long after a worker could not be reached the scheduler is told.
+const MOMENT: Duration = Duration::from_millis(250);
 
 /// What is asked of one worker.
 enum Ask {
@@ -102,23 +106,32 @@ fn not_there(link: &Link, data: TaskRef, task: TaskRef, worker: WorkerId) {
     link.send(FromClient::CannotFetch { data, task, worker });
 }
 
-fn failed(link: &Link, worker: WorkerId, ask: Ask) {
+fn failed(link: &Arc<Link>, worker: WorkerId, ask: Ask) {
     match ask {
         Ask::Get(list) => list
             .into_iter()
             .for_each(|(data, task)| not_there(link, data, task, worker)),
         Ask::Put(object, _) => {
             let words = format!("{worker} cannot be reached: scatter it anew");
-            not_put(link, object, &Error::new(ErrorKind::Lost, words));
+            let (link, error) = (link.clone(), Error::new(ErrorKind::Lost, words));
+            // If the worker is gone, the scheduler is about to know it, and has chosen another by then.
+            tokio::spawn(async move {
+                tokio::time::sleep(MOMENT).await;
+                not_put(&link, object, worker, &error);
+            });
         }
     }
 }
 
-/// A value has no other place than the worker that was to have it: whoever reads it is told.
-fn not_put(link: &Link, task: TaskRef, why: &Error) {
+/// A value is not where it was to be: if it has no other place, whoever reads it is told.
+fn not_put(link: &Link, task: TaskRef, worker: WorkerId, why: &Error) {
     let mut error = ErrorRecord::from(why);
     error.message = format!("a scattered value could not be kept: {}", error.message);
-    link.send(FromClient::NotPut { task, error });
+    link.send(FromClient::NotPut {
+        task,
+        worker,
+        error,
+    });
 }
 
 fn open(link: &Arc<Link>, token: &Token, worker: WorkerId) -> UnboundedSender<Ask> {
@@ -162,7 +175,7 @@ async fn answer(link: &Arc<Link>, connection: &mut data::Connection, ask: Ask) -
         Ask::Put(object, value) => match connection.put(object, &value, link.registry()).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(why)) => {
-                not_put(link, object, &why);
+                not_put(link, object, connection.worker(), &why);
                 Ok(())
             }
             Err(_) => Err(Ask::Put(object, value)),

@@ -1,5 +1,6 @@
 //! The client: a cluster as a [`Scheduler`].
 
+mod backed;
 mod connect;
 mod fetch;
 mod keys;

@@ -37,7 +37,7 @@ pub(crate) fn scatter(link: &Arc<Link>, values: &[Value]) -> Result<Arc<ClusterR
         .map(|v| Parcel::new(link.registry(), v))
         .collect::<Result<Vec<_>>>()?;
     let sizes: Vec<u64> = values.iter().map(Value::nbytes).collect();
-    let (run, places) = announce(link, &sizes)?;
+    let (run, places) = announce(link, &sizes, None)?;
     for ((worker, object), value) in places.into_iter().zip(parcels) {
         link.put(worker, object, value);
     }
@@ -46,8 +46,13 @@ pub(crate) fn scatter(link: &Arc<Link>, values: &[Value]) -> Result<Arc<ClusterR
 
 type Place = (kvern_machine::WorkerId, TaskRef);
 
-/// Says which values will come to which workers.
-fn announce(link: &Arc<Link>, sizes: &[u64]) -> Result<(Arc<ClusterRun>, Vec<Place>)> {
+/// Says which values will come to which workers. `backed`: they are kept here, as far as they are here yet, and put there again when they
+/// are lost.
+fn announce(
+    link: &Arc<Link>,
+    sizes: &[u64],
+    backed: Option<Vec<Option<Value>>>,
+) -> Result<(Arc<ClusterRun>, Vec<Place>)> {
     let workers = link.ask_workers().unwrap_or_default();
     if workers.is_empty() {
         return Err(Error::new(
@@ -67,7 +72,10 @@ fn announce(link: &Arc<Link>, sizes: &[u64]) -> Result<(Arc<ClusterRun>, Vec<Pla
             turn += 1;
             let worker = workers[turn % workers.len()].0;
             chosen.push(worker);
-            Item::Scattered { worker, nbytes }
+            match backed {
+                None => Item::Scattered { worker, nbytes },
+                Some(_) => Item::Backed { worker, nbytes },
+            }
         })
         .collect();
     let keys = sizes
@@ -77,9 +85,14 @@ fn announce(link: &Arc<Link>, sizes: &[u64]) -> Result<(Arc<ClusterRun>, Vec<Pla
     let layer = Layer::new(Items::new(keys, items), Vec::new());
     let symbolic = Graph::new(&[Root::all(&layer)]);
     let body = Payload::from(symbolic.encode()?);
+    if let Some(values) = backed {
+        link.backed()
+            .keep(graph, chosen.iter().copied().zip(values));
+    }
     let run = link.submit(graph, body, Keys::of(&symbolic), || {
         TaskGraph::expand(&symbolic)
-    })?;
+    });
+    let run = run.inspect_err(|_| link.backed().forget(graph))?;
     let places = chosen
         .into_iter()
         .enumerate()
@@ -131,7 +144,7 @@ fn items(link: &Arc<Link>, layer: &Layer, sent: &mut Vec<Arc<ClusterRun>>) -> Re
     let keys: Vec<Key> = (0..count).map(|t| layer.task_key(t)).collect();
     let mut items: Vec<Option<Item>> = vec![None; count];
     // Values that are too large to be sent along: scattered in one go.
-    let mut large: Vec<(usize, Parcel, u64)> = Vec::new();
+    let mut large: Vec<(usize, Parcel, Value)> = Vec::new();
     let mut known: HashMap<*const (), Arc<ClusterRun>> = HashMap::new();
     for (t, item) in items.iter_mut().enumerate() {
         let here = match layer.kind().datum(t) {
@@ -160,12 +173,13 @@ fn items(link: &Arc<Link>, layer: &Layer, sent: &mut Vec<Arc<ClusterRun>>) -> Re
             });
         } else {
             drop(lent);
-            large.push((t, parcel, here.nbytes()));
+            large.push((t, parcel, here));
         }
     }
     if !large.is_empty() {
-        let sizes: Vec<u64> = large.iter().map(|l| l.2).collect();
-        let (run, places) = announce(link, &sizes)?;
+        let sizes: Vec<u64> = large.iter().map(|l| l.2.nbytes()).collect();
+        let kept = large.iter().map(|l| Some(l.2.clone())).collect();
+        let (run, places) = announce(link, &sizes, Some(kept))?;
         for (i, ((t, value, _), (worker, object))) in large.into_iter().zip(places).enumerate() {
             link.put(worker, object, value);
             items[t] = Some(Item::Output(run.output(i as u32)));
@@ -197,8 +211,8 @@ fn own(
 
 /// The result of another backend's task, which is not there yet: its place is announced now, and it is put there when it comes.
 fn follow(link: &Arc<Link>, handle: &Handle, sent: &mut Vec<Arc<ClusterRun>>) -> Result<OutputRef> {
-    let (run, places) = announce(link, &[0])?;
-    let Some(&(worker, object)) = places.first() else {
+    let (run, places) = announce(link, &[0], Some(vec![None]))?;
+    let Some(&(_, object)) = places.first() else {
         return Err(Error::new(
             ErrorKind::Internal,
             "a value was given no place",
@@ -207,12 +221,16 @@ fn follow(link: &Arc<Link>, handle: &Handle, sent: &mut Vec<Arc<ClusterRun>>) ->
     let output = run.output(0);
     let (link, graph) = (link.clone(), run.graph());
     sent.push(run);
-    handle.when_done(
-        move |result| match result.and_then(|v| Parcel::new(link.registry(), &v)) {
-            Ok(value) => link.put(worker, object, value),
+    handle.when_done(move |result| {
+        match result.and_then(|v| Ok((Parcel::new(link.registry(), &v)?, v))) {
+            Ok((parcel, value)) => {
+                if let Some(worker) = link.backed().came(object, value) {
+                    link.put(worker, object, parcel);
+                }
+            }
             // Whoever reads it is told that it was cancelled; why stands with the other backend.
             Err(_) => link.cancel(graph),
-        },
-    );
+        }
+    });
     Ok(output)
 }

@@ -63,6 +63,7 @@ fn datum_of(datum: &kvern_core::layer::Datum) -> Result<Datum> {
         Some(Item::Literal { value, .. }) => Ok(Datum::Literal(value.clone())),
         Some(Item::Output(output)) => Ok(Datum::External(*output)),
         Some(Item::Scattered { worker, .. }) => Ok(Datum::Scattered(*worker)),
+        Some(Item::Backed { worker, .. }) => Ok(Datum::Backed(*worker)),
         None => Err(Error::new(
             ErrorKind::Decode,
             "a graph for a cluster names its values by items, and holds none itself",

@@ -39,6 +39,8 @@ pub enum Todo {
     Failed(TaskRef, ErrorRecord),
     /// Data can be put on workers.
     Put(GraphId),
+    /// A value that it backs is to be put on that worker.
+    PutAgain(TaskRef, WorkerId),
     /// The graph was refused.
     Refused(GraphId, ErrorRecord),
 }
@@ -172,6 +174,7 @@ impl Client {
                 }
                 None
             }
+            ToClient::Put { task, worker } => Some(Todo::PutAgain(task, worker)),
             ToClient::GraphDone { graph, .. } => {
                 self.graphs.get_mut(&graph)?.done = true;
                 None

@@ -228,12 +228,18 @@ fn datum(rng: &mut Rng, made: &mut Made, t: u32, offers: &[Offer], workers: &[Wo
         3 if !workers.is_empty() => {
             let worker = workers[rng.below(workers.len() as u64) as usize];
             made.scatter.push((t, worker, h));
+            let backed = h & 1 == 0;
             let answer = Answer {
                 value: Some(h),
-                scattered: true,
+                scattered: !backed,
                 ..Answer::default()
             };
-            (Datum::Scattered(worker), answer)
+            let datum = if backed {
+                Datum::Backed(worker)
+            } else {
+                Datum::Scattered(worker)
+            };
+            (datum, answer)
         }
         _ => return false,
     };

@@ -146,6 +146,8 @@ pub struct Sum {
     pub executions: u64,
     /// Executions of tasks that had run before.
     pub again: u64,
+    /// Values that clients put on a worker again.
+    pub put_again: u64,
     /// Workers lost.
     pub lost: u64,
     /// Tasks sent ahead.
@@ -167,6 +169,7 @@ impl Sum {
         self.events += stats.events;
         self.executions += stats.executions;
         self.again += stats.again;
+        self.put_again += stats.put_again;
         self.lost += stats.lost;
         self.ahead += stats.ahead;
         self.kept += stats.kept;

@@ -46,7 +46,12 @@ fn two_hundred_seeds_are_clean() {
     assert!(unseen.is_empty(), "no seed shows {unseen:?}");
     // The seeds must mean something.
     assert!(
-        sum.ahead > 3000 && sum.kept > 1000 && sum.lost > 50 && sum.right > 1000 && sum.errors > 50,
+        sum.ahead > 3000
+            && sum.kept > 1000
+            && sum.lost > 50
+            && sum.put_again > 50
+            && sum.right > 1000
+            && sum.errors > 50,
         "{sum:?}"
     );
 }

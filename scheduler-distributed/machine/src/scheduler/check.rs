@@ -54,7 +54,7 @@ pub(super) fn check(s: &Scheduler) -> Result<(), String> {
             if task.state == State::Ahead {
                 *ahead.entry(task.worker).or_default() += 1;
             }
-            if task.state == State::Stored && matches!(task.kind, Kind::Task | Kind::Scattered) {
+            if task.state == State::Stored && task.kind.is_held() {
                 memory.live += task.bytes;
                 memory.held += u64::from(task.bytes > 0);
                 for &w in graph.holders(t as u32) {
@@ -267,7 +267,7 @@ fn check_tasks(s: &Scheduler, slot: u32, graph: &Graph, attempts: &Attempts) -> 
             "{name} is {state:?}; the ready set says otherwise"
         );
         let holders = graph.holders(t);
-        let own = state == State::Stored && matches!(task.kind, Kind::Task | Kind::Scattered);
+        let own = state == State::Stored && task.kind.is_held();
         hold!(
             own != holders.is_empty(),
             "{name} is {state:?} with holders {holders:?}"
@@ -364,9 +364,9 @@ fn check_state(s: &Scheduler, graph: &Graph, t: u32) -> Result<(), String> {
                 "{name}: bytes"
             );
         }
-        (Kind::Scattered, State::Waiting) => {
+        (Kind::Scattered | Kind::Backed, State::Waiting) => {
             hold!(
-                s.worker(task.worker).is_some(),
+                s.worker(task.worker).is_some() || s.homeless.contains(&name),
                 "{name} waits for a lost worker"
             );
         }

@@ -1,12 +1,10 @@
 //! What clients say, and what is said to them.
 
-use std::sync::Arc;
-
 use kvern_core::error::ErrorRecord;
 
 use super::life::Work;
 use super::state::State;
-use super::task::{At, Kind};
+use super::task::At;
 use super::workers::Asked;
 use super::{Effect, Scheduler, words};
 use crate::ids::{ClientId, GraphId, OutputRef, TaskRef, WorkerId};
@@ -81,15 +79,15 @@ impl Scheduler {
                     entry.interest = interest;
                 }
             }
-            FromClient::NotPut { task, error } => {
+            FromClient::NotPut {
+                task,
+                worker,
+                error,
+            } => {
                 if task.graph.client() == client
                     && let Some(at) = self.locate(task)
                 {
-                    let of = self.graph(at.slot).task(at.task);
-                    // What a worker has said that it has is there, whatever else went wrong.
-                    if of.kind == Kind::Scattered && of.state == State::Waiting {
-                        self.work.push(Work::Fail(at, Arc::new(error)));
-                    }
+                    self.not_put(at, worker, error, out);
                 }
             }
         }

@@ -82,6 +82,10 @@ impl Scheduler {
         }
         if let Some(client) = self.clients.get_mut(&graph.client) {
             client.graphs.remove(&graph.id);
+            if graph.tasks.iter().any(|t| t.kind == Kind::Backed) {
+                let forgotten = ToClient::Forgotten(graph.id);
+                out.push(Effect::ToClient(graph.client, forgotten));
+            }
         }
         for (task, source) in &graph.sources {
             let Some(source) = source else { continue };
@@ -103,6 +107,7 @@ impl Scheduler {
         let range = TaskRef::new(graph.id, 0)..=TaskRef::new(graph.id, u32::MAX);
         forget_range(&mut self.avoid, &range);
         forget_range(&mut self.charged, &range);
+        self.homeless.retain(|t| t.graph != graph.id);
         out.push(Effect::Forget(graph.id));
     }
 }

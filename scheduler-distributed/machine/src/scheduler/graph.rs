@@ -109,6 +109,10 @@ impl Graph {
                     task.kind = Kind::Scattered;
                     task.worker = worker;
                 }
+                Datum::Backed(worker) => {
+                    task.kind = Kind::Backed;
+                    task.worker = worker;
+                }
             }
         }
         Self {

@@ -152,7 +152,7 @@ impl Scheduler {
                 }
             }
         }
-        if matches!(kind, Kind::Task | Kind::Scattered) && bytes > 0 {
+        if kind.is_held() && bytes > 0 {
             if to == State::Stored {
                 self.memory.live += bytes;
                 self.memory.held += 1;
@@ -359,6 +359,12 @@ impl Scheduler {
         let key = graph.key(at.task);
         let (impure, cancelled) = (graph.is_impure(at.task), graph.cancelled);
         let task = graph.task_mut(at.task);
+        if task.kind == Kind::Backed && !cancelled {
+            self.set(at, State::Waiting, "lost, and needed");
+            self.unready_dependents(at, out);
+            self.put_again(at, WorkerId(0), out);
+            return;
+        }
         let error = if task.kind == Kind::Scattered {
             Some(words::scattered_lost(key, worker, why))
         } else if cancelled {
@@ -401,7 +407,8 @@ impl Scheduler {
                 self.work.push(Work::Fail(at, Arc::new(error)));
             }
             Kind::Proxy => self.look_at_source(at, out),
-            Kind::Task if cancelled => {
+            Kind::Backed if !cancelled => self.put_again(at, WorkerId(0), out),
+            Kind::Task | Kind::Backed if cancelled => {
                 self.work
                     .push(Work::Fail(at, Arc::new(words::cancelled_lost(key))));
             }
@@ -409,7 +416,7 @@ impl Scheduler {
                 self.work
                     .push(Work::Fail(at, Arc::new(words::impure_lost(key))));
             }
-            Kind::Task => self.reconsider(at),
+            Kind::Task | Kind::Backed => self.reconsider(at),
         }
     }
 
@@ -504,18 +511,28 @@ impl Scheduler {
         let graph = self.graph(at.slot);
         match graph.task(at.task).kind {
             Kind::Literal => true,
-            Kind::Scattered => !graph.dependent_range(at.task).is_empty(),
+            Kind::Scattered | Kind::Backed => {
+                self.is_put_once(at) && !graph.dependent_range(at.task).is_empty()
+            }
             Kind::Proxy => {
                 let source = graph.sources.get(&at.task).copied().flatten();
                 source.is_some_and(|s| {
                     let source = self.graph(s.slot);
                     !graph.dependent_range(at.task).is_empty()
-                        && (source.task(s.task).kind == Kind::Scattered
-                            || source.is_impure(s.task)
-                            || source.cancelled)
+                        && (self.is_put_once(s) || source.is_impure(s.task) || source.cancelled)
                 })
             }
             Kind::Task => false,
+        }
+    }
+
+    /// Whether a client put this there and will not do so again.
+    fn is_put_once(&self, at: At) -> bool {
+        let graph = self.graph(at.slot);
+        match graph.task(at.task).kind {
+            Kind::Scattered => true,
+            Kind::Backed => !self.clients.contains_key(&graph.client),
+            _ => false,
         }
     }
 

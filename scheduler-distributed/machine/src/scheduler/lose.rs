@@ -31,7 +31,9 @@ impl Scheduler {
         let name = entry.info.name;
         for at in self.take_objects(worker) {
             let task = self.graph(at.slot).task(at.task);
-            if task.kind == Kind::Scattered && task.state == State::Waiting {
+            if task.kind == Kind::Backed && task.state == State::Waiting {
+                self.put_lost(at, &name, why, out);
+            } else if task.kind == Kind::Scattered && task.state == State::Waiting {
                 let error = words::scattered_lost(self.graph(at.slot).key(at.task), &name, why);
                 self.work.push(Work::Fail(at, Arc::new(error)));
             } else if task.state == State::Stored {
@@ -45,7 +47,7 @@ impl Scheduler {
         self.take_answers(worker, out);
     }
 
-    /// Objects whose last holder was this one, and scattered data that was to come there.
+    /// Objects whose last holder was this one, and data that a client was to put there.
     fn take_objects(&mut self, worker: WorkerId) -> Vec<At> {
         let mut gone = Vec::new();
         for (slot, graph) in self.graphs.iter_mut().enumerate() {
@@ -57,9 +59,8 @@ impl Scheduler {
                     slot: slot as u32,
                     task: t,
                 };
-                let awaited = task.kind == Kind::Scattered
-                    && task.state == State::Waiting
-                    && task.worker == worker;
+                let awaited =
+                    task.kind.is_put() && task.state == State::Waiting && task.worker == worker;
                 let may_hold = task.holder == worker || task.shared;
                 if awaited
                     || (may_hold && graph.remove_holder(t, worker) && graph.holders(t).is_empty())

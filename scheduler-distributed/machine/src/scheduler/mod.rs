@@ -2,10 +2,11 @@
 //!
 //! Where to look: [`state`] has the states of a task and every change between them, `life` makes the changes and what follows from
 //! them, `place` decides which worker gets a task, `ahead` which ones it gets before they can run, `steal` when one must give it back,
-//! `lose` what happens when a worker is gone.
+//! `lose` what happens when a worker is gone, `backed` how data comes again.
 //! Messages come in at `submit`, `clients` and `updates`.
 
 mod ahead;
+mod backed;
 mod check;
 mod clients;
 mod event;
@@ -64,6 +65,8 @@ pub struct Scheduler {
     charged: BTreeMap<TaskRef, Vec<String>>,
     /// Questions to workers that clients wait for.
     asked: BTreeSet<Asked>,
+    /// Backed data that waits for a worker to be put on: there is none.
+    homeless: BTreeSet<TaskRef>,
     memory: MemoryUse,
     /// Mean time of all tasks in nanoseconds.
     mean: u64,
@@ -97,6 +100,7 @@ impl Scheduler {
             avoid: BTreeMap::new(),
             charged: BTreeMap::new(),
             asked: BTreeSet::new(),
+            homeless: BTreeSet::new(),
             memory: MemoryUse::default(),
             mean: 0,
             steal_at: None,
@@ -122,7 +126,7 @@ impl Scheduler {
                 spec,
             } => self.submit(client, graph, *spec, out),
             Event::FromClient(client, message) => self.hear_client(client, message, out),
-            Event::WorkerJoined(worker, info) => self.worker_joined(worker, info),
+            Event::WorkerJoined(worker, info) => self.worker_joined(worker, info, out),
             Event::WorkerLost { worker, why } => self.worker_lost(worker, &why, out),
             Event::FromWorker(worker, message) => self.hear_worker(worker, message, out),
             Event::Timer => {}

@@ -121,7 +121,10 @@ impl Scheduler {
                     let error = words::scattered_lost(key, &name, "it is not there any more");
                     self.work.push(Work::Fail(at, Arc::new(error)));
                 }
-                Kind::Scattered | Kind::Proxy => {}
+                Kind::Backed if self.worker(of.worker).is_none() => {
+                    self.put_again(at, WorkerId(0), out);
+                }
+                Kind::Scattered | Kind::Backed | Kind::Proxy => {}
                 Kind::Task => {
                     let missing = self.graph(slot).count_missing(task);
                     self.graph_mut(slot).task_mut(task).missing = missing;

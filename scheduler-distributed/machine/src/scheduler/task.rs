@@ -22,6 +22,20 @@ pub(crate) enum Kind {
     Proxy,
     /// Bytes that a client puts on a worker.
     Scattered,
+    /// Bytes that a client puts on a worker, and puts there again when they are lost.
+    Backed,
+}
+
+impl Kind {
+    /// Whether a client puts it on a worker.
+    pub(crate) fn is_put(self) -> bool {
+        matches!(self, Self::Scattered | Self::Backed)
+    }
+
+    /// Whether workers hold it under its own name.
+    pub(crate) fn is_held(self) -> bool {
+        self == Self::Task || self.is_put()
+    }
 }
 
 /// One task.
@@ -37,7 +51,7 @@ pub(crate) struct Task {
     pub(crate) wants: u32,
     /// The last try.
     pub(crate) attempt: Attempt,
-    /// Who has the task, while one has; of scattered data, who is to get it.
+    /// Who has the task, while one has; of data that a client puts there, who is to get it.
     pub(crate) worker: WorkerId,
     /// Who has the object (the first, if more have); 0: nobody.
     pub(crate) holder: WorkerId,

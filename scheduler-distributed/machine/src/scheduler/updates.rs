@@ -15,7 +15,12 @@ use crate::payload::Payload;
 use crate::wire::{FromWorker, ToClient, ToWorker};
 
 impl Scheduler {
-    pub(super) fn worker_joined(&mut self, worker: WorkerId, info: WorkerInfo) {
+    pub(super) fn worker_joined(
+        &mut self,
+        worker: WorkerId,
+        info: WorkerInfo,
+        out: &mut Outbox<Effect>,
+    ) {
         let index = worker.0 as usize;
         if self.workers.len() <= index {
             self.workers.resize_with(index + 1, || None);
@@ -23,6 +28,7 @@ impl Scheduler {
         if worker.0 > 0 && self.workers[index].is_none() {
             self.workers[index] = Some(Entry::new(info, self.now));
             self.relist(worker);
+            self.house_the_homeless(out);
         }
     }
 
@@ -310,11 +316,13 @@ impl Scheduler {
         let at = self.locate(object);
         let of = at.map(|at| self.graph(at.slot).task(at.task));
         match (at, of.map(|t| (t.kind, t.state, t.attempt.0 > 0))) {
-            (Some(at), Some((Kind::Task | Kind::Scattered, State::Stored, _))) => {
+            (Some(at), Some((kind, State::Stored, _))) if kind.is_held() => {
                 self.add_holder(at, worker);
             }
-            (Some(at), Some((Kind::Scattered, State::Waiting, _))) => {
-                self.graph_mut(at.slot).task_mut(at.task).bytes = bytes;
+            (Some(at), Some((kind, State::Waiting, _))) if kind.is_put() => {
+                let task = self.graph_mut(at.slot).task_mut(at.task);
+                task.bytes = bytes;
+                task.charges = 0;
                 self.add_holder(at, worker);
                 self.stored(at, "a worker has the object", None, out);
             }

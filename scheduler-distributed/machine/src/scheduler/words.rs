@@ -43,6 +43,14 @@ pub(crate) fn scattered_lost(key: Key, worker: &str, why: &str) -> ErrorRecord {
     record(ErrorKind::Lost, words, Some(key))
 }
 
+pub(crate) fn client_gone(key: Key) -> ErrorRecord {
+    let words = format!(
+        "data {} is lost with its worker, and the client that had brought it is gone",
+        key.short()
+    );
+    record(ErrorKind::Lost, words, Some(key))
+}
+
 pub(crate) fn impure_lost(key: Key) -> ErrorRecord {
     let words = "the result was lost with its worker, and its operator must not be run twice; \
                  annotate retries if it may";

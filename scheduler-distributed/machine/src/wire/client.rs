@@ -73,10 +73,13 @@ pub enum FromClient {
     AskWorkers,
     /// Tell me of single tasks, or no more.
     Subscribe(Interest),
-    /// Scattered data of its own that will never be at the worker that was to have it: who reads it fails.
+    /// Data of its own that will not be at the worker that was to have it. Who reads it fails; but backed data that was not put because
+    /// the worker could not be reached ([`ErrorKind::Lost`](kvern_core::ErrorKind::Lost)) is put elsewhere.
     NotPut {
         /// Its name.
         task: TaskRef,
+        /// Where it was to be.
+        worker: WorkerId,
         /// Why.
         error: ErrorRecord,
     },
@@ -137,6 +140,15 @@ pub enum ToClient {
         /// The task that makes it.
         task: TaskRef,
     },
+    /// Put this backed value on that worker: again, or because the one that the graph named is gone.
+    Put {
+        /// Its name.
+        task: TaskRef,
+        /// Where it is to be now.
+        worker: WorkerId,
+    },
+    /// No backed value of that graph will be asked for any more.
+    Forgotten(GraphId),
     /// A task of the graph failed for good: the first one.
     FirstFailure {
         /// The graph.

@@ -12,7 +12,7 @@ use kvern_machine::{GraphId, Payload, TaskRef, WorkerId};
 
 use super::{Link, Open};
 use crate::client::running::{Accepted, ClusterRun, Place};
-use crate::parcel;
+use crate::parcel::{self, Parcel};
 
 impl Link {
     /// Something that the scheduler says.
@@ -25,6 +25,7 @@ impl Link {
                 outputs,
             } => self.accepted(graph, tasks, bytes, outputs),
             ToClient::Refused { graph, error } => {
+                self.backed().forget(graph);
                 if let Some(s) = self.lock().submits.remove(&graph) {
                     let _ = s.reply.send(Err(error.into()));
                 }
@@ -44,6 +45,12 @@ impl Link {
                     run.not_there(task.task);
                 }
             }
+            ToClient::Put { task, worker } => {
+                if let Some(value) = self.backed().moved(task, worker) {
+                    self.put(worker, task, Parcel::Value(value));
+                }
+            }
+            ToClient::Forgotten(graph) => self.backed().forget(graph),
             ToClient::FirstFailure { graph, error } => {
                 let error = Error::from(error);
                 if let Some(open) = self.lock().open.get_mut(&graph) {
@@ -140,6 +147,7 @@ impl Link {
     }
 
     fn accepted(self: &Arc<Self>, graph: GraphId, tasks: u32, bytes: u64, outputs: Vec<u32>) {
+        self.backed().accepted(graph, &outputs);
         let mut state = self.lock();
         let Some(submit) = state.submits.remove(&graph) else {
             return;

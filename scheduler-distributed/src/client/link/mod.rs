@@ -15,6 +15,7 @@ use kvern_machine::wire::{FromClient, Interest as WireInterest};
 use kvern_machine::{ClientId, GraphId, Payload, TaskRef, WorkerId};
 use tokio::sync::mpsc::UnboundedSender;
 
+use crate::client::backed::Backed;
 use crate::client::keys::Keys;
 use crate::client::running::ClusterRun;
 use crate::client::tell::Tell;
@@ -38,6 +39,7 @@ pub(crate) struct Link {
     numbers: AtomicU64,
     /// Whether the scheduler was asked to tell of single tasks.
     watching: AtomicBool,
+    backed: Backed,
     state: Mutex<State>,
 }
 
@@ -149,6 +151,7 @@ impl Link {
             graphs: AtomicU32::new(0),
             numbers: AtomicU64::new(0),
             watching: AtomicBool::new(false),
+            backed: Backed::default(),
             state: Mutex::default(),
         }
     }
@@ -167,6 +170,11 @@ impl Link {
 
     pub(crate) fn registry(&self) -> &Arc<Registry> {
         &self.registry
+    }
+
+    /// The values that graphs brought.
+    pub(crate) fn backed(&self) -> &Backed {
+        &self.backed
     }
 
     pub(crate) fn observers(&self) -> &Arc<Observers> {
@@ -362,6 +370,7 @@ impl Link {
         state.memory.clear();
         state.workers.clear();
         drop(state);
+        self.backed.clear();
         for s in submits {
             let _ = s.reply.send(Err(why.clone()));
         }

@@ -84,12 +84,18 @@ impl World {
         let Some(client) = self.clients.get_mut(&id) else {
             return Ok(());
         };
-        if let ToClient::Stored { holders, .. } = &message
-            && let Some(h) = holders.iter().find(|h| !client.peers.contains(h))
-        {
+        let named = match &message {
+            ToClient::Stored { holders, .. } => holders.as_slice(),
+            ToClient::Put { worker, .. } => std::slice::from_ref(worker),
+            _ => &[],
+        };
+        if let Some(h) = named.iter().find(|h| !client.peers.contains(h)) {
             return Err(format!(
                 "{id} was told of {h} before where it is: {message:?}"
             ));
+        }
+        if let ToClient::Forgotten(graph) = &message {
+            self.forgotten.insert(*graph);
         }
         match client.hear(message, value) {
             Some(Todo::Fetch {
@@ -115,15 +121,20 @@ impl World {
             Some(Todo::Put(graph)) => {
                 let scatter = self.made.get(&graph).map(|m| m.scatter.clone());
                 for (task, worker, value) in scatter.unwrap_or_default() {
-                    let item = What::Put {
-                        worker,
-                        object: TaskRef::new(graph, task),
-                        value,
-                        bytes: 8 + value % 1000,
-                    };
-                    self.net
-                        .send(Node::Client(id), Node::Worker(worker), true, item);
+                    self.put_on(id, worker, TaskRef::new(graph, task), value);
                 }
+            }
+            Some(Todo::PutAgain(task, worker)) => {
+                let made = self.made.get(&task.graph);
+                let value = made.and_then(|m| m.scatter.iter().find(|(t, ..)| *t == task.task));
+                let Some((.., value)) = value.copied() else {
+                    return Err(format!("{id} was asked to put {task}"));
+                };
+                if self.forgotten.contains(&task.graph) {
+                    return Err(format!("{id} was asked for {task}, which was forgotten"));
+                }
+                self.stats.put_again += 1;
+                self.put_on(id, worker, task, value);
             }
             Some(Todo::Refused(graph, error)) => {
                 return Err(format!("{graph} was refused: {}", error.message));
@@ -132,6 +143,17 @@ impl World {
         }
         self.maybe_finished(id);
         Ok(())
+    }
+
+    fn put_on(&mut self, client: ClientId, worker: WorkerId, object: TaskRef, value: u64) {
+        let item = What::Put {
+            worker,
+            object,
+            value,
+            bytes: 8 + value % 1000,
+        };
+        self.net
+            .send(Node::Client(client), Node::Worker(worker), true, item);
     }
 
     pub(super) fn client_asks(
@@ -235,10 +257,13 @@ impl World {
             let Some(made) = self.made.get(&task.graph).filter(|_| seen.insert(task)) else {
                 continue;
             };
-            let of_this = made.scatter.iter().find(|(t, ..)| *t == task.task);
+            let of_this = made.spec.data.iter().find(|(t, _)| *t == task.task);
             let lost = |w: &WorkerId| self.given_up.contains(w) || !self.hosts.contains_key(w);
-            if of_this.is_some_and(|(_, worker, _)| lost(worker)) {
-                return true;
+            match of_this {
+                Some((_, Datum::Scattered(worker))) if lost(worker) => return true,
+                // It is given up with the third worker that is lost before it has it.
+                Some((_, Datum::Backed(_))) if self.given_up.len() >= 3 => return true,
+                _ => {}
             }
             todo.extend(made.inputs(&self.made, task));
         }

@@ -106,6 +106,8 @@ pub struct Stats {
     pub lost: u64,
     /// Executions beyond the first of each task.
     pub again: u64,
+    /// Values that clients were asked to put on a worker again.
+    pub put_again: u64,
     /// Tasks that were sent to a worker before they could run.
     pub ahead: u64,
     /// Those of them for which all was there in the end.
@@ -162,6 +164,8 @@ pub struct World {
     pub(crate) told: BTreeSet<(WorkerId, TaskRef)>,
     /// Workers that were given up.
     pub(crate) given_up: BTreeSet<WorkerId>,
+    /// Graphs whose backed data the clients were told to let go.
+    pub(crate) forgotten: BTreeSet<GraphId>,
     pub(crate) stats: Stats,
     timer: Option<u64>,
     out: Outbox<Effect>,
@@ -210,6 +214,7 @@ impl World {
             begun: BTreeMap::new(),
             told: BTreeSet::new(),
             given_up: BTreeSet::new(),
+            forgotten: BTreeSet::new(),
             stats: Stats::default(),
             timer: None,
             out: Outbox::new(),

@@ -1,0 +1,105 @@
+//! Backed data: values that a graph brought along and its client still has. What is lost of them, or was let go and is needed again, the client
+//! puts on a worker again.
+
+use std::sync::Arc;
+
+use kvern_core::ErrorKind;
+use kvern_core::error::ErrorRecord;
+
+use super::life::Work;
+use super::state::State;
+use super::task::{At, Kind};
+use super::{Effect, Scheduler, words};
+use crate::ids::WorkerId;
+use crate::outbox::Outbox;
+use crate::wire::ToClient;
+
+impl Scheduler {
+    /// Has the client put a waiting value on some worker, not on `not` if there is another. Where there is no worker at all, the first that
+    /// joins gets it.
+    pub(super) fn put_again(&mut self, at: At, not: WorkerId, out: &mut Outbox<Effect>) {
+        let graph = self.graph(at.slot);
+        let (client, key, task) = (graph.client, graph.key(at.task), graph.name(at.task));
+        if !self.clients.contains_key(&client) {
+            let error = words::client_gone(key);
+            self.work.push(Work::Fail(at, Arc::new(error)));
+            return;
+        }
+        let worker = self.some_worker(at.task, not);
+        self.graph_mut(at.slot).task_mut(at.task).worker = worker;
+        if worker.0 == 0 {
+            self.homeless.insert(task);
+            return;
+        }
+        self.introduce_to_client(client, worker, out);
+        out.push(Effect::ToClient(client, ToClient::Put { task, worker }));
+    }
+
+    /// A worker for a value: many values that are lost at once come to different ones.
+    fn some_worker(&self, task: u32, not: WorkerId) -> WorkerId {
+        let here = |w: &WorkerId| self.worker(*w).is_some();
+        let all = (1..self.workers.len() as u32).map(WorkerId).filter(here);
+        let others: Vec<WorkerId> = all.clone().filter(|w| *w != not).collect();
+        match others.len() {
+            0 => all.last().unwrap_or_default(),
+            n => others[task as usize % n],
+        }
+    }
+
+    /// A worker is there: what waited for one comes to it.
+    pub(super) fn house_the_homeless(&mut self, out: &mut Outbox<Effect>) {
+        for task in std::mem::take(&mut self.homeless) {
+            let Some(at) = self.locate(task) else {
+                continue;
+            };
+            let of = self.graph(at.slot).task(at.task);
+            if of.state == State::Waiting && self.worker(of.worker).is_none() {
+                self.put_again(at, WorkerId(0), out);
+            }
+        }
+    }
+
+    /// The worker that was to have a value was lost before it had it, and the value may be why: it goes to another, but not for ever.
+    pub(super) fn put_lost(&mut self, at: At, worker: &str, why: &str, out: &mut Outbox<Effect>) {
+        let error = words::scattered_lost(self.graph(at.slot).key(at.task), worker, why);
+        self.put_elsewhere(at, WorkerId(0), error, out);
+    }
+
+    /// A client could not put one of its values where it was to be.
+    pub(super) fn not_put(
+        &mut self,
+        at: At,
+        worker: WorkerId,
+        error: ErrorRecord,
+        out: &mut Outbox<Effect>,
+    ) {
+        let of = self.graph(at.slot).task(at.task);
+        // What a worker has said that it has is there, whatever else went wrong.
+        if !of.kind.is_put() || of.state != State::Waiting || of.worker != worker {
+            return;
+        }
+        // A worker that does not take a value says why, and another would say the same; one that cannot be reached says nothing.
+        if of.kind == Kind::Backed && error.kind == ErrorKind::Lost {
+            self.put_elsewhere(at, worker, error, out);
+        } else {
+            self.work.push(Work::Fail(at, Arc::new(error)));
+        }
+    }
+
+    fn put_elsewhere(
+        &mut self,
+        at: At,
+        not: WorkerId,
+        error: ErrorRecord,
+        out: &mut Outbox<Effect>,
+    ) {
+        let limit = self.config.charges;
+        let task = self.graph_mut(at.slot).task_mut(at.task);
+        task.charges = task.charges.saturating_add(1);
+        if u32::from(task.charges) >= limit {
+            self.work.push(Work::Fail(at, Arc::new(error)));
+        } else {
+            self.put_again(at, not, out);
+        }
+    }
+}
