@@ -31,6 +31,27 @@ fn arrays() {
     assert!(worst < 1e-6, "{worst}");
 }
 
+/// Values that are in this program's memory and too large to go with each task that reads them.
+#[test]
+fn what_a_graph_brings() {
+    let mut n = 0u32;
+    let numbers = ndarray::Array2::from_shape_simple_fn((600, 600), || {
+        n = n.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        f64::from(n >> 8)
+    });
+    let (here, there) = survives(|| {
+        let x = Array::from_ndarray(numbers.clone(), [100, 100])?;
+        let mut sum = x.rechunk([40, 600])?.sum(0)?;
+        // Read again and again, so that some of it has been let go when the worker is killed.
+        for step in 1..8 {
+            let turned = (&x * f64::from(step)).transpose().rechunk([60, 60])?;
+            sum = sum + turned.sum(1)?;
+        }
+        Ok(sum)
+    });
+    assert_eq!(here, there);
+}
+
 #[test]
 fn bags() {
     let (here, there) = survives(|| {
