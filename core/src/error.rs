@@ -181,11 +181,16 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(t) = &self.0.task {
-            write!(f, "task {} ({}", t.key.short(), t.operator)?;
-            if !t.inputs.is_empty() {
-                write!(f, ", inputs {}", t.inputs.join(", "))?;
+            write!(f, "task {}", t.key.short())?;
+            // Data has no operator.
+            if !t.operator.is_empty() {
+                write!(f, " ({}", t.operator)?;
+                if !t.inputs.is_empty() {
+                    write!(f, ", inputs {}", t.inputs.join(", "))?;
+                }
+                write!(f, ")")?;
             }
-            write!(f, "): ")?;
+            write!(f, ": ")?;
         }
         f.write_str(&self.0.message)
     }
@@ -297,6 +302,12 @@ mod tests {
             operator: "op@1".into(),
             inputs: vec![],
         };
+        let data = TaskInfo {
+            operator: String::new(),
+            ..info(0xabcd_ef01_0000_0000)
+        };
+        let words = Error::bad_input("no").at_task(data).to_string();
+        assert_eq!(words, "task abcdef01: no");
         let e = Error::bad_input("no").at_task(info(1)).at_task(info(2));
         assert_eq!(e.task().unwrap().key, Key::from_words([1, 0]));
     }
