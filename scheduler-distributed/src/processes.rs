@@ -135,11 +135,11 @@ impl Workers {
         Ok(())
     }
 
-    /// Their process ids.
+    /// Their process ids; of one that has ended and is to be followed by another, none.
     pub(crate) fn processes(&self) -> Vec<u32> {
         let places = self.nursery.lock();
-        let places = places.iter().flatten();
-        places.map(|p| p.child.id()).collect()
+        let there = places.iter().flatten().filter(|p| p.due.is_none());
+        there.map(|p| p.child.id()).collect()
     }
 
     /// From now on none follows one that ends: before their scheduler goes, which ends them all.

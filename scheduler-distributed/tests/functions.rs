@@ -296,7 +296,56 @@ fn a_scattered_value_that_a_worker_cannot_read_is_told_to_its_readers() {
     ] {
         let all = format!("{e:?} {e}");
         assert_eq!(e.kind(), ErrorKind::Decode, "{all}");
-        assert!(all.contains("a scattered value could not be kept"), "{all}");
+        assert!(all.contains("a value could not be kept"), "{all}");
+    }
+}
+
+/// A value that its readers take with them when they are given it.
+#[derive(Debug, Serialize)]
+struct Bomb(Vec<u64>);
+
+impl<'de> Deserialize<'de> for Bomb {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let numbers = Vec::deserialize(from)?;
+        if std::env::var_os("KVERN_WORKER").is_some() {
+            std::process::abort();
+        }
+        Ok(Self(numbers))
+    }
+}
+
+#[test]
+fn a_value_that_takes_its_workers_with_it_is_not_tried_for_ever() {
+    let (s, _cluster) = session(2);
+    let sum = remote!(|b: &Bomb| b.0.iter().sum::<u64>());
+    let sum = s.submit(sum, (Bomb(vec![1; 20_000]),)).unwrap();
+    let e = sum.wait_timeout(PATIENCE).unwrap().unwrap_err();
+    assert_eq!(e.kind(), ErrorKind::Task, "{e}");
+    let words = "3 workers were lost while they were given a value";
+    assert!(e.to_string().contains(words), "{e}");
+    let one = s.submit(remote!(|n: &u64| n + 1), (1u64,)).unwrap();
+    assert_eq!(one.wait_timeout(PATIENCE).unwrap().unwrap(), 2);
+}
+
+#[test]
+fn large_arguments_wait_for_a_worker_and_survive_theirs() {
+    let (s, cluster) = session(1);
+    let sum = remote!(|v: &Vec<u64>, nap: &u64| {
+        std::thread::sleep(Duration::from_millis(*nap));
+        (std::process::id(), v.iter().sum::<u64>())
+    });
+    let numbers: Vec<u64> = (0..20_000).collect();
+    let want = numbers.iter().sum::<u64>();
+    kill(cluster.worker_processes()[0]);
+    let sums = s
+        .map(sum, (0..4u64).map(|_| (numbers.clone(), 50u64)))
+        .unwrap();
+    let (process, first) = sums[0].wait_timeout(PATIENCE).unwrap().unwrap();
+    assert_eq!(first, want);
+    // The others have not run, or are lost before they are fetched.
+    kill(process);
+    for sum in &sums[1..] {
+        assert_eq!(sum.wait_timeout(PATIENCE).unwrap().unwrap().1, want);
     }
 }
 
@@ -365,7 +414,7 @@ fn when_all_workers_are_gone_nothing_hangs_on_close() {
     let (s, cluster) = session(2);
     let waits = s
         .submit(
-            remote!(|_: &u64| std::thread::sleep(std::time::Duration::from_secs(2))),
+            remote!(|_: &u64| std::thread::sleep(std::time::Duration::from_secs(60))),
             (1u64,),
         )
         .unwrap();

@@ -130,6 +130,7 @@ macro_rules! __kvern_cases {
                 cancels_flow_on [Concurrent];
                 scattered_values [];
                 results_of_another_backend [];
+                errors_of_another_backend [Concurrent];
                 tasks_submit_tasks [Nested];
                 a_hundred_deep [Nested];
             }

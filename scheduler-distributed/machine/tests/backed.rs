@@ -32,18 +32,11 @@ fn failed(h: &House, task: TaskRef) -> Option<ErrorRecord> {
     })
 }
 
-fn unreachable() -> ErrorRecord {
-    ErrorRecord {
-        kind: ErrorKind::Lost,
-        ..error("nobody answers there")
-    }
-}
-
-fn not_put(h: &mut House, task: TaskRef, worker: WorkerId, error: ErrorRecord) {
+fn unreachable(h: &mut House, task: TaskRef, worker: WorkerId) {
     h.says(FromClient::NotPut {
         task,
-        worker,
-        error,
+        worker: Some(worker),
+        error: error("nobody answers there"),
     });
 }
 
@@ -71,7 +64,7 @@ fn what_was_on_its_way_to_a_worker_that_is_lost_comes_to_another() {
     h.lose(W1);
     assert_eq!(put(&h, t(g, 0)), Some(W2));
     // What is heard of the one that is gone counts no more.
-    not_put(&mut h, t(g, 0), W1, unreachable());
+    unreachable(&mut h, t(g, 0), W1);
     assert_eq!(put(&h, t(g, 0)), None);
     h.have(W2, t(g, 0));
     h.done(t(g, 1));
@@ -142,36 +135,39 @@ fn what_was_read_is_let_go_and_comes_again_with_what_is_made_of_it() {
 fn a_worker_that_cannot_be_reached_is_passed_over_but_not_for_ever() {
     let mut h = House::new(&[1, 1]);
     let g = h.submit(reader());
-    not_put(&mut h, t(g, 0), W1, unreachable());
+    unreachable(&mut h, t(g, 0), W1);
     assert_eq!(put(&h, t(g, 0)), Some(W2));
-    not_put(&mut h, t(g, 0), W2, unreachable());
+    unreachable(&mut h, t(g, 0), W2);
     assert_eq!(put(&h, t(g, 0)), Some(W1));
-    not_put(&mut h, t(g, 0), W1, unreachable());
+    unreachable(&mut h, t(g, 0), W1);
     assert_eq!(put(&h, t(g, 0)), None);
     let e = failed(&h, t(g, 1)).unwrap();
     assert_eq!(e.message, "nobody answers there");
 }
 
 #[test]
-fn a_value_that_kills_its_workers_fails_its_readers() {
-    let mut h = House::new(&[1, 1, 1, 1]);
+fn workers_that_are_lost_before_they_have_it_do_not_count() {
+    let mut h = House::new(&[1]);
     let g = h.submit(reader());
-    h.lose(W1);
-    let second = put(&h, t(g, 0)).unwrap();
-    h.lose(second);
-    let third = put(&h, t(g, 0)).unwrap();
-    h.lose(third);
-    assert_eq!(put(&h, t(g, 0)), None);
-    let e = failed(&h, t(g, 1)).unwrap();
-    assert_eq!(e.kind, ErrorKind::Lost);
-    assert!(e.message.contains("the cable was cut"), "{}", e.message);
+    for worker in 1..10 {
+        h.lose(WorkerId(worker));
+        h.join(worker + 1, 1);
+        assert_eq!(put(&h, t(g, 0)), Some(WorkerId(worker + 1)));
+    }
+    h.have(WorkerId(10), t(g, 0));
+    h.done(t(g, 1));
+    assert_eq!(h.state(t(g, 1)), Stored);
 }
 
 #[test]
 fn a_worker_that_does_not_take_it_says_why() {
     let mut h = House::new(&[1, 1]);
     let g = h.submit(reader());
-    not_put(&mut h, t(g, 0), W1, error("too odd to be kept"));
+    h.says(FromClient::NotPut {
+        task: t(g, 0),
+        worker: None,
+        error: error("too odd to be kept"),
+    });
     assert_eq!(put(&h, t(g, 0)), None);
     assert_eq!(failed(&h, t(g, 1)).unwrap().message, "too odd to be kept");
 }

@@ -455,7 +455,7 @@ fn scattered_data_that_is_not_taken_fails_its_readers_with_the_reason() {
         let error = error("too odd to be kept");
         h.says(FromClient::NotPut {
             task,
-            worker: W1,
+            worker: None,
             error,
         });
     };

@@ -61,7 +61,7 @@ fn from_client() -> Vec<FromClient> {
         FromClient::Subscribe(Interest::Tasks),
         FromClient::NotPut {
             task: t(2),
-            worker: WorkerId(3),
+            worker: Some(WorkerId(3)),
             error: error(),
         },
     ]

@@ -425,3 +425,31 @@ fn an_attempt_that_came_too_late_is_not_mixed_up_with_the_next() {
         }
     )));
 }
+
+/// A client puts again what the scheduler had freed: it is told so wherever the word of the freeing is.
+#[test]
+fn what_is_put_again_is_there_again() {
+    let put = |s: &mut Shop| {
+        s.event(Event::Put {
+            object: t(5),
+            bytes: 10,
+        })
+    };
+    let has = |m: &FromWorker| matches!(m, FromWorker::Have { object, .. } if *object == t(5));
+    let mut s = Shop::new();
+    put(&mut s);
+    s.assign(1, &[(5, &[ME])]);
+    s.hear(ToWorker::Free(t(5)));
+    assert_eq!(s.machine.object(t(5)), Doomed);
+    put(&mut s);
+    assert!(s.said(has), "{:?}", s.sent);
+    s.ends(1);
+    assert_eq!(s.machine.object(t(5)), Here, "it outlives its reader");
+    // The other order: it is put before it is heard that it was freed.
+    put(&mut s);
+    assert!(s.said(has), "{:?}", s.sent);
+    s.hear(ToWorker::Free(t(5)));
+    assert_eq!(s.machine.object(t(5)), Absent);
+    s.hear(ToWorker::Probe(t(5)));
+    assert!(s.said(|m| matches!(m, FromWorker::Gone(_))), "{:?}", s.sent);
+}

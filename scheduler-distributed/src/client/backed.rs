@@ -18,6 +18,8 @@ struct Entry {
     worker: WorkerId,
     /// None: it is not here yet.
     value: Option<Value>,
+    /// Workers whose connection broke while they were given it.
+    broken: Vec<WorkerId>,
 }
 
 impl Backed {
@@ -35,6 +37,7 @@ impl Backed {
             task: None,
             worker,
             value,
+            broken: Vec::new(),
         };
         self.lock().insert(graph, values.map(entry).collect());
     }
@@ -62,6 +65,21 @@ impl Backed {
         let entry = find(all.get_mut(&task.graph)?, task)?;
         entry.worker = worker;
         entry.value.clone()
+    }
+
+    /// A worker's connection broke while it was given a value. All with which that has happened; `None`: it is no value of these.
+    pub(crate) fn broke(&self, task: TaskRef, worker: WorkerId) -> Option<Vec<WorkerId>> {
+        let mut all = self.lock();
+        let entry = find(all.get_mut(&task.graph)?, task)?;
+        entry.broken.push(worker);
+        Some(entry.broken.clone())
+    }
+
+    /// Whether it is a value of these.
+    pub(crate) fn has(&self, task: TaskRef) -> bool {
+        let mut all = self.lock();
+        let entries = all.get_mut(&task.graph);
+        entries.is_some_and(|e| find(e, task).is_some())
     }
 
     /// The values of a graph will not be asked for any more.

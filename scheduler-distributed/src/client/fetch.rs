@@ -16,8 +16,15 @@ use crate::data::{self, Object};
 use crate::parcel::Parcel;
 use crate::token::Token;
 
-/// How long after a worker could not be reached the scheduler is told.
+/// How long after a worker could not be reached the scheduler is told: if the worker is gone, it is about to know it, and has made
+/// up its mind by then.
 const MOMENT: Duration = Duration::from_millis(250);
+
+/// The same after a result was not where it was said to be.
+const SHORT_MOMENT: Duration = Duration::from_millis(20);
+
+/// Workers that may be lost while they are given a value, before the value is taken to be the reason.
+const MOST_BROKEN: usize = 3;
 
 /// What is asked of one worker.
 enum Ask {
@@ -61,7 +68,7 @@ pub(crate) async fn serve(
     let _ = work.await;
 }
 
-fn asks(link: &Link, fetch: Fetch) -> Vec<(WorkerId, Ask)> {
+fn asks(link: &Arc<Link>, fetch: Fetch) -> Vec<(WorkerId, Ask)> {
     match fetch {
         Fetch::Put {
             worker,
@@ -99,11 +106,23 @@ fn asks(link: &Link, fetch: Fetch) -> Vec<(WorkerId, Ask)> {
 }
 
 /// Tells the scheduler that a result is not where it said.
-fn not_there(link: &Link, data: TaskRef, task: TaskRef, worker: WorkerId) {
+fn not_there(link: &Arc<Link>, data: TaskRef, task: TaskRef, worker: WorkerId) {
     if let Some(run) = link.run(task.graph) {
         run.not_there(task.task);
     }
-    link.send(FromClient::CannotFetch { data, task, worker });
+    say_after(
+        SHORT_MOMENT,
+        link,
+        FromClient::CannotFetch { data, task, worker },
+    );
+}
+
+fn say_after(moment: Duration, link: &Arc<Link>, message: FromClient) {
+    let link = link.clone();
+    tokio::spawn(async move {
+        tokio::time::sleep(moment).await;
+        link.send(message);
+    });
 }
 
 fn failed(link: &Arc<Link>, worker: WorkerId, ask: Ask) {
@@ -111,27 +130,42 @@ fn failed(link: &Arc<Link>, worker: WorkerId, ask: Ask) {
         Ask::Get(list) => list
             .into_iter()
             .for_each(|(data, task)| not_there(link, data, task, worker)),
-        Ask::Put(object, _) => {
-            let words = format!("{worker} cannot be reached: scatter it anew");
-            let (link, error) = (link.clone(), Error::new(ErrorKind::Lost, words));
-            // If the worker is gone, the scheduler is about to know it, and has chosen another by then.
-            tokio::spawn(async move {
-                tokio::time::sleep(MOMENT).await;
-                not_put(&link, object, worker, &error);
-            });
-        }
+        Ask::Put(object, _) => cannot_put(link, object, worker, "cannot be reached"),
     }
 }
 
-/// A value is not where it was to be: if it has no other place, whoever reads it is told.
-fn not_put(link: &Link, task: TaskRef, worker: WorkerId, why: &Error) {
-    let mut error = ErrorRecord::from(why);
-    error.message = format!("a scattered value could not be kept: {}", error.message);
-    link.send(FromClient::NotPut {
+/// A worker was not given a value, or not all of it.
+fn cannot_put(link: &Arc<Link>, task: TaskRef, worker: WorkerId, how: &str) {
+    let advice = match link.backed().has(task) {
+        true => "",
+        false => ": scatter it anew",
+    };
+    let error = Error::new(
+        ErrorKind::Lost,
+        format!("a value could not be put on {worker}, which {how}{advice}"),
+    );
+    let not_put = FromClient::NotPut {
         task,
-        worker,
-        error,
-    });
+        worker: Some(worker),
+        error: ErrorRecord::from(&error),
+    };
+    say_after(MOMENT, link, not_put);
+}
+
+/// A worker's connection broke while it was given a value. One that takes several workers with it is not tried for ever.
+fn broke(link: &Arc<Link>, task: TaskRef, worker: WorkerId) {
+    match link.backed().broke(task, worker) {
+        Some(all) if all.len() >= MOST_BROKEN => {
+            let names: Vec<String> = all.iter().map(ToString::to_string).collect();
+            let words = format!(
+                "{} workers were lost while they were given a value, which is taken to be the reason; it is not tried again (workers: {})",
+                all.len(),
+                names.join(", ")
+            );
+            link.not_put(task, &Error::new(ErrorKind::Task, words));
+        }
+        _ => cannot_put(link, task, worker, "broke off"),
+    }
 }
 
 fn open(link: &Arc<Link>, token: &Token, worker: WorkerId) -> UnboundedSender<Ask> {
@@ -163,7 +197,10 @@ async fn talk(link: Arc<Link>, token: Token, worker: WorkerId, mut asks: Unbound
     };
     while let Some(ask) = asks.recv().await {
         if let Err(left) = answer(&link, &mut connection, ask).await {
-            failed(&link, worker, left);
+            match left {
+                Ask::Put(object, _) => broke(&link, object, worker),
+                Ask::Get(_) => failed(&link, worker, left),
+            }
             asks.close();
         }
     }
@@ -175,7 +212,8 @@ async fn answer(link: &Arc<Link>, connection: &mut data::Connection, ask: Ask) -
         Ask::Put(object, value) => match connection.put(object, &value, link.registry()).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(why)) => {
-                not_put(link, object, connection.worker(), &why);
+                let words = format!("a value could not be kept: {}", why.message());
+                link.not_put(object, &Error::new(why.kind(), words));
                 Ok(())
             }
             Err(_) => Err(Ask::Put(object, value)),

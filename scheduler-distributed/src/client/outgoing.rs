@@ -7,7 +7,7 @@ use kvern_core::layer::{Data, Datum};
 use kvern_core::{
     Error, ErrorKind, Graph, Handle, Key, Layer, Outputs, Result, Root, TaskGraph, Value,
 };
-use kvern_machine::{OutputRef, Payload, TaskRef};
+use kvern_machine::{OutputRef, Payload, TaskRef, WorkerId};
 
 use super::keys::Keys;
 use super::link::Link;
@@ -17,6 +17,9 @@ use crate::parcel::Parcel;
 
 /// Encoded values up to this many bytes travel with the graph and with each task that reads them.
 const LITERAL_MAX: usize = 32 << 10;
+
+/// So many bytes of such values travel with one graph; others go as large ones do.
+const LITERALS_MAX: usize = 64 << 20;
 
 /// Sends a graph, after what it reads.
 pub(crate) fn submit(link: &Arc<Link>, graph: &Graph) -> Result<Arc<ClusterRun>> {
@@ -44,7 +47,7 @@ pub(crate) fn scatter(link: &Arc<Link>, values: &[Value]) -> Result<Arc<ClusterR
     Ok(run)
 }
 
-type Place = (kvern_machine::WorkerId, TaskRef);
+type Place = (WorkerId, TaskRef);
 
 /// Says which values will come to which workers. `backed`: they are kept here, as far as they are here yet, and put there again when they
 /// are lost.
@@ -53,8 +56,8 @@ fn announce(
     sizes: &[u64],
     backed: Option<Vec<Option<Value>>>,
 ) -> Result<(Arc<ClusterRun>, Vec<Place>)> {
-    let workers = link.ask_workers().unwrap_or_default();
-    if workers.is_empty() {
+    let workers = link.workers()?;
+    if workers.is_empty() && backed.is_none() {
         return Err(Error::new(
             ErrorKind::Unsupported,
             format!(
@@ -70,7 +73,11 @@ fn announce(
         .iter()
         .map(|&nbytes| {
             turn += 1;
-            let worker = workers[turn % workers.len()].0;
+            // None: the scheduler says who, when somebody has come.
+            let worker = match workers.len() {
+                0 => WorkerId::default(),
+                n => workers[turn % n].0,
+            };
             chosen.push(worker);
             match backed {
                 None => Item::Scattered { worker, nbytes },
@@ -145,6 +152,7 @@ fn items(link: &Arc<Link>, layer: &Layer, sent: &mut Vec<Arc<ClusterRun>>) -> Re
     let mut items: Vec<Option<Item>> = vec![None; count];
     // Values that are too large to be sent along: scattered in one go.
     let mut large: Vec<(usize, Parcel, Value)> = Vec::new();
+    let mut along = 0;
     let mut known: HashMap<*const (), Arc<ClusterRun>> = HashMap::new();
     for (t, item) in items.iter_mut().enumerate() {
         let here = match layer.kind().datum(t) {
@@ -166,7 +174,8 @@ fn items(link: &Arc<Link>, layer: &Layer, sent: &mut Vec<Arc<ClusterRun>>) -> Re
         };
         let parcel = Parcel::new(link.registry(), &here)?;
         let lent = parcel.open(link.registry())?;
-        if lent.len() <= LITERAL_MAX {
+        if lent.len() <= LITERAL_MAX && along + lent.len() <= LITERALS_MAX {
+            along += lent.len();
             *item = Some(Item::Literal {
                 value: Payload::from(lent.in_one_piece()),
                 nbytes: here.nbytes(),
@@ -219,7 +228,7 @@ fn follow(link: &Arc<Link>, handle: &Handle, sent: &mut Vec<Arc<ClusterRun>>) ->
         ));
     };
     let output = run.output(0);
-    let (link, graph) = (link.clone(), run.graph());
+    let link = link.clone();
     sent.push(run);
     handle.when_done(move |result| {
         match result.and_then(|v| Ok((Parcel::new(link.registry(), &v)?, v))) {
@@ -228,8 +237,7 @@ fn follow(link: &Arc<Link>, handle: &Handle, sent: &mut Vec<Arc<ClusterRun>>) ->
                     link.put(worker, object, parcel);
                 }
             }
-            // Whoever reads it is told that it was cancelled; why stands with the other backend.
-            Err(_) => link.cancel(graph),
+            Err(e) => link.not_put(object, &e),
         }
     });
     Ok(output)

@@ -114,10 +114,6 @@ impl ClusterRun {
         }
     }
 
-    pub(crate) fn graph(&self) -> GraphId {
-        self.graph
-    }
-
     /// An output, for other graphs of the scheduler to read.
     pub(crate) fn output(&self, output: u32) -> OutputRef {
         OutputRef {

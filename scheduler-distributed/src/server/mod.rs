@@ -6,6 +6,7 @@ mod spec;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::JoinHandle;
@@ -264,18 +265,20 @@ async fn converse_with_client(stream: TcpStream, client: ClientId, door: &Arc<Do
 }
 
 async fn expand(body: &[u8], door: &Door) -> Result<Box<GraphSpec>> {
-    let graph = Graph::decode(body, &door.registry)?;
+    // Layers are somebody else's code.
+    let panicked = || Err(Error::new(ErrorKind::Panic, "expanding the graph panicked"));
+    let decoded = catch_unwind(AssertUnwindSafe(|| Graph::decode(body, &door.registry)));
+    let graph = match decoded {
+        Ok(graph) => graph?,
+        Err(_) => return panicked(),
+    };
     if graph.tasks() <= AT_ONCE {
-        return spec::spec(&graph).map(Box::new);
+        let spec = catch_unwind(AssertUnwindSafe(|| spec::spec(&graph).map(Box::new)));
+        return spec.unwrap_or_else(|_| panicked());
     }
     tokio::task::spawn_blocking(move || spec::spec(&graph).map(Box::new))
         .await
-        .unwrap_or_else(|_| {
-            Err(Error::new(
-                ErrorKind::Internal,
-                "expanding the graph panicked",
-            ))
-        })
+        .unwrap_or_else(|_| panicked())
 }
 
 async fn converse_with_worker(

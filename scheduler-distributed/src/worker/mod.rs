@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Instant;
 
 use kvern_core::operator::CancelFlag;
-use kvern_core::{Error, ErrorKind, Key, Registry, Result};
+use kvern_core::{Error, ErrorKind, Key, Registry, Result, Value};
 use kvern_machine::wire::{Answer, FromWorker, Role, ToWorker};
 use kvern_machine::worker::{Config, Effect, Event, Outcome};
 use kvern_machine::{Attempt, FetchId, Outbox, TaskRef, Tick, Worker, WorkerId};
@@ -86,7 +86,7 @@ pub(crate) enum Happened {
     },
     Put {
         object: TaskRef,
-        bytes: u64,
+        value: Value,
     },
     Fetched {
         fetch: FetchId,
@@ -158,6 +158,7 @@ async fn work(options: &WorkerOptions, registry: Arc<Registry>) -> Result<()> {
         fetches,
         running: HashMap::new(),
         out: Outbox::new(),
+        replaced: Vec::new(),
         say,
     }));
     let _ = shell.set(Arc::downgrade(&all));
@@ -214,6 +215,8 @@ struct Shell {
     /// How a running task is told to stop.
     running: HashMap<(TaskRef, Attempt), CancelFlag>,
     out: Outbox<Effect>,
+    /// Values in whose place others were put: to be dropped without the lock.
+    replaced: Vec<Option<Kept>>,
     /// What the scheduler is told.
     say: UnboundedSender<FromWorker>,
 }
@@ -302,7 +305,12 @@ impl Shell {
             }
             Happened::Seceded { task, attempt } => Event::Seceded { task, attempt },
             Happened::Rejoined { task, attempt } => Event::Rejoined { task, attempt },
-            Happened::Put { object, bytes } => Event::Put { object, bytes },
+            // Kept now and not before: what the machine had dropped meanwhile under this name would have taken it along.
+            Happened::Put { object, value } => {
+                let bytes = value.nbytes();
+                self.replaced.push(self.store.replace(object, Ok(value)));
+                Event::Put { object, bytes }
+            }
             Happened::Fetched {
                 fetch,
                 got,
@@ -335,6 +343,7 @@ impl Shell {
 
     /// Does what the machine wants done; what it drops is the caller's to drop.
     fn flush(&mut self, dropped: &mut Vec<Option<Kept>>) -> Result<()> {
+        dropped.append(&mut self.replaced);
         let mut jobs = Vec::new();
         for effect in self.out.drain() {
             match effect {

@@ -47,9 +47,13 @@ impl Store {
     /// Keeps a value; gives its size in memory.
     pub(crate) fn keep(&self, object: TaskRef, value: Kept) -> u64 {
         let bytes = value.as_ref().map_or(0, Value::nbytes);
-        let old = self.lock().insert(object, value);
-        discard(old);
+        discard(self.replace(object, value));
         bytes
+    }
+
+    /// Keeps a value; gives the one that stood there.
+    pub(crate) fn replace(&self, object: TaskRef, value: Kept) -> Option<Kept> {
+        self.lock().insert(object, value)
     }
 
     pub(crate) fn get(&self, object: TaskRef) -> Option<Kept> {
@@ -67,8 +71,7 @@ impl Keeper for Store {
     }
 
     fn put(&self, object: TaskRef, value: Value) {
-        let bytes = self.keep(object, Ok(value));
-        self.tell(Happened::Put { object, bytes });
+        self.tell(Happened::Put { object, value });
     }
 
     fn registry(&self) -> &Registry {

@@ -48,7 +48,7 @@ fn shops() -> Frame {
     Frame::from_batches([batch.unwrap()]).unwrap()
 }
 
-/// The same in files, which any worker can read again: values that came from the client would be lost with the worker that has them.
+/// The same in files, which any worker can read again.
 fn sales_in_files(folder: &std::path::Path, rows: i64) -> Frame {
     for p in 0..PARTITIONS {
         let lines =
@@ -110,13 +110,16 @@ fn the_same_rows_on_workers() {
 #[test]
 fn a_worker_killed_in_the_middle_of_a_query() {
     let folder = tempfile::tempdir().unwrap();
-    let frame = query(&sales_in_files(folder.path(), 40_000)).unwrap();
-    let here = Session::open("threads://?workers=2").unwrap();
-    let want = numbers(&here.compute(&frame).unwrap());
-    assert_eq!(want.len(), 30);
     let (session, cluster) = cluster(3);
-    let got = kill_in_the_middle(&session, &cluster, 3, || frame.clone());
-    assert_eq!(numbers(&got), want);
+    let here = Session::open("threads://?workers=2").unwrap();
+    // From files, and from the memory of this program.
+    for sales in [sales_in_files(folder.path(), 40_000), sales(40_000)] {
+        let frame = query(&sales).unwrap();
+        let want = numbers(&here.compute(&frame).unwrap());
+        assert_eq!(want.len(), 30);
+        let got = kill_in_the_middle(&session, &cluster, 3, || frame.clone());
+        assert_eq!(numbers(&got), want);
+    }
 }
 
 /// Records of a bag become rows, their sums numbers of an array, and these a text: one graph.

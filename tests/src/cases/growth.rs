@@ -205,6 +205,32 @@ pub fn results_of_another_backend(fx: &Fixture) {
     fx.freed("the second backend", &other);
 }
 
+/// A result of one backend that a graph of another waits for, and that never comes: the reader is told why.
+pub fn errors_of_another_backend(fx: &Fixture) {
+    let (one, other): (Arc<dyn Scheduler>, _) = (fx.open(), fx.open());
+    let gate = Gate::closed();
+    let mut list = TaskList::new();
+    let wait = list.op(ops::gate(&gate.path(), ""));
+    let fail = list.op(ops::fail(ErrorKind::Io, "no such luck"));
+    let first = list.task(wait, []);
+    let bad = list.task(fail, [first]);
+    let run = submit(&one, &[Root::all(&list.finish([bad]))]);
+    let there = submit(
+        &other,
+        &[Root::all(&reading(run.handles(), ops::mix(5), 1))],
+    );
+    gate.open();
+    let e = expect_error(
+        "across",
+        fx.result("across", &there.handle(0)),
+        ErrorKind::Io,
+    );
+    assert!(e.message().contains("no such luck"), "{e:?}");
+    drop((run, there));
+    fx.still_works(&one);
+    fx.still_works(&other);
+}
+
 /// Tasks submit tasks that submit tasks, and wait for them.
 pub fn tasks_submit_tasks(fx: &Fixture) {
     let scheduler = fx.open();

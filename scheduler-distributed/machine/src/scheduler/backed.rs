@@ -3,7 +3,6 @@
 
 use std::sync::Arc;
 
-use kvern_core::ErrorKind;
 use kvern_core::error::ErrorRecord;
 
 use super::life::Work;
@@ -59,47 +58,31 @@ impl Scheduler {
         }
     }
 
-    /// The worker that was to have a value was lost before it had it, and the value may be why: it goes to another, but not for ever.
-    pub(super) fn put_lost(&mut self, at: At, worker: &str, why: &str, out: &mut Outbox<Effect>) {
-        let error = words::scattered_lost(self.graph(at.slot).key(at.task), worker, why);
-        self.put_elsewhere(at, WorkerId(0), error, out);
-    }
-
-    /// A client could not put one of its values where it was to be.
+    /// A client has not put one of its values where it was to be: `unreachable`, or nowhere.
     pub(super) fn not_put(
         &mut self,
         at: At,
-        worker: WorkerId,
-        error: ErrorRecord,
-        out: &mut Outbox<Effect>,
-    ) {
-        let of = self.graph(at.slot).task(at.task);
-        // What a worker has said that it has is there, whatever else went wrong.
-        if !of.kind.is_put() || of.state != State::Waiting || of.worker != worker {
-            return;
-        }
-        // A worker that does not take a value says why, and another would say the same; one that cannot be reached says nothing.
-        if of.kind == Kind::Backed && error.kind == ErrorKind::Lost {
-            self.put_elsewhere(at, worker, error, out);
-        } else {
-            self.work.push(Work::Fail(at, Arc::new(error)));
-        }
-    }
-
-    fn put_elsewhere(
-        &mut self,
-        at: At,
-        not: WorkerId,
+        unreachable: Option<WorkerId>,
         error: ErrorRecord,
         out: &mut Outbox<Effect>,
     ) {
         let limit = self.config.charges;
         let task = self.graph_mut(at.slot).task_mut(at.task);
-        task.charges = task.charges.saturating_add(1);
-        if u32::from(task.charges) >= limit {
-            self.work.push(Work::Fail(at, Arc::new(error)));
-        } else {
-            self.put_again(at, not, out);
+        // What a worker has said that it has is there, whatever else went wrong.
+        if !task.kind.is_put() || task.state != State::Waiting {
+            return;
         }
+        if let Some(worker) = unreachable {
+            if task.worker != worker {
+                // It is to be somewhere else by now.
+                return;
+            }
+            task.charges = task.charges.saturating_add(1);
+            if task.kind == Kind::Backed && u32::from(task.charges) < limit {
+                self.put_again(at, worker, out);
+                return;
+            }
+        }
+        self.work.push(Work::Fail(at, Arc::new(error)));
     }
 }

@@ -32,7 +32,7 @@ impl Scheduler {
         for at in self.take_objects(worker) {
             let task = self.graph(at.slot).task(at.task);
             if task.kind == Kind::Backed && task.state == State::Waiting {
-                self.put_lost(at, &name, why, out);
+                self.put_again(at, WorkerId(0), out);
             } else if task.kind == Kind::Scattered && task.state == State::Waiting {
                 let error = words::scattered_lost(self.graph(at.slot).key(at.task), &name, why);
                 self.work.push(Work::Fail(at, Arc::new(error)));

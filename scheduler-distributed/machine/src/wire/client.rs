@@ -73,13 +73,13 @@ pub enum FromClient {
     AskWorkers,
     /// Tell me of single tasks, or no more.
     Subscribe(Interest),
-    /// Data of its own that will not be at the worker that was to have it. Who reads it fails; but backed data that was not put because
-    /// the worker could not be reached ([`ErrorKind::Lost`](kvern_core::ErrorKind::Lost)) is put elsewhere.
+    /// Data of its own that was not put where it was to be. Who reads it fails; but backed data that could not be put because a worker is not to
+    /// be reached comes to another one, a few times.
     NotPut {
         /// Its name.
         task: TaskRef,
-        /// Where it was to be.
-        worker: WorkerId,
+        /// The worker that cannot be reached; none: it will not be put anywhere.
+        worker: Option<WorkerId>,
         /// Why.
         error: ErrorRecord,
     },

@@ -195,11 +195,16 @@ impl Worker {
     }
 
     pub(super) fn put(&mut self, object: TaskRef, bytes: u64, out: &mut Outbox<Effect>) {
-        let known = self.objects.get(&object).map(|o| o.state);
-        if known.is_some_and(ObjectState::in_store) {
-            return;
+        match self.objects.get(&object).map(|o| o.state) {
+            Some(ObjectState::Here) => {}
+            // The scheduler had let go of it and has asked for it again.
+            Some(ObjectState::Doomed) => {
+                self.move_object(object, ObjectState::Here, "needed again");
+            }
+            _ => self.put_here(object, bytes, out),
         }
-        self.put_here(object, bytes, out);
+        // Said in any case: the scheduler waits for it. If it freed the object before that and the word is still on its way here, it will
+        // find the object gone when it asks for it.
         let have = FromWorker::Have { object, bytes };
         out.push(Effect::ToScheduler(have));
     }

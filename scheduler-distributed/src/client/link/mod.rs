@@ -8,6 +8,7 @@ use std::sync::mpsc;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
+use kvern_core::error::ErrorRecord;
 use kvern_core::events::{Event, Interest, Observers};
 use kvern_core::scheduler::{MemoryUse, Progress};
 use kvern_core::{Error, ErrorKind, Registry, Result, TaskGraph};
@@ -19,6 +20,7 @@ use crate::client::backed::Backed;
 use crate::client::keys::Keys;
 use crate::client::running::ClusterRun;
 use crate::client::tell::Tell;
+use crate::net::frame;
 use crate::parcel::Parcel;
 
 /// How long an answer to a question may take before the question counts as unanswered. Progress and memory are asked for often and by
@@ -54,6 +56,8 @@ struct State {
     /// What an observer of tasks needs of a graph: it is expanded here only for one.
     expanded: HashMap<GraphId, Arc<TaskGraph>>,
     peers: BTreeMap<WorkerId, Peer>,
+    /// Workers that were ever seen.
+    seen: u32,
     progress: HashMap<GraphId, Vec<mpsc::Sender<Progress>>>,
     memory: VecDeque<mpsc::Sender<MemoryUse>>,
     workers: VecDeque<mpsc::Sender<Vec<(WorkerId, u32)>>>,
@@ -64,8 +68,12 @@ struct State {
 impl State {
     /// Where a worker is reached.
     fn know(&mut self, worker: WorkerId, address: String) {
-        let index = self.peers.len() as u32;
-        self.peers.entry(worker).or_insert(Peer { address, index });
+        let (peers, seen) = (&mut self.peers, &mut self.seen);
+        peers.entry(worker).or_insert_with(|| {
+            let index = *seen;
+            *seen += 1;
+            Peer { address, index }
+        });
     }
 }
 
@@ -191,10 +199,23 @@ impl Link {
     }
 
     pub(crate) fn put(&self, worker: WorkerId, object: TaskRef, value: Parcel) {
+        if worker == WorkerId::default() {
+            // There was no worker. The scheduler names one when one is there.
+            return;
+        }
         let _ = self.fetches.send(Fetch::Put {
             worker,
             object,
             value,
+        });
+    }
+
+    /// A value that was announced will not be on any worker: whoever reads it is told why.
+    pub(crate) fn not_put(&self, task: TaskRef, why: &Error) {
+        self.send(FromClient::NotPut {
+            task,
+            worker: None,
+            error: ErrorRecord::from(why),
         });
     }
 
@@ -229,6 +250,14 @@ impl Link {
         keys: Keys,
         expand: impl FnOnce() -> Result<TaskGraph>,
     ) -> Result<Arc<ClusterRun>> {
+        if body.len() > frame::MAX_CONTROL - (1 << 16) {
+            let words = format!(
+                "the graph takes {} bytes encoded, and at most {} can be sent in one go: its layers hold data that could be read from files or scattered",
+                body.len(),
+                frame::MAX_CONTROL
+            );
+            return Err(Error::new(ErrorKind::BadInput, words));
+        }
         let watched = self.observers.wants(Interest::Tasks);
         if watched && !self.watching.swap(true, Ordering::Relaxed) {
             self.send(FromClient::Subscribe(WireInterest::Tasks));
@@ -256,7 +285,7 @@ impl Link {
         answer.recv().unwrap_or_else(|_| Err(self.gone()))
     }
 
-    fn gone(&self) -> Error {
+    pub(crate) fn gone(&self) -> Error {
         let over = self.lock().over.clone();
         over.unwrap_or_else(|| self.lost("the connection ended"))
     }
@@ -314,6 +343,23 @@ impl Link {
             |state, reply| state.workers.push_back(reply),
             FromClient::AskWorkers,
         )
+    }
+
+    /// The workers that are there.
+    ///
+    /// # Errors
+    /// If the scheduler does not say.
+    pub(crate) fn workers(&self) -> Result<Vec<(WorkerId, u32)>> {
+        self.ask_workers().ok_or_else(|| {
+            if self.is_over() {
+                return self.gone();
+            }
+            let words = format!(
+                "the scheduler at {} has not said within {PATIENCE:?} which workers it has",
+                self.address
+            );
+            Error::new(ErrorKind::Timeout, words)
+        })
     }
 
     fn ask<T>(

@@ -261,8 +261,9 @@ impl World {
             let lost = |w: &WorkerId| self.given_up.contains(w) || !self.hosts.contains_key(w);
             match of_this {
                 Some((_, Datum::Scattered(worker))) if lost(worker) => return true,
-                // It is given up with the third worker that is lost before it has it.
-                Some((_, Datum::Backed(_))) if self.given_up.len() >= 3 => return true,
+                Some((_, Datum::Backed(_))) if self.unput.get(&task).is_some_and(|n| *n >= 3) => {
+                    return true;
+                }
                 _ => {}
             }
             todo.extend(made.inputs(&self.made, task));

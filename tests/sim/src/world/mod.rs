@@ -164,6 +164,8 @@ pub struct World {
     pub(crate) told: BTreeSet<(WorkerId, TaskRef)>,
     /// Workers that were given up.
     pub(crate) given_up: BTreeSet<WorkerId>,
+    /// How often a client could not put some data on a worker.
+    pub(crate) unput: BTreeMap<TaskRef, u32>,
     /// Graphs whose backed data the clients were told to let go.
     pub(crate) forgotten: BTreeSet<GraphId>,
     pub(crate) stats: Stats,
@@ -214,6 +216,7 @@ impl World {
             begun: BTreeMap::new(),
             told: BTreeSet::new(),
             given_up: BTreeSet::new(),
+            unput: BTreeMap::new(),
             forgotten: BTreeSet::new(),
             stats: Stats::default(),
             timer: None,

@@ -471,6 +471,15 @@ impl World {
         bytes: u64,
     ) -> Result<(), String> {
         let Some(host) = self.hosts.get_mut(&id) else {
+            let client = object.graph.client();
+            let words = format!("{id} cannot be reached");
+            *self.unput.entry(object).or_default() += 1;
+            let not_put = FromClient::NotPut {
+                task: object,
+                worker: Some(id),
+                error: error(ErrorKind::Lost, &words),
+            };
+            self.say(client, not_put);
             return Ok(());
         };
         host.store.insert(object, (value, bytes));
