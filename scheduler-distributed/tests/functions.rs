@@ -314,11 +314,13 @@ impl<'de> Deserialize<'de> for Bomb {
     }
 }
 
+kvern_core::register_type!(Bomb, "functions.bomb@1", |b: &Bomb| 8 * b.0.len() as u64);
+
 #[test]
 fn a_value_that_takes_its_workers_with_it_is_not_tried_for_ever() {
     let (s, _cluster) = session(2);
     let sum = remote!(|b: &Bomb| b.0.iter().sum::<u64>());
-    let sum = s.submit(sum, (Bomb(vec![1; 20_000]),)).unwrap();
+    let sum = s.submit(sum, (Bomb(vec![1 << 40; 20_000]),)).unwrap();
     let e = sum.wait_timeout(PATIENCE).unwrap().unwrap_err();
     assert_eq!(e.kind(), ErrorKind::Task, "{e}");
     let words = "3 workers were lost while they were given a value";
@@ -414,7 +416,7 @@ fn when_all_workers_are_gone_nothing_hangs_on_close() {
     let (s, cluster) = session(2);
     let waits = s
         .submit(
-            remote!(|_: &u64| std::thread::sleep(std::time::Duration::from_secs(60))),
+            remote!(|_: &u64| std::thread::sleep(std::time::Duration::from_secs(5))),
             (1u64,),
         )
         .unwrap();
