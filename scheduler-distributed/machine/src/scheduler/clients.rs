@@ -309,14 +309,16 @@ impl Scheduler {
 
     /// Tells the owner of a graph of one of its tasks, if it wants to hear of single tasks.
     pub(super) fn tell_task(
-        &self,
+        &mut self,
         slot: u32,
+        worker: WorkerId,
         message: impl FnOnce() -> ToClient,
         out: &mut Outbox<Effect>,
     ) {
         let client = self.graph(slot).client;
         let interest = self.clients.get(&client).map(|c| c.interest);
         if interest == Some(Interest::Tasks) {
+            self.introduce_to_client(client, worker, out);
             out.push(Effect::ToClient(client, message()));
         }
     }

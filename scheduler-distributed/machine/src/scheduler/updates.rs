@@ -57,14 +57,13 @@ impl Scheduler {
                 let at = self.locate(task);
                 match (given, at) {
                     (Some(Given { aborted: false, .. }), Some(at)) => {
-                        let told = |_: &mut Self| ToClient::TaskFinished {
+                        let finished = || ToClient::TaskFinished {
                             task,
                             worker,
                             nanos,
                             bytes,
                         };
-                        let message = told(self);
-                        self.tell_task(at.slot, || message, out);
+                        self.tell_task(at.slot, worker, finished, out);
                         self.made(at, worker, bytes, inline.as_ref(), out);
                     }
                     // Not the attempt that counts, but an object all the same: as good as any other copy.
@@ -162,7 +161,8 @@ impl Scheduler {
         self.relist(worker);
         if let (Some(at), false, false) = (self.locate(task), aborted, again) {
             self.set(at, State::Running, "started");
-            self.tell_task(at.slot, || ToClient::TaskStarted { task, worker }, out);
+            let started = || ToClient::TaskStarted { task, worker };
+            self.tell_task(at.slot, worker, started, out);
         }
     }
 
