@@ -48,7 +48,7 @@ impl<A: Portable> Item<A> {
         self.layer.clone()
     }
 
-    /// The value as an argument of delayed functions.
+    /// The value as an argument of delayed functions. The count of records that were left out ([`OnBad::Skip`](crate::OnBad)) does not come along.
     ///
     /// ```
     /// use kvern_bag::Bag;
@@ -136,7 +136,7 @@ impl<A: Portable> Source for Whole<A> {
         let inputs = inputs.iter_mut();
         let values = inputs.map(|v| std::mem::replace(v, Value::UNIT)).collect();
         let (value, _) = taken::<A>(values)?;
-        Ok(AnyStage::items(crate::pipe::sources::IterStage(
+        Ok(AnyStage::items(crate::pipe::sources::IterStage::new(
             std::iter::once(value),
         )))
     }

@@ -99,6 +99,13 @@ fn skipped_records_are_counted_through_every_kind_of_result() {
             );
             assert!(skipped.to_string().ends_with("… 2 more"), "{skipped}");
         }
+        // Each once, however many pieces are made of a partition.
+        for parts in [1, 2, 4, 50] {
+            for (_, got) in everywhere(&numbers.repartition(parts).with_skipped()) {
+                let (items, skipped) = got.unwrap();
+                assert_eq!((&items, skipped.records()), (&good, 7), "{parts} pieces");
+            }
+        }
         for (_, got) in everywhere(&numbers.map(|x| x + 1).sum().with_skipped()) {
             let (sum, skipped) = got.unwrap();
             assert_eq!(

@@ -211,10 +211,50 @@ fn damaged_archives_are_errors() {
             );
         }
     }
+    // A frame as RFC 8878 has it: its header, one raw block that is the last, and the checksum of what is in it.
+    let frame = |checksum: u32, text: &[u8; 4]| {
+        let mut all = vec![0x28, 0xB5, 0x2F, 0xFD, 0x24, 4, 0x21, 0, 0];
+        all.extend(text);
+        all.extend(checksum.to_le_bytes());
+        all
+    };
+    let path = write(&folder, "whole.zst", frame(0xb2b1_de82, b"a b\n"));
+    assert_eq!(all(&read_text(&path).unwrap().words()), ["a", "b"]);
+    let path = write(&folder, "other.zst", frame(0xb2b1_de82, b"a c\n"));
+    let e = read_text(&path).unwrap().count().reference().unwrap_err();
+    let words = e.to_string();
+    assert!(
+        words.contains("other.zst") && words.contains("its checksum is"),
+        "{e}"
+    );
     // A name that does not say how it is packed.
     let path = write(&folder, "unnamed", gzip(b"a b"));
     let text = read_text_with(&path, &by(1).compression(Compression::Gzip)).unwrap();
     assert_eq!(all(&text.words()), ["a", "b"]);
+}
+
+#[test]
+fn a_file_that_changes_after_the_bag_was_made_is_an_error() {
+    let folder = folder();
+    for (what, now) in [
+        ("shorter", "a\n"),
+        ("longer", "a\nb\nc\n"),
+        ("other", "x\ny\n"),
+    ] {
+        let path = write(&folder, what, "a\nb\n");
+        let bag = read_text(&path).unwrap();
+        assert_eq!(all(&bag), ["a", "b"]);
+        // Not within the clock's last step.
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        write(&folder, what, now);
+        let e = bag.strings().reference().unwrap_err();
+        let words = e.to_string();
+        assert!(
+            words.contains(what) && words.contains("it has changed"),
+            "{e}"
+        );
+        assert!(words.contains("it had 4 bytes"), "{e}");
+    }
 }
 
 #[test]

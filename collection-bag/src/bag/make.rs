@@ -78,7 +78,7 @@ impl<T: Portable> Bag<T> {
         )))
     }
 
-    /// Each partition as a delayed list.
+    /// Each partition as a delayed list. The count of records that were left out ([`OnBad::Skip`](crate::OnBad)) does not come along.
     ///
     /// # Errors
     /// What is wrong with the expression.

@@ -188,7 +188,7 @@ mod tests {
             },
             of: PhantomData,
         };
-        let items = AnyStage::items(IterStage(0..5u64));
+        let items = AnyStage::items(IterStage::new(0..5u64));
         end.chunk(items, &Rc::new(Env::new(7)), &|| Ok(()))
     }
 

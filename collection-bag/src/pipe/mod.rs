@@ -1,6 +1,6 @@
 //! Pipes: how the items of one partition pass through a chain of steps and the reduction that eats them, one item at a time.
 //!
-//! Items are *pushed*. A stage is asked to advance and pushes a bounded number of items into a closure; each step wraps the closure
+//! Items are *pushed*. A stage is asked to advance and pushes what a bounded number of source items become into a closure; each step wraps the closure
 //! below it, so a chain is one pass without a list in between, at one indirect call a step and item. Text is pushed as `&str` that
 //! borrows from the buffer that was read, which is what a pull by iterators could not give. Because a stage stops after a bounded
 //! number of items, the other direction can be had where a function wants an iterator ([`pull`]).
@@ -55,7 +55,7 @@ pub(crate) fn enough() -> Flow {
 
 /// Items of one partition.
 pub(crate) trait Stage<T> {
-    /// Pushes some items, a bounded number of them; `false`: there are no more.
+    /// Pushes what some source items become, a bounded number of them; `false`: there are no more.
     fn advance(&mut self, sink: &mut dyn FnMut(T) -> Flow) -> Flow<bool>;
 }
 

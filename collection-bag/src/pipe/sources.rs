@@ -3,27 +3,47 @@
 use std::any::type_name;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use kvern_core::{Error, Result, Value};
 use serde::{Deserialize, Serialize};
 
 use super::{AnyStage, Env, Flow, FromClosure, FromParams, Source, Stage};
+use crate::skipped::Skipped;
 use crate::value::{Partition, Portable};
 
-/// So many items are pushed before somebody asks whether the run goes on.
-pub(crate) const BATCH: usize = 4096;
+/// So many items at most are pushed before somebody asks whether the run goes on.
+const MOST: usize = 4096;
+
+/// How long that should take: fewer are pushed where each takes long.
+const SOON: Duration = Duration::from_millis(10);
 
 /// Items of an iterator.
-pub(crate) struct IterStage<I>(pub(crate) I);
+pub(crate) struct IterStage<I> {
+    items: I,
+    batch: usize,
+}
+
+impl<I> IterStage<I> {
+    pub(crate) fn new(items: I) -> Self {
+        Self { items, batch: 1 }
+    }
+}
 
 impl<I: Iterator> Stage<I::Item> for IterStage<I> {
     fn advance(&mut self, sink: &mut dyn FnMut(I::Item) -> Flow) -> Flow<bool> {
-        for _ in 0..BATCH {
-            match self.0.next() {
+        let begun = Instant::now();
+        for _ in 0..self.batch {
+            match self.items.next() {
                 Some(item) => sink(item)?,
                 None => return Ok(false),
             }
         }
+        self.batch = match begun.elapsed() {
+            took if took > SOON => (self.batch / 8).max(1),
+            took if took > SOON / 4 => self.batch,
+            _ => (self.batch * 2).min(MOST),
+        };
         Ok(true)
     }
 }
@@ -41,14 +61,19 @@ impl<T: Portable> Source for Inputs<T> {
     fn open(&self, inputs: &mut [Value], _: u64, env: &Rc<Env>) -> Result<AnyStage> {
         let lists = inputs.iter_mut().map(|v| take::<T>(v, env));
         let lists = lists.collect::<Result<Vec<_>>>()?;
-        Ok(AnyStage::items(IterStage(lists.into_iter().flatten())))
+        Ok(AnyStage::items(IterStage::new(lists.into_iter().flatten())))
     }
 }
 
 fn take<T: Portable>(input: &mut Value, env: &Env) -> Result<Vec<T>> {
-    let (items, skipped) = Partition::<T>::take(std::mem::replace(input, Value::UNIT))?;
+    let (items, skipped) = parts::<T>(input)?;
     env.skipped_before(&skipped);
     Ok(items)
+}
+
+/// The items of a partition, and what was left out where they come from.
+fn parts<T: Portable>(input: &mut Value) -> Result<(Vec<T>, Skipped)> {
+    Partition::<T>::take(std::mem::replace(input, Value::UNIT))
 }
 
 /// Partition `block` of `to`, of the items of `from` partitions: several of them, or a piece of one.
@@ -64,6 +89,11 @@ impl Pieces {
         let first = block * self.from / self.to;
         let end = ((block + 1) * self.from).div_ceil(self.to);
         first..end.max(first + 1).min(self.from)
+    }
+
+    /// Whether the beginning of partition `read` is in partition `block`: it is in one.
+    fn begins(&self, block: u64, read: u64) -> bool {
+        (block * self.from..(block + 1) * self.from).contains(&(read * self.to))
     }
 
     /// The items of partition `read`, of `len`, that partition `block` gets.
@@ -92,13 +122,17 @@ impl<T: Portable> Source for PiecesOf<T> {
     fn open(&self, inputs: &mut [Value], block: u64, env: &Rc<Env>) -> Result<AnyStage> {
         let mut lists = Vec::with_capacity(inputs.len());
         for (read, input) in self.0.reads(block).zip(inputs) {
-            let mut items = take::<T>(input, env)?;
+            let (mut items, skipped) = parts::<T>(input)?;
+            // A partition may feed several pieces: what it left out counts in the one that its beginning goes to.
+            if self.0.begins(block, read) {
+                env.skipped_before(&skipped);
+            }
             let share = self.0.share(block, read, items.len());
             items.truncate(share.end);
             items.drain(..share.start);
             lists.push(items);
         }
-        Ok(AnyStage::items(IterStage(lists.into_iter().flatten())))
+        Ok(AnyStage::items(IterStage::new(lists.into_iter().flatten())))
     }
 }
 
@@ -118,7 +152,7 @@ where
 {
     fn open(&self, _: &mut [Value], block: u64, _: &Rc<Env>) -> Result<AnyStage> {
         let items = (self.0)(block as usize).into_iter();
-        Ok(AnyStage::items(IterStage(items)))
+        Ok(AnyStage::items(IterStage::new(items)))
     }
 }
 
@@ -141,7 +175,7 @@ impl Source for Numbers {
             let at = u128::from(self.n) * u128::from(i) / u128::from(self.parts.max(1));
             at as u64
         };
-        Ok(AnyStage::items(IterStage(cut(block)..cut(block + 1))))
+        Ok(AnyStage::items(IterStage::new(cut(block)..cut(block + 1))))
     }
 }
 
@@ -170,7 +204,7 @@ impl<T: Portable, U: Portable> Source for Zip<T, U> {
                 type_name::<U>()
             )));
         }
-        Ok(AnyStage::items(IterStage(a.into_iter().zip(b))))
+        Ok(AnyStage::items(IterStage::new(a.into_iter().zip(b))))
     }
 }
 
@@ -194,6 +228,16 @@ mod tests {
                         .flat_map(|read| (0..len).map(move |i| (read, i)))
                         .collect();
                     assert_eq!(seen, all, "{from} to {to} of {len}");
+                }
+                for read in 0..from {
+                    let begins = |&block: &u64| {
+                        pieces.begins(block, read) && pieces.reads(block).contains(&read)
+                    };
+                    assert_eq!(
+                        (0..to).filter(begins).count(),
+                        1,
+                        "{read} of {from} to {to}"
+                    );
                 }
             }
         }

@@ -192,7 +192,7 @@ where
     // The function is called when the first item is wanted, not when the chain is put together.
     let items = super::pull::Later::new(move || f(Items(pull)));
     Ok(AnyStage::items(super::pull::Checked {
-        stage: IterStage(items),
+        stage: IterStage::new(items),
         failed,
     }))
 }

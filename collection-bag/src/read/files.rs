@@ -144,11 +144,6 @@ fn spec(path: &Path, compression: Compression) -> Result<FileSpec> {
             path.join("*")
         )));
     }
-    let modified = meta
-        .modified()
-        .ok()
-        .and_then(|t| t.duration_since(std::time::UNIX_EPOCH).ok())
-        .map_or(0, |d| d.as_nanos() as u64);
     let compression = match compression {
         Compression::Auto => by_name(path)?,
         said => said,
@@ -157,9 +152,16 @@ fn spec(path: &Path, compression: Compression) -> Result<FileSpec> {
         // From the root: who reads it may be a worker that was started in another folder.
         path: std::path::absolute(path).map_err(|e| io_error(path, "find it", e, ""))?,
         len: meta.len(),
-        modified,
+        modified: modified(&meta),
         compression,
     })
+}
+
+/// Nanoseconds since 1970; 0 where the system does not know.
+fn modified(meta: &std::fs::Metadata) -> u64 {
+    let time = meta.modified().ok();
+    time.and_then(|t| t.duration_since(std::time::UNIX_EPOCH).ok())
+        .map_or(0, |d| d.as_nanos() as u64)
 }
 
 fn by_name(path: &Path) -> Result<Compression> {
@@ -228,6 +230,22 @@ impl FileSpec {
         })
     }
 
+    /// Whether the file is the one that was looked at when the bag was made, from which its partitions were taken.
+    pub(crate) fn check_unchanged(&self) -> Result<()> {
+        let wrong = |e| io_error(&self.path, "read it", e, "");
+        let meta = std::fs::metadata(&self.path).map_err(wrong)?;
+        if meta.len() == self.len && modified(&meta) == self.modified {
+            return Ok(());
+        }
+        let words = format!(
+            "{}: it has changed since the bag was made: it had {} bytes and has {}; make the bag anew",
+            self.path.display(),
+            self.len,
+            meta.len()
+        );
+        Err(Error::new(ErrorKind::Io, words))
+    }
+
     pub(crate) fn is_plain(&self) -> bool {
         matches!(self.compression, Compression::Auto | Compression::None)
     }
@@ -235,9 +253,7 @@ impl FileSpec {
 
 /// The frames of a Zstandard file, one after another.
 struct Frames {
-    frame: Option<
-        Box<ruzstd::decoding::StreamingDecoder<BufReader<File>, ruzstd::decoding::FrameDecoder>>,
-    >,
+    frame: Option<Box<Frame>>,
     rest: Option<BufReader<File>>,
 }
 
@@ -258,7 +274,9 @@ impl Read for Frames {
                 if n > 0 || buf.is_empty() {
                     return Ok(n);
                 }
-                self.rest = self.frame.take().map(|f| f.into_inner());
+                if let Some(frame) = self.frame.take() {
+                    self.rest = Some(ended(*frame)?);
+                }
             }
             let Some(mut rest) = self.rest.take() else {
                 return Ok(0);
@@ -272,6 +290,23 @@ impl Read for Frames {
                 return Ok(0);
             }
         }
+    }
+}
+
+/// A frame that has been read to its end: what follows it in the file. The decoder leaves it to us to compare the checksums.
+fn ended(frame: Frame) -> io::Result<BufReader<File>> {
+    let (rest, decoder) = frame.into_parts();
+    let (said, found) = (
+        decoder.get_checksum_from_data(),
+        decoder.get_calculated_checksum(),
+    );
+    match (said, found) {
+        (Some(said), Some(found)) if said != found => {
+            let words =
+                format!("a frame is damaged: its checksum is {found:#010x}, not {said:#010x}");
+            Err(io::Error::new(io::ErrorKind::InvalidData, words))
+        }
+        _ => Ok(rest),
     }
 }
 

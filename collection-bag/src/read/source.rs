@@ -142,6 +142,7 @@ impl Source for TextFiles {
         })?;
         let piece = block - self.firsts[i];
         let failed = |e| io_error(&file.path, "read it", e, "");
+        file.check_unchanged()?;
         let blocks = match file.is_plain() {
             true => {
                 let start = piece * self.blocksize;

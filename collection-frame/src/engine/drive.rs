@@ -103,11 +103,10 @@ fn serve(task: &TaskContext<'_>, asked: &Receiver<Ask>, stop: &Notify) {
                 }
             }
             Ok(Ask::Done) | Err(RecvTimeoutError::Disconnected) => return,
-            Err(RecvTimeoutError::Timeout) => {
-                if task.is_cancelled() {
-                    stop.notify_one();
-                }
-            }
+            Err(RecvTimeoutError::Timeout) => {}
+        }
+        if task.is_cancelled() {
+            stop.notify_one();
         }
     }
 }

@@ -24,6 +24,14 @@
 //! let f = kvern_core::remote!(|x: i64| x * k); // captures k
 //! ```
 //!
+//! A function is given with its signature, which is the proof; `_` would let a closure be its own:
+//!
+//! ```compile_fail
+//! let token = std::marker::PhantomData::<u8>; // of size zero, and captured
+//! let f = move |x: i64| { let _ = token; x };
+//! let f = kvern_core::remote!(f as _);
+//! ```
+//!
 //! Where it works: programs in ELF format (Linux). Elsewhere a closure stays in its process, and says so when asked to leave.
 
 mod image;
@@ -47,6 +55,13 @@ static MARKED: RwLock<Option<HashSet<TypeId>>> = RwLock::new(None);
 #[doc(hidden)]
 pub fn __mark<F: Copy + Send + Sync + 'static, P: Copy>(f: F, _proof: P) -> F {
     const { assert!(size_of::<F>() == 0) };
+    // A closure that is its own proof proves nothing.
+    const {
+        assert!(
+            size_of::<P>() == size_of::<fn()>(),
+            "the proof must be a function pointer"
+        );
+    };
     let id = TypeId::of::<F>();
     if !is_marked::<F>() {
         let mut marked = MARKED.write().unwrap_or_else(PoisonError::into_inner);

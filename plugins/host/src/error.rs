@@ -25,7 +25,7 @@ pub enum PluginError {
     NotAFile { path: PathBuf, found: String },
 
     /// Somebody else could put something else there.
-    #[error("{}: {what} can be changed by others ({found}); a plugin and its folder belong to this user or root, and nobody else may write there", path.display())]
+    #[error("{}: {what} can be changed by others ({found}); a plugin and its folder belong to this user or root, and are not writable by everybody", path.display())]
     Writable {
         path: PathBuf,
         what: &'static str,

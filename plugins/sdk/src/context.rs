@@ -35,17 +35,11 @@ impl Ctx<'_> {
         }
     }
 
-    /// The fields that every version has.
-    const fn get(&self) -> &abi::Ctx {
-        // SAFETY: the host's table, valid for the call. A host of 1.0 has a shorter one: nothing beyond its fields is read through this
-        // reference without a look at `size`.
-        unsafe { &*self.raw }
-    }
-
     /// Whether the task should stop; ask between pieces of long work.
     pub fn is_cancelled(&self) -> bool {
-        // SAFETY: the host's function with the host's word, during the call.
-        unsafe { (self.get().is_cancelled)(self.get().host) != 0 }
+        // SAFETY: the host's function with the host's word, during the call. Fields that every version has are read one by one, without a
+        // reference to the whole: the table of an older host is shorter than ours.
+        unsafe { ((*self.raw).is_cancelled)((*self.raw).host) != 0 }
     }
 
     /// [`Ctx::is_cancelled`] for use with `?`.
@@ -69,7 +63,7 @@ impl Ctx<'_> {
     pub fn reserve(&self, bytes: usize) -> Result<Reservation<'_>> {
         let amount = i64::try_from(bytes).unwrap_or(i64::MAX);
         // SAFETY: as above.
-        match unsafe { (self.get().reserve)(self.get().host, amount) } {
+        match unsafe { ((*self.raw).reserve)((*self.raw).host, amount) } {
             status::OK => Ok(Reservation { ctx: self, amount }),
             other => Err(Error::with_status(
                 other,
@@ -95,30 +89,32 @@ impl Ctx<'_> {
     pub fn log(&self, of: u32, message: &str) {
         let target = Bytes::text(crate::export::name());
         // SAFETY: as above; both texts live for the call.
-        unsafe { (self.get().log)(self.get().host, of, target, Bytes::text(message)) };
+        unsafe { ((*self.raw).log)((*self.raw).host, of, target, Bytes::text(message)) };
     }
 
     /// Which block of its layer the task makes; 0 where there is no task.
     pub const fn block(&self) -> u64 {
-        self.get().block
+        // SAFETY: a field that every version has, read for itself: the table of an older host is shorter than ours.
+        unsafe { (*self.raw).block }
     }
 
     /// The task's key; zeros where there is no task.
     pub fn task_key(&self) -> [u64; 2] {
         let mut key = [0; 2];
         // SAFETY: as above; there is room for two words.
-        unsafe { (self.get().task_key)(self.get().host, key.as_mut_ptr()) };
+        unsafe { ((*self.raw).task_key)((*self.raw).host, key.as_mut_ptr()) };
         key
     }
 
     /// Threads that the host runs tasks on.
     pub const fn threads(&self) -> u32 {
-        self.get().threads
+        // SAFETY: as above.
+        unsafe { (*self.raw).threads }
     }
 
     pub(crate) fn set_error(&self, of: abi::Status, message: &str) {
         // SAFETY: as above.
-        unsafe { (self.get().set_error)(self.get().host, of, Bytes::text(message)) };
+        unsafe { ((*self.raw).set_error)((*self.raw).host, of, Bytes::text(message)) };
     }
 
     /// Makes this the call of the thread while `f` runs.
@@ -176,8 +172,8 @@ pub struct Reservation<'a> {
 
 impl Drop for Reservation<'_> {
     fn drop(&mut self) {
-        let ctx = self.ctx.get();
+        let ctx = self.ctx.raw;
         // SAFETY: the host's function, during the call, which `'a` ends with. What is not given back here is at the end of the call.
-        unsafe { (ctx.reserve)(ctx.host, -self.amount) };
+        unsafe { ((*ctx).reserve)((*ctx).host, -self.amount) };
     }
 }

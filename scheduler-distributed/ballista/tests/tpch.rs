@@ -40,21 +40,33 @@ fn all_answers_are_the_published_ones() {
 #[test]
 fn an_executor_is_killed_in_the_middle() {
     let t = tables();
+    // A query that was over before the executor was gone shows nothing.
+    let caught = (0..5).any(|_| killed_in_the_middle(&t));
+    assert!(
+        caught,
+        "five queries were over before an executor could be killed"
+    );
+}
+
+/// Whether the query was still going when one of its two executors was killed.
+fn killed_in_the_middle(t: &Tables) -> bool {
     let (session, cluster) = cluster(2);
     let frame = t.sql(5);
     let run = session.start(&frame.roots_in(&session).unwrap()).unwrap();
     let end = Instant::now() + PATIENCE;
     // Both have written rows that tasks of a later stage are to read.
     while have_written(&cluster) < 2 {
-        let over = run.progress().is_finished();
-        assert!(!over, "it was over before an executor could be killed");
+        if run.progress().is_finished() {
+            return false;
+        }
         assert!(Instant::now() < end, "no executor writes anything");
         std::thread::sleep(Duration::from_millis(1));
     }
     let victim = cluster.executor_processes()[1];
     kill(victim);
-    let over = run.progress().is_finished();
-    assert!(!over, "it was over when the executor was killed");
+    if run.progress().is_finished() {
+        return false;
+    }
     let start = Instant::now();
     let over = run.run().wait_all(Some(PATIENCE));
     assert!(over.is_some(), "the query hangs after the kill");
@@ -65,4 +77,5 @@ fn an_executor_is_killed_in_the_middle() {
 
     // What is left of the cluster goes on.
     check(6, "on one executor", &session.compute(&t.sql(6)).unwrap());
+    true
 }

@@ -433,7 +433,7 @@ fn what_is_put_again_is_there_again() {
         s.event(Event::Put {
             object: t(5),
             bytes: 10,
-        })
+        });
     };
     let has = |m: &FromWorker| matches!(m, FromWorker::Have { object, .. } if *object == t(5));
     let mut s = Shop::new();

@@ -37,10 +37,10 @@ impl Scheduler {
     /// A worker for a value: many values that are lost at once come to different ones.
     fn some_worker(&self, task: u32, not: WorkerId) -> WorkerId {
         let here = |w: &WorkerId| self.worker(*w).is_some();
-        let all = (1..self.workers.len() as u32).map(WorkerId).filter(here);
+        let mut all = (1..self.workers.len() as u32).map(WorkerId).filter(here);
         let others: Vec<WorkerId> = all.clone().filter(|w| *w != not).collect();
         match others.len() {
-            0 => all.last().unwrap_or_default(),
+            0 => all.next_back().unwrap_or_default(),
             n => others[task as usize % n],
         }
     }
