@@ -198,9 +198,10 @@ fn find(file: &PluginFile) -> Result<Descriptor, PluginError> {
     }
     let data = file.bytes.as_slice();
     let (header, endian) = header(file)?;
-    let sections = header
-        .sections(endian, data)
-        .map_err(|e| malformed(file, e))?;
+    let sections = header.sections(endian, data).map_err(|e| {
+        let words = format!("its table of sections is cut off or damaged: {e}");
+        malformed(file, words)
+    })?;
     for section in sections.iter() {
         if section.sh_type(endian) != SHT_NOBITS {
             section
@@ -231,9 +232,10 @@ fn find(file: &PluginFile) -> Result<Descriptor, PluginError> {
 fn exports_root(file: &PluginFile) -> Result<bool, PluginError> {
     let data = file.bytes.as_slice();
     let (header, endian) = header(file)?;
-    let sections = header
-        .sections(endian, data)
-        .map_err(|e| malformed(file, e))?;
+    let sections = header.sections(endian, data).map_err(|e| {
+        let words = format!("its table of sections is cut off or damaged: {e}");
+        malformed(file, words)
+    })?;
     let symbols = sections
         .symbols(endian, data, SHT_DYNSYM)
         .map_err(|e| malformed(file, e))?;

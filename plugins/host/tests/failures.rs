@@ -362,6 +362,26 @@ fn what_is_no_file_is_refused() {
     assert!(matches!(&e, PluginError::NotAFile { .. }), "{e}");
 }
 
+/// A download that broke off, or a full disk.
+#[test]
+fn a_truncated_file_is_refused_before_it_is_loaded() {
+    let folder = tempfile::tempdir().unwrap();
+    let bytes = std::fs::read(fixture("old")).unwrap();
+    for percent in [50, 85, 99] {
+        let path = folder.path().join(format!("first-{percent}.so"));
+        std::fs::write(&path, &bytes[..bytes.len() * percent / 100]).unwrap();
+        let mut registry = Registry::empty();
+        let e = loader(folder.path(), &folder.path().join("cache"))
+            .load(&path, &mut registry)
+            .unwrap_err();
+        let words = e.to_string();
+        assert!(matches!(&e, PluginError::Malformed { .. }), "{words}");
+        assert!(words.contains(&format!("first-{percent}.so")), "{words}");
+        assert!(words.contains("cut off"), "{words}");
+        assert_eq!(registry.operators().count(), 0, "{words}");
+    }
+}
+
 /// The file may be overwritten in place after it is loaded: what is mapped is a copy of our own.
 #[test]
 fn a_file_that_is_overwritten_after_loading_harms_nobody() {
