@@ -2,6 +2,9 @@
 
 mod support;
 
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
 use kvern_bag::Bag;
 use kvern_core::Session;
 use serde::{Deserialize, Serialize};
@@ -149,6 +152,29 @@ fn a_cancelled_run_stops_in_the_middle_of_a_partition() {
     let e = run.gather().unwrap_err();
     assert_eq!(e.kind(), kvern_core::ErrorKind::Cancelled, "{e}");
     assert!(begun.elapsed() < std::time::Duration::from_secs(20));
+}
+
+/// One that would work through what is at hand first would take more than a minute.
+#[test]
+fn a_cancelled_run_stops_though_each_item_takes_long() {
+    static BEGUN: AtomicU64 = AtomicU64::new(0);
+    let session = Session::open("threads://?workers=1").unwrap();
+    let slow = Bag::from_sequence(0..4000u64, 1).map(|n| {
+        BEGUN.fetch_add(1, Ordering::Relaxed);
+        std::thread::sleep(Duration::from_millis(20));
+        n
+    });
+    let run = session
+        .start(&kvern_core::Collection::roots(&slow.count()).unwrap())
+        .unwrap();
+    while BEGUN.load(Ordering::Relaxed) < 10 {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    session.close();
+    let e = run.gather().unwrap_err();
+    assert_eq!(e.kind(), kvern_core::ErrorKind::Cancelled, "{e}");
+    let items = BEGUN.load(Ordering::Relaxed);
+    assert!(items < 400, "{items} of 4000 items were worked on");
 }
 
 #[test]

@@ -351,6 +351,68 @@ fn large_arguments_wait_for_a_worker_and_survive_theirs() {
     }
 }
 
+/// A kind of layer that the scheduler cannot read.
+#[derive(Debug)]
+struct Odd;
+
+impl kvern_core::LayerKind for Odd {
+    fn kind(&self) -> &'static str {
+        "functions.odd"
+    }
+
+    fn tasks(&self) -> usize {
+        1
+    }
+
+    fn inputs(&self) -> usize {
+        0
+    }
+
+    fn edges(&self, _: usize, _: &mut Vec<kvern_core::layer::Edge>) {}
+
+    fn ops(&self) -> &[kvern_core::OpRef] {
+        &[]
+    }
+
+    fn bytes(&self, _: usize) -> u64 {
+        0
+    }
+
+    fn token(&self, k: kvern_core::key::KeyBuilder) -> kvern_core::key::KeyBuilder {
+        k
+    }
+
+    fn encode(&self) -> kvern_core::Result<Vec<u8>> {
+        Ok(Vec::new())
+    }
+}
+
+kvern_core::__private::inventory::submit! {
+    kvern_core::LayerEntry {
+        kind: "functions.odd",
+        source: "tests",
+        decode: |_| panic!("no layer is that odd"),
+    }
+}
+
+#[test]
+fn a_layer_that_panics_at_the_scheduler_is_an_error() {
+    let (s, _cluster) = session(1);
+    let layer = kvern_core::Layer::new(Odd, Vec::new());
+    let told = std::thread::scope(|scope| {
+        let (done, told) = std::sync::mpsc::channel();
+        let s = &s;
+        scope.spawn(move || {
+            let e = s.start(&[kvern_core::Root::all(&layer)]).map(drop);
+            let _ = done.send(e);
+            s.close();
+        });
+        told.recv_timeout(PATIENCE)
+    });
+    let e = told.expect("an answer").unwrap_err();
+    assert_eq!(e.kind(), ErrorKind::Panic, "{e}");
+}
+
 #[test]
 fn scattered_data_dies_with_its_worker_and_readers_are_told() {
     let (s, cluster) = session(2);

@@ -67,48 +67,59 @@ impl Arguments {
         errors: &mut Vec<Error>,
     ) -> syn::Result<()> {
         match key.to_string().as_str() {
-            "name" => {
-                input.parse::<Token![=]>()?;
-                let name: LitStr = input.parse()?;
-                errors.extend(check_name(&name.value(), name.span()));
-                self.name = Some(name);
-            }
-            "version" => {
-                input.parse::<Token![=]>()?;
-                let version: LitInt = input.parse()?;
-                match version.base10_parse() {
-                    Ok(v @ 1..) => self.version = v,
-                    _ => errors.push(Error::new(
-                        version.span(),
-                        format!("version {version} is not allowed: 1 to {}", u32::MAX),
-                    )),
-                }
-            }
+            "name" => self.name = Some(name(input, errors)?),
+            "version" => self.version = version(input, errors)?.unwrap_or(self.version),
             "pure" => self.pure = flag(input)?,
             "inline" => self.inline = flag(input)?,
             "uses_block" => self.uses_block = flag(input)?,
-            "crate" => {
-                input.parse::<Token![=]>()?;
-                let path = input.call(Path::parse_mod_style)?;
-                self.core = quote!(#path);
-            }
-            other => {
-                let hint = nearest(other, &KEYS).map_or_else(
-                    || format!("there are: {}", KEYS.join(", ")),
-                    |near| format!("did you mean `{near}`?"),
-                );
-                return Err(Error::new(
-                    key.span(),
-                    format!("#[op] has no key `{other}`; {hint}"),
-                ));
-            }
+            "crate" => self.core = path(input)?,
+            _ => return Err(no_such_key("#[op]", key, &KEYS)),
         }
         Ok(())
     }
 }
 
+/// `= "namespace.op"`.
+pub(crate) fn name(input: ParseStream<'_>, errors: &mut Vec<Error>) -> syn::Result<LitStr> {
+    input.parse::<Token![=]>()?;
+    let name: LitStr = input.parse()?;
+    errors.extend(check_name(&name.value(), name.span()));
+    Ok(name)
+}
+
+/// `= 3`; `None`: it is not allowed, and stands among the errors.
+pub(crate) fn version(input: ParseStream<'_>, errors: &mut Vec<Error>) -> syn::Result<Option<u32>> {
+    input.parse::<Token![=]>()?;
+    let version: LitInt = input.parse()?;
+    if let Ok(v @ 1..) = version.base10_parse() {
+        return Ok(Some(v));
+    }
+    errors.push(Error::new(
+        version.span(),
+        format!("version {version} is not allowed: 1 to {}", u32::MAX),
+    ));
+    Ok(None)
+}
+
+/// `= path::to::a::crate`.
+pub(crate) fn path(input: ParseStream<'_>) -> syn::Result<TokenStream> {
+    input.parse::<Token![=]>()?;
+    let path = input.call(Path::parse_mod_style)?;
+    Ok(quote!(#path))
+}
+
+/// What an attribute says to a key that it does not know.
+pub(crate) fn no_such_key(attribute: &str, key: &Ident, keys: &[&str]) -> Error {
+    let hint = nearest(&key.to_string(), keys).map_or_else(
+        || format!("there are: {}", keys.join(", ")),
+        |near| format!("did you mean `{near}`?"),
+    );
+    let words = format!("{attribute} has no key `{key}`; {hint}");
+    Error::new(key.span(), words)
+}
+
 /// `inline` alone is true; `inline = false` says otherwise.
-fn flag(input: ParseStream<'_>) -> syn::Result<bool> {
+pub(crate) fn flag(input: ParseStream<'_>) -> syn::Result<bool> {
     if input.parse::<Option<Token![=]>>()?.is_none() {
         return Ok(true);
     }

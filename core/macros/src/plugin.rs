@@ -9,11 +9,11 @@ use syn::ext::IdentExt;
 use syn::parse::{ParseStream, Parser};
 use syn::spanned::Spanned;
 use syn::{
-    Attribute, Error, Expr, ExprLit, Lit, LitBool, LitInt, LitStr, Meta, Path, PathArguments,
-    ReturnType, Token, Type, Visibility, parenthesized,
+    Attribute, Error, Expr, ExprLit, Lit, LitStr, Meta, PathArguments, ReturnType, Token, Type,
+    Visibility, parenthesized,
 };
 
-use crate::nearest::nearest;
+use crate::arguments::{flag, name, no_such_key, path, version};
 
 const KEYS: [&str; 6] = ["name", "version", "elementwise", "pure", "inline", "crate"];
 
@@ -87,52 +87,16 @@ impl Keys {
         errors: &mut Vec<Error>,
     ) -> syn::Result<()> {
         match key.to_string().as_str() {
-            "name" => {
-                input.parse::<Token![=]>()?;
-                let name: LitStr = input.parse()?;
-                errors.extend(crate::arguments::check_name(&name.value(), name.span()));
-                self.name = Some(name);
-            }
-            "version" => {
-                input.parse::<Token![=]>()?;
-                let version: LitInt = input.parse()?;
-                match version.base10_parse() {
-                    Ok(v @ 1..) => self.version = v,
-                    _ => errors.push(Error::new(
-                        version.span(),
-                        format!("version {version} is not allowed: 1 to {}", u32::MAX),
-                    )),
-                }
-            }
+            "name" => self.name = Some(name(input, errors)?),
+            "version" => self.version = version(input, errors)?.unwrap_or(self.version),
             "elementwise" => self.elementwise = flag(input)?,
             "pure" => self.pure = flag(input)?,
             "inline" => self.inline = flag(input)?,
-            "crate" => {
-                input.parse::<Token![=]>()?;
-                let path = input.call(Path::parse_mod_style)?;
-                self.sdk = quote!(#path);
-            }
-            other => {
-                let hint = nearest(other, &KEYS).map_or_else(
-                    || format!("there are: {}", KEYS.join(", ")),
-                    |near| format!("did you mean `{near}`?"),
-                );
-                return Err(Error::new(
-                    key.span(),
-                    format!("#[plugin_op] has no key `{other}`; {hint}"),
-                ));
-            }
+            "crate" => self.sdk = path(input)?,
+            _ => return Err(no_such_key("#[plugin_op]", key, &KEYS)),
         }
         Ok(())
     }
-}
-
-/// `elementwise` alone is true.
-fn flag(input: ParseStream<'_>) -> syn::Result<bool> {
-    if input.parse::<Option<Token![=]>>()?.is_none() {
-        return Ok(true);
-    }
-    Ok(input.parse::<LitBool>()?.value)
 }
 
 /// A function, with its mistakes.

@@ -28,7 +28,7 @@
 //!
 //! ```compile_fail
 //! let token = std::marker::PhantomData::<u8>; // of size zero, and captured
-//! let f = move |x: i64| { let _ = token; x };
+//! let f = move |x: i64| { let _held = token; x };
 //! let f = kvern_core::remote!(f as _);
 //! ```
 //!

@@ -189,6 +189,11 @@ fn header(file: &PluginFile) -> Result<(&Elf, Endianness), PluginError> {
     Ok((header, endian))
 }
 
+fn no_sections(file: &PluginFile, why: &object::Error) -> PluginError {
+    let words = format!("its table of sections is cut off or damaged: {why}");
+    malformed(file, words)
+}
+
 /// The descriptor in its section.
 fn find(file: &PluginFile) -> Result<Descriptor, PluginError> {
     if MACHINE == object::elf::EM_NONE.0 {
@@ -198,10 +203,9 @@ fn find(file: &PluginFile) -> Result<Descriptor, PluginError> {
     }
     let data = file.bytes.as_slice();
     let (header, endian) = header(file)?;
-    let sections = header.sections(endian, data).map_err(|e| {
-        let words = format!("its table of sections is cut off or damaged: {e}");
-        malformed(file, words)
-    })?;
+    let sections = header
+        .sections(endian, data)
+        .map_err(|e| no_sections(file, &e))?;
     for section in sections.iter() {
         if section.sh_type(endian) != SHT_NOBITS {
             section
@@ -232,10 +236,9 @@ fn find(file: &PluginFile) -> Result<Descriptor, PluginError> {
 fn exports_root(file: &PluginFile) -> Result<bool, PluginError> {
     let data = file.bytes.as_slice();
     let (header, endian) = header(file)?;
-    let sections = header.sections(endian, data).map_err(|e| {
-        let words = format!("its table of sections is cut off or damaged: {e}");
-        malformed(file, words)
-    })?;
+    let sections = header
+        .sections(endian, data)
+        .map_err(|e| no_sections(file, &e))?;
     let symbols = sections
         .symbols(endian, data, SHT_DYNSYM)
         .map_err(|e| malformed(file, e))?;
