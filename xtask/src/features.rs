@@ -28,22 +28,34 @@ fn run(workspace: &Workspace, args: &[String]) -> Result<Done, Failure> {
     Ok(Done::Ran)
 }
 
+/// Features that are checked beside other crates. Alone, with no dependency's feature but those it asks for, DataFusion would be checked
+/// once more; `frame` is, since that is what users of frames build.
+const BESIDE: &[&str] = &["ballista"];
+
+/// Members that ask for features of the facade.
+const ABOVE: &[&str] = &["kvern-cli", "kvern-e2e"];
+
 /// The flags that choose each set.
 fn sets(facade: &Package) -> Vec<Vec<String>> {
-    let only = || vec!["--package".to_owned(), facade.name.clone()];
-    let none = || [only(), vec!["--no-default-features".to_owned()]].concat();
-    let mut sets = vec![none()];
-    for feature in facade.features.iter().filter(|name| *name != "default") {
-        let mut alone = none();
-        alone.extend(["--features".to_owned(), feature.clone()]);
-        sets.push(alone);
+    let words = |line: &str| line.split(' ').map(str::to_owned).collect::<Vec<_>>();
+    let name = &facade.name;
+    let features = || facade.features.iter().filter(|f| *f != "default");
+    let mut sets = vec![words(&format!("--package {name} --no-default-features"))];
+    for feature in features() {
+        let mut of = format!("--package {name}");
+        if BESIDE.contains(&feature.as_str()) {
+            "--workspace".clone_into(&mut of);
+            ABOVE
+                .iter()
+                .for_each(|above| of += &format!(" --exclude {above}"));
+        }
+        let alone = format!("{of} --no-default-features --features {name}/{feature}");
+        sets.push(words(&alone));
     }
-    sets.push(only());
-    // All of them with the whole workspace, whose dependencies are there from `lint`: alone, DataFusion would be checked once more.
-    let all = facade.features.iter().filter(|name| *name != "default");
-    let all: Vec<String> = all.map(|name| format!("{}/{name}", facade.name)).collect();
-    let whole = ["--workspace", "--features", &all.join(",")];
-    sets.push(whole.map(str::to_owned).to_vec());
+    sets.push(words(&format!("--package {name}")));
+    // All of them with the whole workspace, whose dependencies are there from `lint`.
+    let all: Vec<String> = features().map(|f| format!("{name}/{f}")).collect();
+    sets.push(words(&format!("--workspace --features {}", all.join(","))));
     sets
 }
 
@@ -55,7 +67,7 @@ mod tests {
     #[test]
     fn each_feature_stands_alone_once() {
         let json = r#"{"packages": [{"name": "kvern",
-            "features": {"default": ["local"], "local": [], "array": []}}]}"#;
+            "features": {"default": ["local"], "local": [], "array": [], "ballista": []}}]}"#;
         let flags: Vec<String> = sets(&metadata::parse(json).unwrap()[0])
             .into_iter()
             .map(|set| set.join(" "))
@@ -64,10 +76,11 @@ mod tests {
             flags,
             [
                 "--package kvern --no-default-features",
-                "--package kvern --no-default-features --features array",
-                "--package kvern --no-default-features --features local",
+                "--package kvern --no-default-features --features kvern/array",
+                "--workspace --exclude kvern-cli --exclude kvern-e2e --no-default-features --features kvern/ballista",
+                "--package kvern --no-default-features --features kvern/local",
                 "--package kvern",
-                "--workspace --features kvern/array,kvern/local",
+                "--workspace --features kvern/array,kvern/ballista,kvern/local",
             ]
         );
     }

@@ -145,9 +145,11 @@ fn run_tests(workspace: &Workspace, of: &[&str], filters: &[String]) -> Result<(
     let mut tests = process::cargo(workspace);
     if process::has_cargo_tool(workspace, "nextest") {
         // A filter that picks tests of one crate leaves the others with none, which is no failure.
-        tests
-            .args(["nextest", "run", "--no-tests", "pass"])
-            .args(of);
+        tests.args(["nextest", "run", "--no-tests", "pass"]);
+        if std::env::var_os("CI").is_some() {
+            tests.args(["--profile", "ci"]);
+        }
+        tests.args(of);
     } else {
         tests.args(["test", "--tests", "--no-fail-fast"]).args(of);
     }

@@ -20,8 +20,11 @@ use crate::token::Token;
 /// up its mind by then.
 const MOMENT: Duration = Duration::from_millis(250);
 
-/// The same after a result was not where it was said to be.
+/// The same after a result was not where it was said to be; doubled each time, 64-fold at most.
 const SHORT_MOMENT: Duration = Duration::from_millis(20);
+
+/// So often a result is asked for where the scheduler says that it is: in vain for some 45 seconds (a test has less patience).
+const MOST_MISSED: u32 = if cfg!(test) { 5 } else { 40 };
 
 /// Workers that may be lost while they are given a value, before the value is taken to be the reason.
 const MOST_BROKEN: usize = 3;
@@ -81,20 +84,18 @@ fn asks(link: &Arc<Link>, fetch: Fetch) -> Vec<(WorkerId, Ask)> {
             };
             let mut by_worker: HashMap<WorkerId, Vec<(TaskRef, TaskRef)>> = HashMap::new();
             for task in tasks {
-                let Some(place) = run.coming(task) else {
+                let Some((place, missed)) = run.coming(task) else {
                     continue;
                 };
                 let task = TaskRef::new(graph, task);
-                // Any holder will do; different results go to different ones.
-                match place
-                    .holders
-                    .get(task.task as usize % place.holders.len().max(1))
-                {
+                // Any holder will do; different results go to different ones, and what one did not give is asked of the next.
+                let which = (task.task as usize).wrapping_add(missed as usize);
+                match place.holders.get(which % place.holders.len().max(1)) {
                     Some(&worker) => by_worker
                         .entry(worker)
                         .or_default()
                         .push((place.data, task)),
-                    None => not_there(link, place.data, task, WorkerId::default()),
+                    None => not_there(link, place.data, task, WorkerId::default(), "nobody has it"),
                 }
             }
             by_worker
@@ -105,16 +106,19 @@ fn asks(link: &Arc<Link>, fetch: Fetch) -> Vec<(WorkerId, Ask)> {
     }
 }
 
-/// Tells the scheduler that a result is not where it said.
-fn not_there(link: &Arc<Link>, data: TaskRef, task: TaskRef, worker: WorkerId) {
-    if let Some(run) = link.run(task.graph) {
-        run.not_there(task.task);
+/// Tells the scheduler that a result is not where it said; at last, who waits for it.
+fn not_there(link: &Arc<Link>, data: TaskRef, task: TaskRef, worker: WorkerId, why: &str) {
+    let missed = link
+        .run(task.graph)
+        .map_or(0, |run| run.not_there(task.task));
+    if missed >= MOST_MISSED {
+        let words = format!(
+            "the result could not be fetched in {missed} tries: it is held by {worker}, which is connected to the scheduler, but {why}"
+        );
+        return link.arrived(task, Err(Error::new(ErrorKind::Lost, words)));
     }
-    say_after(
-        SHORT_MOMENT,
-        link,
-        FromClient::CannotFetch { data, task, worker },
-    );
+    let moment = SHORT_MOMENT * (1 << missed.saturating_sub(1).min(6));
+    say_after(moment, link, FromClient::CannotFetch { data, task, worker });
 }
 
 fn say_after(moment: Duration, link: &Arc<Link>, message: FromClient) {
@@ -125,11 +129,11 @@ fn say_after(moment: Duration, link: &Arc<Link>, message: FromClient) {
     });
 }
 
-fn failed(link: &Arc<Link>, worker: WorkerId, ask: Ask) {
+fn failed(link: &Arc<Link>, worker: WorkerId, ask: Ask, why: &str) {
     match ask {
         Ask::Get(list) => list
             .into_iter()
-            .for_each(|(data, task)| not_there(link, data, task, worker)),
+            .for_each(|(data, task)| not_there(link, data, task, worker, why)),
         Ask::Put(object, _) => cannot_put(link, object, worker, "cannot be reached"),
     }
 }
@@ -188,18 +192,21 @@ async fn talk(link: Arc<Link>, token: Token, worker: WorkerId, mut asks: Unbound
         }
         None => Err(link.lost("a worker that it named is not known")),
     };
-    let Ok(mut connection) = connected else {
-        asks.close();
-        while let Some(ask) = asks.recv().await {
-            failed(&link, worker, ask);
+    let mut connection = match connected {
+        Ok(connection) => connection,
+        Err(e) => {
+            asks.close();
+            while let Some(ask) = asks.recv().await {
+                failed(&link, worker, ask, e.message());
+            }
+            return;
         }
-        return;
     };
     while let Some(ask) = asks.recv().await {
         if let Err(left) = answer(&link, &mut connection, ask).await {
             match left {
                 Ask::Put(object, _) => broke(&link, object, worker),
-                Ask::Get(_) => failed(&link, worker, left),
+                Ask::Get(_) => failed(&link, worker, left, "the connection to its data broke off"),
             }
             asks.close();
         }
@@ -226,12 +233,100 @@ async fn answer(link: &Arc<Link>, connection: &mut data::Connection, ask: Ask) -
             for (n, &(data, task)) in list.iter().enumerate() {
                 match connection.next(link.registry()).await {
                     Err(_) => return Err(Ask::Get(list[n..].to_vec())),
-                    Ok(Object::Gone) => not_there(link, data, task, connection.worker()),
+                    Ok(Object::Gone) => {
+                        let worker = connection.worker();
+                        not_there(link, data, task, worker, "does not give it out");
+                    }
                     Ok(Object::Refused(why)) => link.arrived(task, Err(why)),
                     Ok(Object::Value(value)) => link.arrived(task, value),
                 }
             }
             Ok(())
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::{hello, pipe};
+    use crate::server::{SchedulerOptions, SchedulerServer};
+    use kvern_conformance::ops;
+    use kvern_core::optimize::Passes;
+    use kvern_core::{Graph, Plan, Root, RunHandle, Scheduler, TaskList};
+    use kvern_machine::wire::{FromWorker, ToWorker};
+
+    /// A worker that makes everything at once, and whose results nobody can fetch: where it says that they are, nobody listens.
+    async fn without_data(scheduler: String, nowhere: String, token: Token) -> Option<()> {
+        let role = Role::Worker {
+            slots: 1,
+            memory: u64::MAX,
+            data_address: nowhere,
+            last_epoch: None,
+        };
+        let (stream, _) = hello::connect(&scheduler, role, "mute", &token)
+            .await
+            .ok()?;
+        let (mut from, to) = stream.into_split();
+        let (say, messages) = unbounded_channel();
+        tokio::spawn(pipe::write(to, messages));
+        while let Some(batch) = pipe::read::<ToWorker>(&mut from).await.ok()? {
+            for message in batch {
+                let answer = match message {
+                    ToWorker::Assign(assign) => FromWorker::Done {
+                        task: assign.task,
+                        attempt: assign.attempt,
+                        bytes: 1 << 20,
+                        nanos: 1,
+                        inline: None,
+                    },
+                    ToWorker::Probe(object) => FromWorker::Have {
+                        object,
+                        bytes: 1 << 20,
+                    },
+                    _ => continue,
+                };
+                say.send(answer).ok()?;
+            }
+        }
+        Some(())
+    }
+
+    #[test]
+    fn a_result_that_nobody_gives_out_is_not_asked_for_without_an_end() {
+        let token = Token::random().unwrap();
+        let options = SchedulerOptions {
+            listen: "127.0.0.1:0".into(),
+            token: token.clone(),
+        };
+        let server = SchedulerServer::start(&options, ops::registry()).unwrap();
+        let address = server.address().to_string();
+        // A port that was free a moment ago, and is not listened on.
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let nowhere = free.local_addr().unwrap().to_string();
+        drop(free);
+        let (to, at, secret) = (address.clone(), nowhere.clone(), token.clone());
+        let worker = std::thread::spawn(move || {
+            super::super::connect::run(async move {
+                without_data(to, at, secret).await;
+            });
+        });
+
+        let client =
+            super::super::ClusterClient::connect(&address, &token, ops::registry()).unwrap();
+        let mut list = TaskList::new();
+        let op = list.op(ops::make_bytes(1 << 20, 1));
+        let task = list.task(op, []);
+        let graph = Graph::new(&[Root::all(&list.finish([task]))]);
+        let plan = Plan::new(graph, ops::registry(), Passes::none()).unwrap();
+        let run = RunHandle::new(client.submit(plan).unwrap());
+        let result = run.handle(0).wait_timeout(Duration::from_secs(60));
+        let e = result.expect("no end").unwrap_err();
+        assert_eq!(e.kind(), ErrorKind::Lost, "{e}");
+        for words in ["in 5 tries", "w1", &nowhere] {
+            assert!(e.message().contains(words), "{words}: {e}");
+        }
+        drop((run, client, server));
+        worker.join().unwrap();
     }
 }

@@ -44,6 +44,8 @@ struct Slot {
     outputs: (u32, Vec<u32>),
     /// How many threads wait for it.
     waiting: u32,
+    /// How often it was not where it was said to be.
+    missed: u32,
     callbacks: Vec<Callback>,
     /// Called when it is made, or there will be none: nothing is fetched for them.
     settled: Vec<Settled>,
@@ -94,6 +96,7 @@ impl ClusterRun {
                     wants: 1,
                     outputs: (output, Vec::new()),
                     waiting: 0,
+                    missed: 0,
                     callbacks: Vec::new(),
                     settled: Vec::new(),
                 });
@@ -162,10 +165,12 @@ impl ClusterRun {
         (waited, tell)
     }
 
-    /// Where a result that is to be fetched can be had.
-    pub(crate) fn coming(&self, task: u32) -> Option<Place> {
-        match &self.lock().slots.get(&task)?.result {
-            Fate::Coming(place) => Some(place.clone()),
+    /// Where a result that is to be fetched can be had, and how often it was not where it was said to be.
+    pub(crate) fn coming(&self, task: u32) -> Option<(Place, u32)> {
+        let state = self.lock();
+        let slot = state.slots.get(&task)?;
+        match &slot.result {
+            Fate::Coming(place) => Some((place.clone(), slot.missed)),
             _ => None,
         }
     }
@@ -189,15 +194,19 @@ impl ClusterRun {
         Some(tell)
     }
 
-    /// A result is not where it was said to be; the scheduler will say more.
-    pub(crate) fn not_there(&self, task: u32) {
+    /// A result is not where it was said to be; the scheduler will say more. Gives how often that was so.
+    pub(crate) fn not_there(&self, task: u32) -> u32 {
         let mut state = self.lock();
-        if let Some(slot) = state.slots.get_mut(&task)
-            && matches!(slot.result, Fate::Coming(_) | Fate::There(_))
-        {
+        let Some(slot) = state.slots.get_mut(&task) else {
+            return 0;
+        };
+        slot.missed += 1;
+        let missed = slot.missed;
+        if matches!(slot.result, Fate::Coming(_) | Fate::There(_)) {
             slot.result = Fate::Pending;
             self.wake(state, Some(task));
         }
+        missed
     }
 
     /// The first task of the run failed.

@@ -85,14 +85,14 @@ impl RunCore {
         if self.memory.is_over()
             && let Err(e) = self.memory.make_room(0)
         {
-            self.first_error.get_or_init(|| e);
+            self.verdict.fail(|| e);
             self.cancel.cancel();
         }
         outcome
     }
 
-    fn fail(&self, task: u32, e: Error, ready: &mut Vec<u32>) {
-        self.first_error.get_or_init(|| e.clone());
+    pub(super) fn fail(&self, task: u32, e: Error, ready: &mut Vec<u32>) {
+        self.verdict.fail(|| e.clone());
         self.complete(task, Stored::Failed(e), ready);
         // Who waits for the whole run hears of the first failure at once.
         self.notify();

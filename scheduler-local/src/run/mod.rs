@@ -12,10 +12,11 @@
 mod execute;
 mod outputs;
 pub(crate) mod slot;
+mod verdict;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
 use std::time::Instant;
 
 use kvern_core::events::{Event, Interest, Observers};
@@ -29,6 +30,7 @@ pub(crate) use execute::{Outcome, Scratch, as_waiting, panic_words, unmanaged};
 use outputs::Outputs;
 pub(crate) use outputs::as_run;
 use slot::Slot;
+use verdict::Verdict;
 
 use crate::memory::{Cell, Memory, Owner, SPILL_MIN};
 
@@ -86,11 +88,10 @@ pub(crate) struct RunCore {
     /// Tasks that have neither finished nor failed, less those that workers have not reported yet.
     remaining: AtomicUsize,
     failed: AtomicU64,
-    first_error: OnceLock<Error>,
+    verdict: Verdict,
     /// Workers and callbacks that touch slots right now; a cancelled run is swept when there are none.
     inside: AtomicUsize,
     swept: AtomicBool,
-    ended: AtomicBool,
     waiting: Mutex<()>,
     wake: Condvar,
     started: Instant,
@@ -169,10 +170,9 @@ impl RunCore {
             cancel: CancelFlag::default(),
             remaining: AtomicUsize::new(n),
             failed: AtomicU64::new(0),
-            first_error: OnceLock::new(),
+            verdict: Verdict::default(),
             inside: AtomicUsize::new(0),
             swept: AtomicBool::new(false),
-            ended: AtomicBool::new(false),
             waiting: Mutex::new(()),
             wake: Condvar::new(),
             started: Instant::now(),
@@ -240,9 +240,17 @@ impl RunCore {
     /// A result that no worker made.
     fn arrive(self: &Arc<Self>, task: u32, stored: Stored, ready: &mut Vec<u32>) {
         if self.enter() {
-            let failed = matches!(stored, Stored::Failed(_));
-            self.complete(task, stored, ready);
-            self.report(1, u64::from(failed));
+            let failed = match stored {
+                Stored::Failed(e) => {
+                    self.fail(task, e, ready);
+                    1
+                }
+                stored => {
+                    self.complete(task, stored, ready);
+                    0
+                }
+            };
+            self.report(1, failed);
         }
         self.leave();
     }
@@ -271,15 +279,15 @@ impl RunCore {
 
     /// Tells everybody, once, that nothing more will happen.
     fn end(&self) {
-        if self.ended.swap(true, Ordering::SeqCst) {
+        if !self.verdict.end() {
             return;
         }
         self.notify();
         let progress = self.progress_now();
         // A cancel that came when all was done has changed nothing.
         let error = self
-            .first_error
-            .get()
+            .verdict
+            .first_error()
             .filter(|_| progress.failed > 0)
             .cloned();
         self.observers.tell(
@@ -305,20 +313,18 @@ impl RunCore {
     }
 
     pub(crate) fn is_ended(&self) -> bool {
-        self.ended.load(Ordering::SeqCst)
+        self.verdict.is_ended()
     }
 
     /// How far the run is. A cancelled run counts what will never run as failed once it is over.
     pub(crate) fn progress_now(&self) -> Progress {
+        // First: what is left when a run has ended will never run, and what was left a moment before may have.
+        let ended = self.is_ended();
         let total = self.tasks.len() as u64;
         let left = self.remaining.load(Ordering::Acquire) as u64;
         let failed = self.failed.load(Ordering::Relaxed);
         let done = total.saturating_sub(left).saturating_sub(failed);
-        let failed = if self.is_ended() {
-            total - done
-        } else {
-            failed
-        };
+        let failed = if ended { total - done } else { failed };
         Progress {
             total,
             done,
@@ -350,7 +356,7 @@ impl RunCore {
         if self.is_ended() {
             return;
         }
-        self.first_error.get_or_init(cancelled);
+        self.verdict.fail(cancelled);
         self.cancel.cancel();
         // Nobody inside: nobody will leave, so the sweeping is ours. (Whoever enters from now on sees the flag.)
         if self.inside.load(Ordering::SeqCst) == 0 {
@@ -410,7 +416,7 @@ impl RunCore {
 
     /// The error of a run that was cancelled, or its first failure.
     pub(crate) fn first_error(&self) -> Option<&Error> {
-        self.first_error.get()
+        self.verdict.first_error()
     }
 }
 

@@ -108,11 +108,13 @@ impl Outputs {
                 "the result was released: nobody wanted it any more",
             )));
         }
+        // Before the slot: a result that was there when its run was cancelled stays.
+        let is_cancelled = run.cancel.is_cancelled();
         if slot.is_filled() {
             // SAFETY: `wants` above 0 means that a unit is out for this output; it is only given back under the same lock.
             return Some(unsafe { slot.look(copy_out) });
         }
-        run.cancel.is_cancelled().then(|| {
+        is_cancelled.then(|| {
             Err(as_cancelled(
                 run.first_error().cloned().unwrap_or_else(cancelled),
             ))
@@ -217,6 +219,8 @@ impl Run for RunCore {
         if inner.wants[output as usize] == 0 {
             return ResultState::Failed;
         }
+        // In this order, as in `peek`.
+        let cancelled = self.cancel.is_cancelled();
         if slot.is_filled() {
             // SAFETY: as in `peek`.
             return match unsafe { slot.look(|stored| matches!(stored, Stored::Failed(_))) } {
@@ -224,7 +228,7 @@ impl Run for RunCore {
                 false => ResultState::Made,
             };
         }
-        match self.cancel.is_cancelled() {
+        match cancelled {
             true => ResultState::Failed,
             false => ResultState::Pending,
         }
@@ -254,10 +258,7 @@ impl Run for RunCore {
     }
 
     fn wait_all(&self, limit: Option<Duration>) -> Option<Result<()>> {
-        self.wait_for(false, limit, || match self.first_error() {
-            Some(e) => Some(Err(e.clone())),
-            None => self.is_ended().then_some(Ok(())),
-        })
+        self.wait_for(false, limit, || self.verdict.over())
     }
 
     fn want(&self, output: u32) {

@@ -122,7 +122,16 @@ pub fn errors_flow_on(fx: &Fixture) {
     );
     assert_eq!(e.task().map(|t| t.key), Some(blamed), "{e:?}");
     assert_eq!(e.message(), "no");
-    drop((bad, next, last));
+    // Handed through as a result, read by no task: the run has failed all the same.
+    let data = Layer::new(Data::handles(bad.handles()), Vec::new());
+    let through = submit(&scheduler, &[Root::all(&data)]);
+    let e = expect_error(
+        "the whole run",
+        fx.finish("handed through", &through),
+        ErrorKind::Io,
+    );
+    assert_eq!(e.task().map(|t| t.key), Some(blamed), "{e:?}");
+    drop((bad, next, last, through));
     fx.still_works(&scheduler);
 }
 

@@ -8,7 +8,7 @@ use super::life::Work;
 use super::state::State;
 use super::task::{At, Kind};
 use super::workers::{Asked, Entry, Given};
-use super::{Effect, Scheduler, WorkerInfo};
+use super::{Effect, Scheduler, WorkerInfo, words};
 use crate::ids::{Attempt, ClientId, GraphId, TaskRef, WorkerId};
 use crate::outbox::Outbox;
 use crate::payload::Payload;
@@ -250,29 +250,53 @@ impl Scheduler {
         // What a worker says of another is a reason to ask that one, not to believe it.
         let input = self.locate(object);
         let there = input.is_some_and(|i| self.graph(i.slot).task(i.task).state == State::Stored);
-        let mut asked = false;
-        if let (Some(input), true) = (input, there) {
-            for &holder in tried {
-                if self.graph(input.slot).holders(input.task).contains(&holder) {
-                    out.push(Effect::ToWorker(holder, ToWorker::Probe(object)));
-                    asked = true;
-                }
-            }
+        let holders = match (input, there) {
+            (Some(input), true) => self.graph(input.slot).holders(input.task),
+            _ => &[],
+        };
+        let asked: Vec<WorkerId> = tried
+            .iter()
+            .copied()
+            .filter(|w| holders.contains(w))
+            .collect();
+        for &holder in &asked {
+            out.push(Effect::ToWorker(holder, ToWorker::Probe(object)));
         }
-        if !asked || self.graph(at.slot).task(at.task).state == State::Running {
+        let running = self.graph(at.slot).task(at.task).state == State::Running;
+        let (Some(input), false, false) = (input, asked.is_empty(), running) else {
             // It is being made again, or others have it than were asked.
             self.set(at, State::Waiting, "given back");
             self.reconsider(at);
             return;
-        }
+        };
         let (times, from) = self.avoid.entry(task).or_default();
         let doubled = self.config.patience << (*times).min(6);
         *times += 1;
         if !from.contains(&worker) {
             from.push(worker);
         }
+        if *times >= self.config.unreached {
+            let times = *times;
+            let (key, input) = (
+                self.graph(at.slot).key(at.task),
+                self.graph(input.slot).key(input.task),
+            );
+            let (holders, from) = (self.addresses(&asked), self.addresses(&[worker]));
+            let error = words::unreached(key, input, times, &holders, &from);
+            self.work.push(Work::Fail(at, Arc::new(error)));
+            return;
+        }
         self.set(at, State::Parked, "an input could not be reached");
         self.parked.insert((self.now.after(doubled), task));
+    }
+
+    /// Where these workers are reached, for people to read.
+    fn addresses(&self, workers: &[WorkerId]) -> Vec<String> {
+        let address = |w: &WorkerId| match self.worker(*w) {
+            Some(entry) => format!("{w} ({})", entry.info.address),
+            None => format!("{w} (gone)"),
+        };
+        workers.iter().map(address).collect()
     }
 
     /// Looks again at the parked tasks whose time has come.

@@ -72,6 +72,23 @@ pub(crate) fn killed(key: Key, attempts: u32, workers: &[String]) -> ErrorRecord
     record(ErrorKind::Task, words, Some(key))
 }
 
+pub(crate) fn unreached(
+    key: Key,
+    input: Key,
+    times: u32,
+    holders: &[String],
+    from: &[String],
+) -> ErrorRecord {
+    let words = format!(
+        "an input, {}, could not be fetched, in {times} tries: held by {}, connected to the scheduler, but not to be reached at its data \
+         address from {}",
+        input.short(),
+        holders.join(", "),
+        from.join(", ")
+    );
+    record(ErrorKind::Lost, words, Some(key))
+}
+
 pub(crate) fn refused(why: impl std::fmt::Display) -> ErrorRecord {
     record(
         ErrorKind::BadInput,
