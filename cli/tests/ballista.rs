@@ -106,7 +106,17 @@ fn a_program_finds_the_cluster_by_address() {
     assert_eq!(groups.count_in(&session).unwrap(), 10);
     session.close();
 
-    // Told to end, an executor removes its files.
+    // Told to end, an executor removes its files, and as soon as it has some. (Two of them: the queries may have been answered by one.)
+    let folders = || std::fs::read_dir(folder.path()).unwrap().count();
+    let end = Instant::now() + PATIENCE;
+    while folders() < 2 {
+        assert!(
+            Instant::now() < end,
+            "{} of 2 executors have begun",
+            folders()
+        );
+        std::thread::sleep(Duration::from_millis(5));
+    }
     for executor in &mut executors {
         let id = executor.0.id().to_string();
         assert!(Command::new("kill").arg(id).status().unwrap().success());

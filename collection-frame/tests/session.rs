@@ -250,7 +250,16 @@ fn more_groups_than_memory_are_counted() {
 
 #[test]
 fn a_cancelled_query_ends_soon() {
-    let session = Session::open("threads://?workers=2").unwrap();
+    // With threads of its own, and on one.
+    for url in ["threads://?workers=2", "threads://?workers=1"] {
+        for way in [Way::Local, Way::Tasks] {
+            is_cancelled(url, way);
+        }
+    }
+}
+
+fn is_cancelled(url: &str, way: Way) {
+    let session = Session::open(url).unwrap();
     let rows = Frame::from_batches([numbers(0, 60_000)]).unwrap();
     let other = rows.rename([("n", "m"), ("name", "other")]).unwrap();
     // Billions of pairs.
@@ -258,7 +267,8 @@ fn a_cancelled_query_ends_soon() {
         .join(&other, Vec::<&str>::new(), JoinHow::Cross)
         .unwrap()
         .filter((col("n") * col("m")).eq(lit(-1)))
-        .unwrap();
+        .unwrap()
+        .via(way);
     let run = session.start(&f.roots_in(&session).unwrap()).unwrap();
     std::thread::sleep(Duration::from_millis(300));
     let begun = Instant::now();
@@ -266,11 +276,41 @@ fn a_cancelled_query_ends_soon() {
     let e = run.gather().unwrap_err();
     assert_eq!(e.kind(), ErrorKind::Cancelled);
     session.close();
+    println!("{:?} on {url}, {way:?}", begun.elapsed());
     assert!(
         begun.elapsed() < Duration::from_secs(20),
-        "{:?}",
+        "{:?} on {url}, {way:?}",
         begun.elapsed()
     );
+}
+
+#[test]
+fn a_write_that_is_cancelled_leaves_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let files = || std::fs::read_dir(folder.path()).unwrap().count();
+    // With threads of their own, and alone.
+    for url in ["threads://?workers=2", "threads://?workers=1"] {
+        let session = Session::open(url).unwrap();
+        let rows = Frame::from_batches([numbers(0, 60_000)]).unwrap();
+        let other = rows.rename([("n", "m"), ("name", "other")]).unwrap();
+        let pairs = rows
+            .join(&other, Vec::<&str>::new(), JoinHow::Cross)
+            .unwrap();
+        std::thread::scope(|s| {
+            let path = folder.path().join("pairs.parquet");
+            let (pairs, session) = (&pairs, &session);
+            let writer = s.spawn(move || pairs.write_parquet_in(path, session));
+            let end = Instant::now() + Duration::from_secs(60);
+            while files() == 0 {
+                assert!(Instant::now() < end, "nothing is written");
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            session.close();
+            assert_eq!(files(), 0, "of a closed session on {url}");
+            let e = writer.join().unwrap().unwrap_err();
+            assert_eq!(e.kind(), ErrorKind::Cancelled, "{e}");
+        });
+    }
 }
 
 #[test]

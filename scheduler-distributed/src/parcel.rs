@@ -210,7 +210,7 @@ mod tests {
             run(async move {
                 let (mut to, mut from) = tokio::io::duplex(1 << 16);
                 let sender = tokio::spawn(async move {
-                    for part in body.chunks(1 << 20) {
+                    for part in body.chunks(1 << 18) {
                         tokio::time::sleep(pause).await;
                         to.write_all(part).await.unwrap();
                     }
@@ -221,8 +221,8 @@ mod tests {
                 got
             })
         };
-        // Four parts that take longer than the patience as a whole.
-        let slow = arrive(4 << 20, patience * 2 / 5).unwrap().unwrap();
+        // Parts that take longer than the patience as a whole, and each a small part of it.
+        let slow = arrive(4 << 20, patience / 12).unwrap().unwrap();
         assert_eq!(slow.nbytes(), value.nbytes());
         let stalled = arrive(3 << 20, Duration::ZERO).unwrap_err();
         assert_eq!(stalled.kind(), io::ErrorKind::TimedOut);

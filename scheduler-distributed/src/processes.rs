@@ -135,11 +135,14 @@ impl Workers {
         Ok(())
     }
 
-    /// Their process ids; of one that has ended and is to be followed by another, none.
+    /// Their process ids; of one that has ended and is to be followed by another, none, whether that was noticed already or not.
     pub(crate) fn processes(&self) -> Vec<u32> {
-        let places = self.nursery.lock();
-        let there = places.iter().flatten().filter(|p| p.due.is_none());
-        there.map(|p| p.child.id()).collect()
+        let mut places = self.nursery.lock();
+        let there = places.iter_mut().flatten().filter_map(|p| {
+            let lives = p.due.is_none() && matches!(p.child.try_wait(), Ok(None));
+            lives.then(|| p.child.id())
+        });
+        there.collect()
     }
 
     /// From now on none follows one that ends: before their scheduler goes, which ends them all.

@@ -446,16 +446,17 @@ fn a_task_that_kills_its_workers_is_blamed() {
             .unwrap();
         let e = poison.wait_timeout(PATIENCE).unwrap().unwrap_err();
         println!("{e}");
-        assert!(e.to_string().contains("3 workers were lost"), "{e}");
+        // Three, and more where one ended before it was heard that it had begun.
+        assert!(e.message().contains(" workers were lost while"), "{e}");
         let next = s.submit(remote!(|x: &u64| x + 1), (1u64,)).unwrap();
         assert_eq!(next.wait_timeout(PATIENCE).unwrap().unwrap(), 2);
         let end = Instant::now() + PATIENCE;
         let lives = |p: &u32| cluster.worker_processes().contains(p);
-        while before.iter().all(lives) {
+        // One that has ended again is followed after a pause.
+        while before.iter().all(lives) || cluster.worker_processes().len() != workers {
             assert!(Instant::now() < end, "no other worker begins");
             std::thread::sleep(Duration::from_millis(5));
         }
-        assert_eq!(cluster.worker_processes().len(), workers);
     }
 }
 

@@ -194,6 +194,11 @@ impl Scheduler for SyncScheduler {
             let mut waiting = self.inner.waiting();
             waiting.retain(|w| w.strong_count() > 0);
             waiting.push(Arc::downgrade(&run));
+            drop(waiting);
+            // Who closed before that has not seen this one.
+            if self.inner.closed.load(Ordering::SeqCst) {
+                run.cancel_all();
+            }
         }
         Ok(as_run(run))
     }

@@ -215,12 +215,20 @@ fn errors_and_panics_are_those_of_the_function() {
 fn cancelled_and_forgotten() {
     static RAN: AtomicU32 = AtomicU32::new(0);
     let s = Session::open("threads://?workers=1").unwrap();
+    let (open, gate) = std::sync::mpsc::channel::<()>();
+    let gate = std::sync::Mutex::new(gate);
     let slow = s
-        .submit(|| std::thread::sleep(Duration::from_millis(200)), ())
+        .submit(
+            move || {
+                let _ = gate.lock().unwrap().recv();
+            },
+            (),
+        )
         .unwrap();
     let never = s.submit(|_: &()| 1u64, (&slow,)).unwrap();
     never.cancel();
     assert_eq!(never.wait().unwrap_err().kind(), ErrorKind::Cancelled);
+    drop(open);
     s.submit(|| RAN.fetch_add(1, Ordering::Relaxed), ())
         .unwrap()
         .fire_and_forget();

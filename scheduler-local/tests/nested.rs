@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use kvern_core::{Session, delayed};
 use kvern_scheduler_local as _;
@@ -44,7 +44,11 @@ fn one_parallel_kernel_finds_the_idle_threads() {
     let kernel = delayed(move || {
         (0..200u64).into_par_iter().for_each(|_| {
             mine.lock().unwrap().insert(std::thread::current().id());
-            std::thread::sleep(Duration::from_micros(200));
+            // Until the other thread has come, however busy the machine is.
+            let end = Instant::now() + Duration::from_secs(20);
+            while mine.lock().unwrap().len() < 2 && Instant::now() < end {
+                std::thread::sleep(Duration::from_micros(200));
+            }
         });
     });
     s.compute(&kernel.call(())).unwrap();

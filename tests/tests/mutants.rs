@@ -197,10 +197,17 @@ const QUICK: &[&str] = &[
 ];
 
 /// The quick cases that fail.
-fn red(open: impl Fn() -> Arc<dyn Scheduler> + Send + Sync + 'static) -> BTreeSet<&'static str> {
-    let fixture = Fixture::new(open)
-        .patience(Duration::from_millis(700))
-        .bound(Duration::from_secs(3));
+fn red(
+    wrong: Wrong,
+    open: impl Fn() -> Arc<dyn Scheduler> + Send + Sync + 'static,
+) -> BTreeSet<&'static str> {
+    let mut fixture = Fixture::new(open);
+    // A wrong backend is waited for in vain; a right one may be slow for once, on a machine that is busy with something else.
+    if wrong != Wrong::Nothing {
+        fixture = fixture
+            .patience(Duration::from_millis(700))
+            .bound(Duration::from_secs(3));
+    }
     let cases = CASES.iter().filter(|c| QUICK.contains(&c.name));
     let fails = cases.filter(|c| catch_unwind(AssertUnwindSafe(|| c.check(&fixture))).is_err());
     fails.map(|c| c.name).collect()
@@ -208,7 +215,7 @@ fn red(open: impl Fn() -> Arc<dyn Scheduler> + Send + Sync + 'static) -> BTreeSe
 
 fn over_plain(wrong: Wrong) -> BTreeSet<&'static str> {
     let inner = || Arc::new(Plain::default());
-    red(move || {
+    red(wrong, move || {
         Arc::new(Mutant {
             inner: inner(),
             wrong,
@@ -217,7 +224,7 @@ fn over_plain(wrong: Wrong) -> BTreeSet<&'static str> {
 }
 
 fn over_threads(wrong: Wrong) -> BTreeSet<&'static str> {
-    red(move || {
+    red(wrong, move || {
         let options = ThreadOptions {
             workers: Some(2),
             ..ThreadOptions::default()

@@ -19,25 +19,33 @@ it is wrong. Examples of single crates are tools of their developers: they are b
 /// Examples that take a URL of a backend and draw a picture, which must not depend on it: their names and what they draw.
 const PICTURES: &[(&str, &str)] = &[("crossing", "kvern-crossing.png")];
 
-/// Draws the picture here and on a cluster of two workers, and compares.
-fn on_a_cluster(
-    program: impl Fn() -> std::process::Command,
-    picture: &std::path::Path,
-) -> Result<(), Failure> {
-    let mut drawn = Vec::new();
-    for url in ["threads://", "cluster://?workers=2"] {
-        process::run(program().arg(url))?;
-        let read = std::fs::read(picture).and_then(|bytes| {
+/// What examples are given, so that a run does not depend on what else is on the machine.
+const ARGUMENTS: &[(&str, &[&str])] = &[("words", &["core"])];
+
+/// Draws the picture here and on a cluster of two workers, and compares. In a folder of its own for temporary files: another checkout may
+/// be drawing the same.
+fn on_a_cluster(program: impl Fn() -> std::process::Command, picture: &str) -> Result<(), Failure> {
+    let folder = std::env::temp_dir().join(format!("kvern-examples-{}", std::process::id()));
+    let wrong = |e: std::io::Error| Failure::new(format!("{}: {e}", folder.display()));
+    std::fs::create_dir_all(&folder).map_err(wrong)?;
+    let draw = |url: &str| {
+        process::run(program().arg(url).env("TMPDIR", &folder))?;
+        let path = folder.join(picture);
+        let read = std::fs::read(&path).and_then(|bytes| {
             // So that the next one cannot be this one.
-            std::fs::remove_file(picture)?;
+            std::fs::remove_file(&path)?;
             Ok(bytes)
         });
-        drawn.push(read.map_err(|e| Failure::new(format!("{}: {e}", picture.display())))?);
-    }
-    if drawn[0] == drawn[1] {
+        read.map_err(|e| Failure::new(format!("{}: {e}", path.display())))
+    };
+    let here = draw("threads://");
+    let there = here.and_then(|h| Ok((h, draw("cluster://?workers=2")?)));
+    std::fs::remove_dir_all(&folder).map_err(wrong)?;
+    let (here, there) = there?;
+    if here == there {
         return Ok(());
     }
-    let words = format!("{} is another picture on a cluster", picture.display());
+    let words = format!("{picture} is another picture on a cluster");
     Err(Failure::new(words))
 }
 
@@ -63,7 +71,7 @@ fn run(workspace: &Workspace, args: &[String]) -> Result<Done, Failure> {
                 run
             };
             if let Some((_, picture)) = PICTURES.iter().find(|p| p.0 == example.name) {
-                on_a_cluster(plain, &std::env::temp_dir().join(picture))?;
+                on_a_cluster(plain, picture)?;
                 continue;
             }
             plain()
@@ -73,6 +81,9 @@ fn run(workspace: &Workspace, args: &[String]) -> Result<Done, Failure> {
             run.args(["--example", &example.name]);
             if !example.required_features.is_empty() {
                 run.args(["--features", &example.required_features.join(",")]);
+            }
+            if let Some((_, arguments)) = ARGUMENTS.iter().find(|a| a.0 == example.name) {
+                run.arg("--").args(*arguments);
             }
             run
         };

@@ -178,7 +178,7 @@ fn run_loom(workspace: &Workspace, filters: &[String]) -> Result<(), Failure> {
         .env("RUSTFLAGS", "--cfg kvern_loom")
         .env("CARGO_TARGET_DIR", workspace.root().join("target/loom"))
         .args(["test", "--release", "--package", "kvern-scheduler-local"])
-        .args(["--lib", "slot"]);
+        .args(["--lib", "models"]);
     process::run(after_dashes(&mut tests, filters))
 }
 

@@ -47,12 +47,15 @@ impl Drive {
         let whole = {
             let (stop, slot) = (stop.clone(), slot.clone());
             async move {
-                let stopped = pin!(stop.notified());
-                let caught = pin!(AssertUnwindSafe(future).catch_unwind());
-                let result = match select(stopped, caught).await {
-                    Either::Left(_) => Err(cancelled()),
-                    Either::Right((Ok(result), _)) => result,
-                    Either::Right((Err(panic), _)) => Err(panicked(panic.as_ref())),
+                // What a stopped query leaves to be undone (a file that was begun) is undone before it is said to be over.
+                let result = {
+                    let stopped = pin!(stop.notified());
+                    let caught = pin!(AssertUnwindSafe(future).catch_unwind());
+                    match select(stopped, caught).await {
+                        Either::Left(_) => Err(cancelled()),
+                        Either::Right((Ok(result), _)) => result,
+                        Either::Right((Err(panic), _)) => Err(panicked(panic.as_ref())),
+                    }
                 };
                 *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
                 // Nobody listens any more only if the caller panicked.

@@ -3,7 +3,9 @@
 
 mod drive;
 mod pool;
+mod rows;
 mod state;
 
 pub(crate) use drive::{Drive, block_on};
+pub(crate) use rows::stoppable;
 pub(crate) use state::{Knobs, base, config, planner, planner_with, task_context};

@@ -12,7 +12,7 @@ use kvern_core::{OpRef, OpTraits, Result, TaskContext, Value};
 use super::write::ParquetFile;
 use crate::backend::{FrameEngine, Query};
 use crate::cut;
-use crate::engine::Drive;
+use crate::engine::{Drive, stoppable};
 use crate::error::from_df;
 use crate::parts::{Input, Inputs};
 use crate::value::{Batches, batches_of};
@@ -23,7 +23,7 @@ pub(crate) const ENGINE: [&str; 2] = ["frame.engine_query", "frame.engine_query_
 /// Runs a query whose inputs have so many partitions each: all its rows.
 pub(crate) fn engine_op(engine: Arc<dyn FrameEngine>, query: Query, inputs: Vec<u32>) -> OpRef {
     op(ENGINE[0], engine, query, inputs, |rows| async move {
-        let batches: Batches = rows.try_collect().await.map_err(from_df)?;
+        let batches: Batches = stoppable(rows).try_collect().await.map_err(from_df)?;
         Ok(Value::new(batches))
     })
 }
@@ -36,10 +36,11 @@ pub(crate) fn engine_to_file(
     path: PathBuf,
     schema: SchemaRef,
 ) -> OpRef {
-    op(ENGINE[1], engine, query, inputs, move |mut rows| {
+    op(ENGINE[1], engine, query, inputs, move |rows| {
         let (path, schema) = (path.clone(), schema.clone());
         async move {
             let mut file = ParquetFile::create(&path, &schema)?;
+            let mut rows = stoppable(rows);
             while let Some(batch) = rows.try_next().await.map_err(from_df)? {
                 file.write(&batch)?;
             }

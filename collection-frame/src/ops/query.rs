@@ -12,7 +12,7 @@ use futures::TryStreamExt;
 use kvern_core::{OpRef, OpTraits, Result, TaskContext, Value};
 
 use super::write::ParquetFile;
-use crate::engine::{Drive, Knobs, task_context};
+use crate::engine::{Drive, Knobs, stoppable, task_context};
 use crate::error::from_df;
 use crate::parts::{Input, Inputs};
 use crate::value::{Batches, batches_of};
@@ -73,7 +73,8 @@ pub(crate) fn query_to_file(
     })
 }
 
-async fn write(mut rows: SendableRecordBatchStream, file: &mut ParquetFile) -> Result<()> {
+async fn write(rows: SendableRecordBatchStream, file: &mut ParquetFile) -> Result<()> {
+    let mut rows = stoppable(rows);
     while let Some(batch) = rows.try_next().await.map_err(from_df)? {
         file.write(&batch)?;
     }
@@ -127,7 +128,9 @@ async fn collect(
     let mut running = Vec::new();
     for p in 0..plan.output_partitioning().partition_count() {
         let stream = plan.execute(p, context.clone()).map_err(from_df)?;
-        running.push(Abort(tokio::spawn(stream.try_collect::<Batches>())));
+        running.push(Abort(tokio::spawn(
+            stoppable(stream).try_collect::<Batches>(),
+        )));
     }
     let mut all = Batches::new();
     for partition in &mut running {

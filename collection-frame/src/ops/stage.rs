@@ -13,7 +13,7 @@ use kvern_core::{
 use serde::{Deserialize, Serialize};
 
 use super::{BY_BLOCK, named};
-use crate::engine::{Drive, Knobs, task_context};
+use crate::engine::{Drive, Knobs, stoppable, task_context};
 use crate::error::from_df;
 use crate::parts::{Input, Inputs};
 use crate::value::{Batches, batches_of};
@@ -130,7 +130,7 @@ impl Kernel for StageKernel {
                 let streams = partitions
                     .map(|p| {
                         plan.execute(p, context.clone())
-                            .map(|s| s.try_collect::<Batches>())
+                            .map(|s| stoppable(s).try_collect::<Batches>())
                     })
                     .collect::<Result<Vec<_>, _>>()
                     .map_err(from_df)?;

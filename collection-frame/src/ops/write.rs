@@ -112,7 +112,9 @@ impl ParquetFile {
         let mut name = std::ffi::OsString::from(".");
         name.push(path.file_name().unwrap_or_default());
         name.push(".");
-        let temp = tempfile::Builder::new()
+        let mut builder = tempfile::Builder::new();
+        as_any_file(&mut builder);
+        let temp = builder
             .prefix(&name)
             .suffix(".tmp")
             .tempfile_in(folder)
@@ -147,12 +149,8 @@ impl ParquetFile {
         let wrong = |e: std::io::Error| io(&path, "it cannot be written", e);
         let file = self.writer.into_inner().map_err(|e| parquet(&path, e))?;
         file.sync_all().map_err(wrong)?;
-        // A temporary file is its owner's alone; the file is to be as any other.
-        let umask = std::fs::metadata(&path).map(|m| m.permissions());
-        if let Ok(before) = umask {
-            file.set_permissions(before).map_err(wrong)?;
-        } else {
-            readable(&file).map_err(wrong)?;
+        if let Ok(before) = std::fs::metadata(&path) {
+            file.set_permissions(before.permissions()).map_err(wrong)?;
         }
         self.temp.persist(&path).map_err(|e| wrong(e.error))?;
         // The name is on disk when the folder is.
@@ -165,16 +163,15 @@ impl ParquetFile {
     }
 }
 
+/// A temporary file is its owner's alone; this one is to be as any other, which the umask decides.
 #[cfg(unix)]
-fn readable(file: &File) -> std::io::Result<()> {
+fn as_any_file(builder: &mut tempfile::Builder<'_, '_>) {
     use std::os::unix::fs::PermissionsExt;
-    file.set_permissions(std::fs::Permissions::from_mode(0o644))
+    builder.permissions(std::fs::Permissions::from_mode(0o666));
 }
 
 #[cfg(not(unix))]
-fn readable(_file: &File) -> std::io::Result<()> {
-    Ok(())
-}
+fn as_any_file(_builder: &mut tempfile::Builder<'_, '_>) {}
 
 fn parquet(path: &Path, e: datafusion::parquet::errors::ParquetError) -> Error {
     let words = format!("{}: it cannot be written: {e}", path.display());

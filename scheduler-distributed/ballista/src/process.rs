@@ -1,6 +1,8 @@
 //! A scheduler and an executor of Ballista in this process, with the codec of frames: pushed tasks, short heartbeats, and on loopback only,
 //! since connections carry no password and are not encrypted.
 
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher, Hasher};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -29,6 +31,9 @@ const USUAL: u16 = 50050;
 /// How long the scheduler of an executor may take to accept a connection.
 const CONNECT: Duration = Duration::from_secs(10);
 
+/// How long after it was told to end an executor is told again.
+const AGAIN: Duration = Duration::from_millis(200);
+
 /// How a scheduler is run.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
@@ -54,7 +59,8 @@ impl SchedulerOptions {
     /// For executors of the same program, whose silence means that they are gone.
     pub(crate) fn local() -> Self {
         Self {
-            silence: 4,
+            // Of a machine that is busy with something else: one that has gone is found by what it does not answer.
+            silence: 10,
             ..Self::new("127.0.0.1:0")
         }
     }
@@ -160,6 +166,9 @@ pub fn run_executor(options: &ExecutorOptions) -> Result<()> {
         return Err(Error::new(ErrorKind::Config, words));
     }
     let scheduler = resolve(&options.scheduler, USUAL)?;
+    let runtime = runtime()?;
+    // Before there is anything to be removed.
+    runtime.block_on(async { tell_again() })?;
     let folder = temporary(options.folder.as_deref())?;
     let (data, tasks) = free_ports(&options.listen)?;
     // Ballista would wait for it without an end.
@@ -186,7 +195,7 @@ pub fn run_executor(options: &ExecutorOptions) -> Result<()> {
         override_function_registry: Some(Arc::new(functions())),
         ..ExecutorProcessConfig::default()
     });
-    let ended = runtime()?.block_on(start_executor_process(config));
+    let ended = runtime.block_on(start_executor_process(config));
     ended.map_err(|e| {
         let e = stopped("executor", &e);
         let words = format!("of the scheduler at {}: {}", options.scheduler, e.message());
@@ -198,6 +207,29 @@ pub fn run_executor(options: &ExecutorOptions) -> Result<()> {
 fn functions() -> BallistaFunctionRegistry {
     let state = SessionStateBuilder::new().with_default_features().build();
     BallistaFunctionRegistry::from(&state)
+}
+
+/// From here on SIGTERM and SIGINT end this process only as Ballista hears them, which removes its files, and Ballista listens when all else
+/// is done: so it is told again what it may have missed.
+fn tell_again() -> Result<()> {
+    use rustix::process::{Signal, getpid, kill_process};
+    use tokio::signal::unix::{SignalKind, signal};
+    for (kind, own) in [
+        (SignalKind::terminate(), Signal::TERM),
+        (SignalKind::interrupt(), Signal::INT),
+    ] {
+        let mut told = signal(kind).map_err(|e| {
+            let words = format!("the executor cannot listen for signals: {e}");
+            Error::with_source(ErrorKind::Io, words, e)
+        })?;
+        tokio::spawn(async move {
+            while told.recv().await.is_some() {
+                tokio::time::sleep(AGAIN).await;
+                let _ = kill_process(getpid(), own);
+            }
+        });
+    }
+    Ok(())
 }
 
 fn runtime() -> Result<Runtime> {
@@ -253,20 +285,30 @@ fn listen(text: &str) -> Result<TcpListener> {
     })
 }
 
-/// Two ports that are free now. Ballista wants to know them before it listens, so another process may be faster; then it says so and ends.
-fn free_ports(listen_host: &str) -> Result<(SocketAddr, SocketAddr)> {
-    let text = format!("{listen_host}:0");
-    let (one, two) = (listen(&text)?, listen(&text)?);
+/// Two ports that are free now. Ballista wants to know them before it listens, so another process may be faster; then it says so and ends. So
+/// they are none of those that the system gives to whoever asks for any.
+fn free_ports(host: &str) -> Result<(SocketAddr, SocketAddr)> {
+    let (one, two) = (free_port(host)?, free_port(host)?);
     let of = |l: &TcpListener| {
         l.local_addr().map_err(|e| {
-            Error::with_source(
-                ErrorKind::Io,
-                format!("{text} cannot be listened on: {e}"),
-                e,
-            )
+            let words = format!("{host} cannot be listened on: {e}");
+            Error::with_source(ErrorKind::Io, words, e)
         })
     };
     Ok((of(&one)?, of(&two)?))
+}
+
+fn free_port(host: &str) -> Result<TcpListener> {
+    const TRIES: u32 = 100;
+    for _ in 0..TRIES {
+        // A random number of the standard library.
+        let random = RandomState::new().build_hasher().finish();
+        let port = 20_000 + random % 10_000;
+        if let Ok(listener) = listen(&format!("{host}:{port}")) {
+            return Ok(listener);
+        }
+    }
+    listen(&format!("{host}:0"))
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use support::{cluster, have_written, kill, lives};
 
 process_entry!();
 
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(240);
 
 fn tables() -> Tables {
     Tables::open(env!("CARGO_TARGET_TMPDIR"))

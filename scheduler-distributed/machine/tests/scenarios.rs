@@ -278,6 +278,23 @@ fn a_task_that_kills_its_workers_is_given_up() {
     }
 }
 
+/// A worker that ends while it begins a task has no time to say so.
+#[test]
+fn a_task_that_kills_its_workers_unheard_is_given_up() {
+    let mut h = House::new(&[1]);
+    let g = h.graph(&[&[], &[]], &[0, 1]);
+    let mut lost = 0;
+    while h.state(t(g, 0)) != Failed {
+        lost += 1;
+        assert!(lost < 100, "tried for ever");
+        h.lose(kvern_machine::WorkerId(lost));
+        h.join(lost + 1, 1);
+    }
+    assert_eq!(lost, 12);
+    h.done(t(g, 1));
+    assert_eq!(h.state(t(g, 1)), Stored, "it waited behind the other");
+}
+
 #[test]
 fn a_task_that_was_only_queued_is_not_to_blame() {
     let mut h = House::new(&[1]);

@@ -251,6 +251,11 @@ mod tests {
         let (n, m) = (now.clone(), most.clone());
         let run = move |i: usize| {
             m.fetch_max(n.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+            // Until all threads have come, however busy the machine is.
+            let end = Instant::now() + PATIENCE;
+            while m.load(Ordering::SeqCst) < 3 && Instant::now() < end {
+                std::thread::yield_now();
+            }
             std::thread::sleep(Duration::from_micros(200));
             n.fetch_sub(1, Ordering::SeqCst);
             let _ = tell.send(i);
@@ -293,17 +298,21 @@ mod tests {
 
     #[test]
     fn dropping_forgets_what_has_not_begun() {
-        let ran = Arc::new(AtomicUsize::new(0));
-        let r = ran.clone();
-        let run = move |_: usize| {
-            r.fetch_add(1, Ordering::SeqCst);
-            std::thread::sleep(Duration::from_millis(50));
+        let ((tell, begun), (open, gate)) = (channel(), channel::<()>());
+        let gate = Mutex::new(gate);
+        let run = move |i: usize| {
+            let _ = tell.send(i);
+            let _ = gate.lock().map(|g| g.recv());
         };
         let pool = Pool::new(1, run, |_| ());
         pool.push(0..100).unwrap();
-        std::thread::sleep(Duration::from_millis(5));
+        assert_eq!(begun.recv_timeout(PATIENCE), Ok(0));
         drop(pool);
-        std::thread::sleep(Duration::from_millis(200));
-        assert!(ran.load(Ordering::SeqCst) <= 2);
+        drop(open);
+        // The thread ends after what it was at, and with it the other end.
+        assert_eq!(
+            begun.recv_timeout(PATIENCE),
+            Err(std::sync::mpsc::RecvTimeoutError::Disconnected)
+        );
     }
 }

@@ -86,7 +86,8 @@ impl RunCore {
             && let Err(e) = self.memory.make_room(0)
         {
             self.verdict.fail(|| e);
-            self.cancel.cancel();
+            // This task is inside: whoever is the last to leave sweeps.
+            let _ = self.gate.shut();
         }
         outcome
     }
@@ -178,7 +179,7 @@ impl RunCore {
             if error.task().is_some_and(|t| t.key != self.tasks.key(task)) {
                 return Err(error);
             }
-            let retried = left > 0 && is_retryable(&error) && !self.cancel.is_cancelled();
+            let retried = left > 0 && is_retryable(&error) && !self.is_cancelled();
             let event = Event::TaskFailed {
                 run: self.id,
                 error: error.clone(),
@@ -236,7 +237,7 @@ impl RunCore {
             _ => result,
         };
         match result {
-            Ok(value) if self.cancel.is_cancelled() => {
+            Ok(value) if self.is_cancelled() => {
                 drop(value);
                 Err(super::cancelled())
             }
@@ -330,12 +331,8 @@ impl RunCore {
     /// Puts a result in place, frees inputs that nobody else reads, and counts down the readers of the result.
     pub(super) fn complete(&self, task: u32, stored: Stored, ready: &mut Vec<u32>) {
         let slot = &self.slots[task as usize];
-        // SAFETY: the caller runs this task (each is run once) and so holds its own unit, which it gives back right after.
-        let rest = unsafe {
-            slot.fill(stored);
-            slot.give_back()
-        };
-        if let Some(rest) = rest {
+        // SAFETY: the caller runs this task (each is run once) and so holds its own unit.
+        if let Some(rest) = unsafe { slot.finish(stored) } {
             self.uncount(rest);
         }
         for &d in self.tasks.deps(task) {
@@ -494,7 +491,7 @@ struct Host<'a> {
 
 impl TaskHost for Host<'_> {
     fn is_cancelled(&self) -> bool {
-        self.run.cancel.is_cancelled() || self.deadline.is_some_and(|d| Instant::now() > d)
+        self.run.is_cancelled() || self.deadline.is_some_and(|d| Instant::now() > d)
     }
 
     fn reserve(&self, bytes: u64) -> Result<()> {

@@ -2,31 +2,28 @@
 //! threads nor queues.
 //!
 //! Code map: [`slot`] where a result waits, [`execute`](RunCore::execute) (`execute.rs`) runs one task, `outputs.rs` is the side
-//! that handles see.
-//!
-//! # Cancelling while workers are at work
-//! Who touches slots says so first (`enter`: `inside` goes up), then looks at the flag; a canceller raises the flag first, then
-//! looks at `inside`. All four are SeqCst, so at least one sees the other: either the worker sees the flag and touches nothing, or
-//! the canceller sees somebody inside and leaves the sweeping to the last one who goes (`leave`). `swept` lets only one sweep.
+//! that handles see, `gate.rs` how workers and a cancel avoid each other, `verdict.rs` how the run ended.
 
 mod execute;
+mod gate;
 mod outputs;
 pub(crate) mod slot;
 mod verdict;
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::cell::Cell as ThreadCell;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
 use std::time::Instant;
 
 use kvern_core::events::{Event, Interest, Observers};
 use kvern_core::layer::Datum;
-use kvern_core::operator::CancelFlag;
 use kvern_core::plan::Prepared;
 use kvern_core::scheduler::{Progress, Scheduler};
 use kvern_core::{Error, ErrorKind, Handle, Kernel, Result, TaskGraph, Value};
 
 pub(crate) use execute::{Outcome, Scratch, as_waiting, panic_words, unmanaged};
+use gate::Gate;
 use outputs::Outputs;
 pub(crate) use outputs::as_run;
 use slot::Slot;
@@ -84,14 +81,14 @@ pub(crate) struct RunCore {
     pub(crate) memory: Arc<Memory>,
     pub(crate) observers: Arc<Observers>,
     driver: Arc<dyn Driver>,
-    pub(crate) cancel: CancelFlag,
+    gate: Gate,
     /// Tasks that have neither finished nor failed, less those that workers have not reported yet.
     remaining: AtomicUsize,
+    done: AtomicU64,
     failed: AtomicU64,
+    /// Held while observers are told how far the run is: they hear nothing of it after its end.
+    telling: Mutex<()>,
     verdict: Verdict,
-    /// Workers and callbacks that touch slots right now; a cancelled run is swept when there are none.
-    inside: AtomicUsize,
-    swept: AtomicBool,
     waiting: Mutex<()>,
     wake: Condvar,
     started: Instant,
@@ -167,12 +164,12 @@ impl RunCore {
             memory: memory.clone(),
             observers: observers.clone(),
             driver,
-            cancel: CancelFlag::default(),
+            gate: Gate::new(),
             remaining: AtomicUsize::new(n),
+            done: AtomicU64::new(0),
+            telling: Mutex::new(()),
             failed: AtomicU64::new(0),
             verdict: Verdict::default(),
-            inside: AtomicUsize::new(0),
-            swept: AtomicBool::new(false),
             waiting: Mutex::new(()),
             wake: Condvar::new(),
             started: Instant::now(),
@@ -257,12 +254,11 @@ impl RunCore {
 
     /// Begins touching slots. False: the run is cancelled, nothing may be touched. Must be followed by [`RunCore::leave`].
     pub(crate) fn enter(&self) -> bool {
-        self.inside.fetch_add(1, Ordering::SeqCst);
-        !self.cancel.is_cancelled()
+        self.gate.enter()
     }
 
     pub(crate) fn leave(&self) {
-        if self.inside.fetch_sub(1, Ordering::SeqCst) == 1 && self.cancel.is_cancelled() {
+        if self.gate.leave() {
             self.sweep();
         }
     }
@@ -272,6 +268,9 @@ impl RunCore {
         if failed > 0 {
             self.failed.fetch_add(failed, Ordering::Relaxed);
         }
+        self.done
+            .fetch_add(finished as u64 - failed, Ordering::Relaxed);
+        // After both: who sees that nothing remains sees them.
         if finished > 0 && self.remaining.fetch_sub(finished, Ordering::AcqRel) == finished {
             self.end();
         }
@@ -283,30 +282,23 @@ impl RunCore {
             return;
         }
         self.notify();
-        let progress = self.progress_now();
-        // A cancel that came when all was done has changed nothing.
-        let error = self
-            .verdict
-            .first_error()
-            .filter(|_| progress.failed > 0)
-            .cloned();
-        self.observers.tell(
-            Interest::Runs,
-            &Event::Progress {
-                run: self.id,
-                progress,
-            },
-        );
-        let took = self.started.elapsed();
-        self.observers.tell(
-            Interest::Runs,
-            &Event::RunFinished {
+        self.one_at_a_time(|| {
+            let progress = self.progress_now();
+            // A cancel that came when all was done has changed nothing.
+            let error = self
+                .verdict
+                .first_error()
+                .filter(|_| progress.failed > 0)
+                .cloned();
+            self.tell_progress_as(progress);
+            let finished = Event::RunFinished {
                 run: self.id,
                 progress,
                 error,
-                took,
-            },
-        );
+                took: self.started.elapsed(),
+            };
+            self.observers.tell(Interest::Runs, &finished);
+        });
         if let Some(me) = self.me.upgrade() {
             self.driver.finished(&me);
         }
@@ -316,14 +308,47 @@ impl RunCore {
         self.verdict.is_ended()
     }
 
+    /// Tells observers how far the run is, unless it has ended, which was told or is about to be.
+    pub(crate) fn tell_progress(&self) {
+        self.one_at_a_time(|| {
+            if !self.is_ended() {
+                self.tell_progress_as(self.progress_now());
+            }
+        });
+    }
+
+    fn tell_progress_as(&self, progress: Progress) {
+        let event = Event::Progress {
+            run: self.id,
+            progress,
+        };
+        self.observers.tell(Interest::Runs, &event);
+    }
+
+    fn one_at_a_time(&self, tell: impl FnOnce()) {
+        thread_local! {
+            static TELLING: ThreadCell<bool> = const { ThreadCell::new(false) };
+        }
+        // An observer that cancels a run ends it in the middle of being told something, on this thread.
+        if TELLING.replace(true) {
+            return tell();
+        }
+        let one = self.telling.lock().unwrap_or_else(PoisonError::into_inner);
+        let told = catch_unwind(AssertUnwindSafe(tell));
+        drop(one);
+        TELLING.set(false);
+        if let Err(panic) = told {
+            resume_unwind(panic);
+        }
+    }
+
     /// How far the run is. A cancelled run counts what will never run as failed once it is over.
     pub(crate) fn progress_now(&self) -> Progress {
         // First: what is left when a run has ended will never run, and what was left a moment before may have.
         let ended = self.is_ended();
         let total = self.tasks.len() as u64;
-        let left = self.remaining.load(Ordering::Acquire) as u64;
+        let done = self.done.load(Ordering::Relaxed);
         let failed = self.failed.load(Ordering::Relaxed);
-        let done = total.saturating_sub(left).saturating_sub(failed);
         let failed = if ended { total - done } else { failed };
         Progress {
             total,
@@ -357,24 +382,24 @@ impl RunCore {
             return;
         }
         self.verdict.fail(cancelled);
-        self.cancel.cancel();
-        // Nobody inside: nobody will leave, so the sweeping is ours. (Whoever enters from now on sees the flag.)
-        if self.inside.load(Ordering::SeqCst) == 0 {
+        if self.gate.shut() {
             self.sweep();
         }
         self.outputs.cancelled(self);
         self.notify();
     }
 
-    /// Frees what a cancelled run holds, except results that are wanted from outside.
+    /// Whether the run was cancelled.
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.gate.is_shut()
+    }
+
+    /// Frees what a cancelled run holds, except results that are wanted from outside. For the one whom the gate tells to.
     fn sweep(&self) {
-        if self.swept.swap(true, Ordering::SeqCst) {
-            return;
-        }
         for t in 0..self.tasks.len() {
             if !self.outputs.is_output(t as u32) && self.slots[t].is_filled() {
-                // SAFETY: the run is cancelled and nobody is inside, so no task fills or looks at a slot; whoever enters later
-                // sees the flag and touches nothing. Handles only look at outputs.
+                // SAFETY: the gate is shut and nobody is inside, so no task fills or looks at a slot; whoever enters later sees that
+                // it is shut and touches nothing. Handles only look at outputs.
                 let stored = unsafe { self.slots[t].sweep() };
                 self.uncount(stored);
             }
@@ -412,6 +437,16 @@ impl RunCore {
             key: self.tasks.key(task),
         };
         Stored::Kept(self.memory.keep(value, owner))
+    }
+
+    /// How the run ended, or that a task has failed. `None`: all is well so far.
+    pub(crate) fn over(&self) -> Option<Result<()>> {
+        let over = self.verdict.over()?;
+        // A cancel that came when all was done has changed nothing.
+        if over.is_err() && self.is_ended() && self.progress_now().failed == 0 {
+            return Some(Ok(()));
+        }
+        Some(over)
     }
 
     /// The error of a run that was cancelled, or its first failure.

@@ -108,17 +108,20 @@ impl Outputs {
                 "the result was released: nobody wanted it any more",
             )));
         }
-        // Before the slot: a result that was there when its run was cancelled stays.
-        let is_cancelled = run.cancel.is_cancelled();
         if slot.is_filled() {
             // SAFETY: `wants` above 0 means that a unit is out for this output; it is only given back under the same lock.
             return Some(unsafe { slot.look(copy_out) });
         }
-        is_cancelled.then(|| {
-            Err(as_cancelled(
-                run.first_error().cloned().unwrap_or_else(cancelled),
-            ))
-        })
+        if !run.is_cancelled() {
+            return None;
+        }
+        // Once told that there is none, nobody is told otherwise.
+        if slot.refuse() {
+            let why = run.first_error().cloned().unwrap_or_else(cancelled);
+            return Some(Err(as_cancelled(why)));
+        }
+        // It came meanwhile. SAFETY: as above.
+        Some(unsafe { slot.look(copy_out) })
     }
 }
 
@@ -219,18 +222,19 @@ impl Run for RunCore {
         if inner.wants[output as usize] == 0 {
             return ResultState::Failed;
         }
-        // In this order, as in `peek`.
-        let cancelled = self.cancel.is_cancelled();
-        if slot.is_filled() {
-            // SAFETY: as in `peek`.
-            return match unsafe { slot.look(|stored| matches!(stored, Stored::Failed(_))) } {
-                true => ResultState::Failed,
-                false => ResultState::Made,
-            };
+        // As in `peek`.
+        if !slot.is_filled() {
+            if !self.is_cancelled() {
+                return ResultState::Pending;
+            }
+            if slot.refuse() {
+                return ResultState::Failed;
+            }
         }
-        match cancelled {
+        // SAFETY: as in `peek`.
+        match unsafe { slot.look(|stored| matches!(stored, Stored::Failed(_))) } {
             true => ResultState::Failed,
-            false => ResultState::Pending,
+            false => ResultState::Made,
         }
     }
 
@@ -258,7 +262,7 @@ impl Run for RunCore {
     }
 
     fn wait_all(&self, limit: Option<Duration>) -> Option<Result<()>> {
-        self.wait_for(false, limit, || self.verdict.over())
+        self.wait_for(false, limit, || self.over())
     }
 
     fn want(&self, output: u32) {

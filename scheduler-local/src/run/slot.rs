@@ -4,11 +4,13 @@
 //! Each unit in `readers` is a right to look at the result: one for the task itself while it runs, one for each edge that reads
 //! it, one for each time it is wanted from outside. Units are only ever given back; none is made after the count has reached 0.
 //!
-//! - The task that owns the slot calls [`Slot::fill`] once, then gives its unit back.
+//! - The task that owns the slot calls [`Slot::finish`] once, which puts the result in and gives its unit back.
 //! - A reader looks after it has *seen* `is_filled` (or after the filled task has counted down its `pending`, which orders the
 //!   same), while it holds its unit.
 //! - Who holds the only unit left may take the result out instead of sharing it.
 //! - Whoever gives the last unit back gets what is left, to drop it.
+//! - Of a run that was cancelled, whoever told that there is no result refuses it ([`Slot::refuse`]): it never counts as filled then, for
+//!   nobody, so nobody is told of it later.
 
 #[cfg(all(test, kvern_loom))]
 mod models;
@@ -45,6 +47,7 @@ impl<T> UnsafeCell<T> {
 
 const EMPTY: u8 = 0;
 const FILLED: u8 = 1;
+const REFUSED: u8 = 2;
 
 /// A result and the count of those who may still look at it.
 pub(crate) struct Slot<T> {
@@ -53,7 +56,7 @@ pub(crate) struct Slot<T> {
     value: UnsafeCell<T>,
 }
 
-// SAFETY: `value` is written by one thread (`fill`, before `filled` is set with Release), read by holders of a unit after an
+// SAFETY: `value` is written by one thread (`finish`, before `filled` is set with Release), read by holders of a unit after an
 // Acquire of `filled`, and changed again only by a thread that knows itself the only holder (`take_if_sole`, `give_back` at 0,
 // both after an Acquire of `readers` that the other holders' Release decrements synchronise with). T crosses threads, and `&T` is
 // shared between readers, hence both bounds.
@@ -71,7 +74,7 @@ impl<T: Default> Slot<T> {
 
     /// Whether the result has been put in (it may be gone again).
     pub(crate) fn is_filled(&self) -> bool {
-        // SeqCst as in `fill`: an Acquire load after "I wait" could still be answered with what was before, and the one who
+        // SeqCst as in `finish`: an Acquire load after "I wait" could still be answered with what was before, and the one who
         // fills could at the same time see nobody waiting. (On x86 both are one plain load.)
         self.filled.load(Ordering::SeqCst) == FILLED
     }
@@ -81,16 +84,32 @@ impl<T: Default> Slot<T> {
         self.readers.load(Ordering::Acquire)
     }
 
-    /// Puts the result in.
+    /// Puts the result in and gives the maker's unit back; if that was the last, the result comes out again.
     ///
     /// # Safety
     /// Called at most once, by the one who runs the task and holds its unit; nobody looks before `is_filled`.
-    pub(crate) unsafe fn fill(&self, value: T) {
+    pub(crate) unsafe fn finish(&self, value: T) -> Option<T> {
         debug_assert!(!self.is_filled(), "a slot is filled once");
-        // SAFETY: by the contract nobody else touches the value before `filled` is set.
+        // SAFETY: by the contract nobody else touches the value before `filled` is set, or the last unit is given back, which is ordered
+        // after this by our giving back.
         self.value.with_mut(|v| unsafe { *v = value });
-        // SeqCst (not only Release): a waiter says that it waits, then looks here; we set this, then look for waiters.
-        self.filled.store(FILLED, Ordering::SeqCst);
+        // Before it can be seen: the first who sees it may be the only one left, and take it rather than a copy.
+        // SAFETY: the maker does not look again.
+        let rest = unsafe { self.give_back() };
+        // SeqCst (not only Release): a waiter says that it waits, then looks here; we set this, then look for waiters. If it was refused,
+        // it stays so.
+        let _ = self
+            .filled
+            .compare_exchange(EMPTY, FILLED, Ordering::SeqCst, Ordering::SeqCst);
+        rest
+    }
+
+    /// Has a result that is not there yet never be there. False: it is there.
+    pub(crate) fn refuse(&self) -> bool {
+        let was = self
+            .filled
+            .compare_exchange(EMPTY, REFUSED, Ordering::SeqCst, Ordering::SeqCst);
+        was != Err(FILLED)
     }
 
     /// Looks at the result.
@@ -146,13 +165,35 @@ mod tests {
         let slot: Slot<Option<Box<i32>>> = Slot::new(3);
         // SAFETY: single-threaded; three units are used in the order of the protocol.
         unsafe {
-            slot.fill(Some(Box::new(5)));
-            assert!(slot.give_back().is_none());
+            assert!(slot.finish(Some(Box::new(5))).is_none());
             assert_eq!(slot.look(|v| v.as_deref().copied()), Some(5));
             assert!(slot.take_if_sole().is_none());
             assert!(slot.give_back().is_none());
             assert_eq!(slot.take_if_sole().flatten().as_deref(), Some(&5));
             assert_eq!(slot.give_back(), Some(None));
+        }
+    }
+
+    #[test]
+    fn what_was_refused_stays_so() {
+        let slot: Slot<Option<i32>> = Slot::new(2);
+        assert!(slot.refuse() && slot.refuse());
+        // SAFETY: single-threaded; two units are used in the order of the protocol.
+        unsafe {
+            assert!(slot.finish(Some(5)).is_none());
+            assert!(!slot.is_filled() && slot.refuse());
+            assert_eq!(
+                slot.give_back(),
+                Some(Some(5)),
+                "it is dropped with the last unit"
+            );
+        }
+        let slot: Slot<Option<i32>> = Slot::new(2);
+        // SAFETY: as above.
+        unsafe {
+            assert!(slot.finish(Some(5)).is_none());
+            assert!(!slot.refuse() && slot.is_filled());
+            assert_eq!(slot.give_back(), Some(Some(5)));
         }
     }
 }

@@ -5,8 +5,6 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use kvern_core::events::{Event, Interest};
-
 use super::Inner;
 
 const SHORTEST: Duration = Duration::from_micros(200);
@@ -99,12 +97,8 @@ fn watch(owner: &Weak<Inner>, shared: &(Mutex<State>, Condvar)) {
             if (few || !job.is_tiny()) && job.surplus() > 0 {
                 inner.wake(inner.workers.load(Ordering::SeqCst) + 1);
             }
-            if tell && !job.run.is_ended() {
-                let event = Event::Progress {
-                    run: job.run.id,
-                    progress: job.run.progress_now(),
-                };
-                inner.observers.tell(Interest::Runs, &event);
+            if tell {
+                job.run.tell_progress();
             }
         }
         if tell {

@@ -129,9 +129,7 @@ impl Job {
 
     /// Whether a worker that comes now would find a task that it can run.
     pub(super) fn is_runnable(&self) -> bool {
-        !self.blocked.load(Ordering::SeqCst)
-            && self.surplus() > 0
-            && !self.run.cancel.is_cancelled()
+        !self.blocked.load(Ordering::SeqCst) && self.surplus() > 0 && !self.run.is_cancelled()
     }
 
     fn rank(&self, task: u32) -> u64 {

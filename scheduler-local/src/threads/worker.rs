@@ -151,7 +151,7 @@ fn work(
         {
             inner.wake(inner.workers.load(Ordering::Relaxed) + 1);
         }
-        if run.cancel.is_cancelled() {
+        if run.is_cancelled() {
             break;
         }
         if leave_off {

@@ -79,7 +79,14 @@ pub fn kill_in_the_middle<C: Collection>(
             assert!(Instant::now() < end, "no progress: {:?}", run.progress());
             std::thread::sleep(Duration::from_micros(200));
         }
-        let victim = cluster.worker_processes()[0];
+        // The one that follows the last try's may be starting.
+        let victim = loop {
+            if let Some(&first) = cluster.worker_processes().first() {
+                break first;
+            }
+            assert!(Instant::now() < end, "no worker is left");
+            std::thread::sleep(Duration::from_millis(1));
+        };
         kill(victim);
         let p = run.progress();
         let values = run.gather().expect("what was lost is made again");

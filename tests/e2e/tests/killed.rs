@@ -95,7 +95,7 @@ fn a_bag_that_is_being_written() {
     let folder = tempfile::tempdir().unwrap();
     let (session, cluster) = cluster(3);
     let slow = remote!(|n: u64| {
-        std::thread::sleep(std::time::Duration::from_millis(2));
+        std::thread::sleep(std::time::Duration::from_millis(10));
         n * 3
     });
     let numbers = Bag::from_sequence(0..1_000u64, 50).map(slow);

@@ -125,7 +125,7 @@ pub fn a_running_task_is_told(fx: &Fixture) {
         Duration::from_nanos(slowest)
     );
     assert!(
-        slowest < 2_000_000_000,
+        u128::from(slowest) < fx.waits().as_nanos(),
         "the cancel was seen after {slowest} ns"
     );
     fx.still_works(&scheduler);

@@ -82,20 +82,18 @@ pub fn lone_inputs_can_be_taken(fx: &Fixture) {
 
 /// Values are dropped as soon as their last reader has run, not at the end of the run.
 pub fn the_last_reader_frees(fx: &Fixture) {
-    static ALIVE: AtomicUsize = AtomicUsize::new(0);
-    struct Counted;
+    struct Counted(Arc<AtomicUsize>);
     impl Drop for Counted {
         fn drop(&mut self) {
-            ALIVE.fetch_sub(1, Ordering::SeqCst);
+            self.0.fetch_sub(1, Ordering::SeqCst);
         }
     }
     let scheduler = fx.open();
-    let most = Arc::new(AtomicUsize::new(0));
-    let seen = most.clone();
+    let (alive, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let (now, seen) = (alive.clone(), most.clone());
     let op = OpRef::local("link", move |_, _| {
-        let alive = ALIVE.fetch_add(1, Ordering::SeqCst) + 1;
-        seen.fetch_max(alive, Ordering::SeqCst);
-        Ok(Value::new(Counted))
+        seen.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+        Ok(Value::new(Counted(now.clone())))
     });
     let mut list = TaskList::new();
     let op = list.op(op);
@@ -110,7 +108,7 @@ pub fn the_last_reader_frees(fx: &Fixture) {
     assert!(most <= 3, "{most} values of a chain were alive at once");
     drop(run);
     fx.until("all values are dropped", || {
-        ALIVE.load(Ordering::SeqCst) == 0
+        alive.load(Ordering::SeqCst) == 0
     });
 }
 

@@ -75,6 +75,8 @@ pub struct Config {
     /// The most tasks at a worker that wait for what it is still to make.
     pub ahead: u32,
     /// After so many workers lost while they ran it, a task fails.
+    ///
+    /// One that was next to run counts for a quarter: it may have begun unheard.
     pub charges: u32,
     /// Nanoseconds until a task whose inputs could not be reached is placed again; doubled each time, 64-fold at most.
     pub patience: u64,

@@ -7,9 +7,32 @@ use super::state::State;
 use super::task::{At, Kind};
 use super::workers::Given;
 use super::{Effect, Scheduler, words};
-use crate::ids::WorkerId;
+use crate::ids::{TaskRef, WorkerId};
 use crate::outbox::Outbox;
 use crate::wire::{ToClient, ToWorker};
+
+/// What part an attempt may have had in the end of its worker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Part {
+    /// It ran.
+    Ran,
+    /// It was next to run.
+    Perhaps,
+    /// Others came before it.
+    Waited,
+}
+
+impl Part {
+    /// How heavily it counts. A task that ends its process at once may do so before it is known to have begun, each time anew; one that is
+    /// next when its workers are lost for other reasons is not soon blamed for it.
+    fn points(self) -> u8 {
+        match self {
+            Self::Ran => 4,
+            Self::Perhaps => 1,
+            Self::Waited => 0,
+        }
+    }
+}
 
 impl Scheduler {
     pub(super) fn worker_lost(&mut self, worker: WorkerId, why: &str, out: &mut Outbox<Effect>) {
@@ -28,6 +51,7 @@ impl Scheduler {
         }
         out.push(Effect::Disconnect(worker));
         self.tell_peers(worker, out);
+        let slots = entry.slots() as usize;
         let name = entry.info.name;
         for at in self.take_objects(worker) {
             let task = self.graph(at.slot).task(at.task);
@@ -40,9 +64,15 @@ impl Scheduler {
                 self.lost(at, why, &name, out);
             }
         }
+        let doubtful = self.doubtful(&entry.given, slots);
         for given in entry.given {
             self.not_coming(given.thief);
-            self.attempt_lost(&given, &format!("{name}: {why}"));
+            let part = match given.started {
+                true => Part::Ran,
+                false if doubtful.contains(&given.task) => Part::Perhaps,
+                false => Part::Waited,
+            };
+            self.attempt_lost(&given, part, &format!("{name}: {why}"));
         }
         self.take_answers(worker, out);
     }
@@ -72,8 +102,20 @@ impl Scheduler {
         gone
     }
 
+    /// Those that came next on each slot of a worker: it may have begun them and have had no time left to say so.
+    fn doubtful(&self, given: &[Given], slots: usize) -> Vec<TaskRef> {
+        let waited = given.iter().filter(|g| !g.started && !g.aborted);
+        let mut order: Vec<(u32, TaskRef)> = waited
+            .filter_map(|g| self.locate(g.task).map(|at| (at, g.task)))
+            .map(|(at, task)| (self.graph(at.slot).rank(at.task), task))
+            .collect();
+        order.sort_unstable();
+        order.truncate(slots);
+        order.into_iter().map(|(_, task)| task).collect()
+    }
+
     /// A worker took an attempt with it. If it was running, it may be to blame.
-    fn attempt_lost(&mut self, given: &Given, how: &str) {
+    fn attempt_lost(&mut self, given: &Given, part: Part, how: &str) {
         self.attempt_ended(given.task);
         let Some(at) = self.locate(given.task) else {
             return;
@@ -83,13 +125,13 @@ impl Scheduler {
         if given.aborted || !task.state.at_worker() || task.attempt != given.attempt {
             return;
         }
-        let limit = self.config.charges;
+        let limit = self.config.charges * u32::from(Part::Ran.points());
         let graph = self.graph_mut(at.slot);
         let key = graph.key(at.task);
         let impure = graph.is_impure(at.task);
         let task = graph.task_mut(at.task);
-        if given.started {
-            task.charges = task.charges.saturating_add(1);
+        if part != Part::Waited {
+            task.charges = task.charges.saturating_add(part.points());
             let (charges, attempts) = (u32::from(task.charges), task.attempt.0);
             // What an operator that must not run twice has done before the end, nobody knows.
             let spent = impure && task.retries == 0;
@@ -107,10 +149,9 @@ impl Scheduler {
                 return;
             }
         }
-        let why = if given.started {
-            "tried again"
-        } else {
-            "given back"
+        let why = match part {
+            Part::Ran => "tried again",
+            Part::Perhaps | Part::Waited => "given back",
         };
         self.set(at, State::Waiting, why);
         self.reconsider(at);

@@ -64,7 +64,7 @@ pub(crate) fn cancelled_lost(key: Key) -> ErrorRecord {
 
 pub(crate) fn killed(key: Key, attempts: u32, workers: &[String]) -> ErrorRecord {
     let words = format!(
-        "{} workers were lost while they ran this task, which is taken to be the reason; it is not tried again \
+        "{} workers were lost while they ran this task or were about to, which is taken to be the reason; it is not tried again \
          (attempts: {attempts}; workers: {})",
         workers.len(),
         workers.join("; ")

@@ -78,8 +78,14 @@ impl Link {
                     done: u64::from(done),
                     failed: u64::from(failed + cancelled),
                 };
-                for reply in self.lock().progress.remove(&graph).unwrap_or_default() {
-                    let _ = reply.send(progress);
+                let mut state = self.lock();
+                if let Some(asked) = state.progress.get_mut(&graph) {
+                    if let Some(reply) = asked.pop_front() {
+                        let _ = reply.send(progress);
+                    }
+                    if asked.is_empty() {
+                        state.progress.remove(&graph);
+                    }
                 }
             }
             ToClient::Memory { live, peak, held } => {

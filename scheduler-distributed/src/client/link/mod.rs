@@ -58,7 +58,8 @@ struct State {
     peers: BTreeMap<WorkerId, Peer>,
     /// Workers that were ever seen.
     seen: u32,
-    progress: HashMap<GraphId, Vec<mpsc::Sender<Progress>>>,
+    /// Who asks how far a graph is, in the order of the questions: each answer is for one of them, so that none is older than its question.
+    progress: HashMap<GraphId, VecDeque<mpsc::Sender<Progress>>>,
     memory: VecDeque<mpsc::Sender<MemoryUse>>,
     workers: VecDeque<mpsc::Sender<Vec<(WorkerId, u32)>>>,
     /// Why nothing can be submitted any more.
@@ -326,7 +327,7 @@ impl Link {
 
     pub(crate) fn ask_progress(&self, graph: GraphId) -> Option<Progress> {
         self.ask(
-            |state, reply| state.progress.entry(graph).or_default().push(reply),
+            |state, reply| state.progress.entry(graph).or_default().push_back(reply),
             FromClient::AskProgress { graph },
         )
     }

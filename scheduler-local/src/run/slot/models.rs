@@ -1,7 +1,7 @@
 //! The protocol of the slot, every interleaving of it, under loom:
 //!
 //! ```text
-//! RUSTFLAGS="--cfg kvern_loom" cargo test -p kvern-scheduler-local --release --lib slot::models
+//! RUSTFLAGS="--cfg kvern_loom" cargo test -p kvern-scheduler-local --release --lib models
 //! ```
 //!
 //! Loom also follows which memory orders make one thread's accesses visible to another, so an order that is too weak is found here
@@ -63,18 +63,17 @@ unsafe fn read(slot: &Boxed, out: &Out) {
 unsafe fn make(slot: &Boxed, out: &Out) {
     // SAFETY: by the contract.
     unsafe {
-        slot.fill(Some(Box::new(7)));
-        out.count(slot.give_back());
+        out.count(slot.finish(Some(Box::new(7))));
     }
 }
 
-/// Two readers on two threads while the maker still holds its unit: each may be the last, at most one takes it.
+/// Two readers on two threads while a handle lets go: each may be the last, at most one takes it.
 #[test]
 fn readers_race_to_be_the_last() {
     model(|| {
-        let (slot, out) = (Arc::new(Boxed::new(3)), Out::new());
-        // SAFETY: three units: ours and one for each reader; the readers start after the slot is filled.
-        unsafe { slot.fill(Some(Box::new(7))) };
+        let (slot, out) = (Arc::new(Boxed::new(4)), Out::new());
+        // SAFETY: four units: the maker's, ours and one for each reader; the readers start after the slot is filled.
+        unsafe { make(&slot, &out) };
         let readers = [0, 1].map(|_| {
             let (slot, out) = (slot.clone(), out.clone());
             // SAFETY: as above.
@@ -180,4 +179,32 @@ fn a_result_that_nobody_wants_any_more_is_dropped_once() {
         maker.join().unwrap();
         out.is_one();
     });
+}
+
+/// A run is cancelled while a result of it is made: who asks is told once and for all that it is there, or that it is not.
+#[test]
+fn what_was_told_stays_true() {
+    let seen = std::sync::Arc::new([Plain::new(0), Plain::new(0)]);
+    let counts = seen.clone();
+    model(move || {
+        let (slot, out) = (Arc::new(Boxed::new(2)), Out::new());
+        let maker = {
+            let (slot, out) = (slot.clone(), out.clone());
+            // SAFETY: the maker's unit.
+            thread::spawn(move || unsafe { make(&slot, &out) })
+        };
+        let there = || slot.is_filled() || !slot.refuse();
+        let first = there();
+        counts[usize::from(first)].fetch_add(1, Counted);
+        if first {
+            // SAFETY: the handle's unit, and it was seen to be filled.
+            unsafe { slot.look(|v| assert_eq!(v.as_deref(), Some(&7))) };
+        }
+        maker.join().unwrap();
+        assert_eq!(there(), first);
+        // SAFETY: the handle's unit.
+        out.count(unsafe { slot.give_back() });
+        out.is_one();
+    });
+    assert!(seen.iter().all(|n| n.load(Counted) > 0), "both were met");
 }

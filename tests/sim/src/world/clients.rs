@@ -236,7 +236,9 @@ impl World {
         let tainted = |g: &GraphId| self.tainted.contains(g);
         let reads = self.reads.get(&task.graph);
         let reads_tainted = reads.is_some_and(|r| r.iter().any(tainted));
-        let struck = self.struck.values().any(|n| *n >= 3);
+        // One that ran when its worker was lost counts four, and one that may have been about to counts one, of twelve.
+        let ran = u64::from(self.struck.values().copied().max().unwrap_or_default());
+        let struck = 4 * ran + (self.stats.lost - ran) >= 12;
         let fine = match error.kind {
             ErrorKind::Task if error.message.contains("on purpose") => answer.fails,
             ErrorKind::Task if error.message.contains("were lost") => answer.poison || struck,
