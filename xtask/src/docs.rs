@@ -1,6 +1,7 @@
 //! `cargo xtask docs`: the API documentation builds without a warning.
 
 use crate::command::{self, Command, Done, Failure};
+use crate::parts;
 use crate::process;
 use crate::workspace::Workspace;
 
@@ -19,7 +20,8 @@ fn run(workspace: &Workspace, args: &[String]) -> Result<Done, Failure> {
     command::no_arguments(COMMAND.name, args)?;
     let mut rustdoc = process::cargo(workspace);
     rustdoc
-        .args(["doc", "--no-deps", "--workspace"])
+        .args(["doc", "--no-deps"])
+        .args(parts::WHOLE)
         .env("RUSTDOCFLAGS", "-D warnings");
     process::run(&mut rustdoc)?;
     Ok(Done::Ran)

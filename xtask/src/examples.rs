@@ -60,7 +60,7 @@ fn run(workspace: &Workspace, args: &[String]) -> Result<Done, Failure> {
         let mut run = if frames {
             // In release DataFusion takes 20 minutes to build. With the features of the whole workspace it is there from the tests.
             let mut build = process::cargo(workspace);
-            build.args(["build", "--workspace", "--examples"]);
+            build.arg("build").args(parts::WHOLE).arg("--examples");
             process::run(&mut build)?;
             let target = std::env::var_os("CARGO_TARGET_DIR").unwrap_or("target".into());
             let built = workspace.root().join(target).join("debug/examples");

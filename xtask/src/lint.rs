@@ -1,6 +1,7 @@
 //! `cargo xtask lint`: clippy over everything, a warning being an error.
 
 use crate::command::{self, Command, Done, Failure};
+use crate::parts;
 use crate::process;
 use crate::workspace::Workspace;
 
@@ -16,14 +17,9 @@ warning is an error. An exception stands in the code, as `#[expect(lint, reason 
 
 fn run(workspace: &Workspace, args: &[String]) -> Result<Done, Failure> {
     command::no_arguments(COMMAND.name, args)?;
-    let clippy = [
-        "clippy",
-        "--workspace",
-        "--all-targets",
-        "--",
-        "-D",
-        "warnings",
-    ];
-    process::run(process::cargo(workspace).args(clippy))?;
+    let mut clippy = process::cargo(workspace);
+    clippy.arg("clippy").args(parts::WHOLE);
+    clippy.args(["--all-targets", "--", "-D", "warnings"]);
+    process::run(&mut clippy)?;
     Ok(Done::Ran)
 }

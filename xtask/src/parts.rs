@@ -7,6 +7,10 @@ use crate::text;
 /// The package that re-exports all others.
 pub(crate) const FACADE: &str = "kvern";
 
+/// Every crate, with commands and parts of the facade that only this feature brings. The same for all steps: what one has compiled is there for
+/// the next.
+pub(crate) const WHOLE: &[&str] = &["--workspace", "--features", "kvern-cli/ballista"];
+
 /// One thing that `cargo xtask test PART` can choose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Part {

@@ -47,12 +47,11 @@ fn run(workspace: &Workspace, args: &[String]) -> Result<Done, Failure> {
     let packages = workspace.packages()?;
     match part {
         None => {
-            run_tests(workspace, &["--workspace"], filters)?;
+            run_tests(workspace, parts::WHOLE, filters)?;
             run_linked(workspace, &packages, filters)?;
-            run_commands(workspace, filters)?;
-            run_docs(workspace, &["--workspace"], filters)?;
+            run_docs(workspace, parts::WHOLE, filters)?;
         }
-        Some(Part::Docs) => run_docs(workspace, &["--workspace"], filters)?,
+        Some(Part::Docs) => run_docs(workspace, parts::WHOLE, filters)?,
         Some(Part::Loom) => run_loom(workspace, filters)?,
         Some(Part::Plugins) => run_plugins(workspace, &packages, filters)?,
         Some(Part::Package(name)) => {
@@ -78,7 +77,8 @@ fn run_linked(
     filters: &[String],
 ) -> Result<(), Failure> {
     let sample = parts::package(packages, "kvern-plugin-sample")?;
-    let mut of = vec!["--workspace", "--features", "kvern-plugin-sample/linked"];
+    let linked = ["--features", "kvern-plugin-sample/linked"];
+    let mut of = [parts::WHOLE, &linked].concat();
     of.extend(sample.tests().flat_map(|name| ["--test", name]));
     run_tests(workspace, &of, filters)
 }
@@ -153,15 +153,6 @@ fn run_tests(workspace: &Workspace, of: &[&str], filters: &[String]) -> Result<(
     } else {
         tests.args(["test", "--tests", "--no-fail-fast"]).args(of);
     }
-    process::run(after_dashes(&mut tests, filters))
-}
-
-/// The tests of the commands that exist only with the feature `ballista`. With the features of the whole workspace, so that DataFusion is there
-/// from the other tests.
-fn run_commands(workspace: &Workspace, filters: &[String]) -> Result<(), Failure> {
-    let mut tests = process::cargo(workspace);
-    tests.args(["test", "--workspace", "--features", "kvern-cli/ballista"]);
-    tests.args(["--test", "ballista"]);
     process::run(after_dashes(&mut tests, filters))
 }
 
