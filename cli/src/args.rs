@@ -2,8 +2,9 @@
 
 use std::ffi::OsString;
 use std::fmt;
+use std::time::Duration;
 
-use kvern::core::text::nearest;
+use kvern::core::text::{nearest, parse_duration};
 use lexopt::{Arg, Parser};
 
 use crate::help;
@@ -29,6 +30,7 @@ pub(crate) enum Request {
     },
     Scheduler {
         listen: String,
+        worker_ttl: Option<Duration>,
     },
     Worker {
         scheduler: String,
@@ -71,7 +73,7 @@ const COMMANDS: [&str; 6] = [
 ];
 const CONFIG_COMMANDS: [&str; 3] = ["list", "get", "where"];
 const BALLISTA_COMMANDS: [&str; 2] = ["scheduler", "executor"];
-const OPTIONS: [&str; 7] = [
+const OPTIONS: [&str; 8] = [
     "--json",
     "--help",
     "--version",
@@ -79,6 +81,7 @@ const OPTIONS: [&str; 7] = [
     "--threads",
     "--name",
     "--slots",
+    "--worker-ttl",
 ];
 
 /// Where a scheduler listens when nothing is said: Dask's port.
@@ -97,6 +100,7 @@ struct Given {
     threads: Option<String>,
     name: Option<String>,
     slots: Option<String>,
+    worker_ttl: Option<String>,
 }
 
 impl Given {
@@ -107,6 +111,7 @@ impl Given {
             "threads" => Some(&mut self.threads),
             "name" => Some(&mut self.name),
             "slots" => Some(&mut self.slots),
+            "worker-ttl" => Some(&mut self.worker_ttl),
             _ => None,
         }
     }
@@ -118,6 +123,7 @@ impl Given {
             ("threads", &self.threads),
             ("name", &self.name),
             ("slots", &self.slots),
+            ("worker-ttl", &self.worker_ttl),
         ];
         all.iter()
             .find(|(name, value)| value.is_some() && !known.contains(name))
@@ -194,11 +200,13 @@ fn scheduler(words: &[&str], given: Given) -> Result<Request, String> {
             "scheduler takes nothing more, and {more:?} stands there"
         ));
     }
-    if let Some(option) = given.beside(&["listen"]) {
+    if let Some(option) = given.beside(&["listen", "worker-ttl"]) {
         return Err(format!("scheduler takes no --{option}"));
     }
+    let ttl = given.worker_ttl.as_deref().map(parse_duration).transpose();
     Ok(Request::Scheduler {
         listen: given.listen.unwrap_or_else(|| LISTEN.to_owned()),
+        worker_ttl: ttl.map_err(|e| format!("--worker-ttl: {e}"))?,
     })
 }
 
@@ -397,7 +405,15 @@ mod tests {
         assert_eq!(
             parse("scheduler"),
             Ok(Request::Scheduler {
-                listen: LISTEN.to_owned()
+                listen: LISTEN.to_owned(),
+                worker_ttl: None,
+            })
+        );
+        assert_eq!(
+            parse("scheduler --listen 127.0.0.1:1 --worker-ttl 2min"),
+            Ok(Request::Scheduler {
+                listen: "127.0.0.1:1".to_owned(),
+                worker_ttl: Some(Duration::from_secs(120)),
             })
         );
         assert_eq!(
@@ -475,6 +491,11 @@ mod tests {
             ("doctor --threads 3", "doctor takes no --threads"),
             ("scheduler --name x", "scheduler takes no --name"),
             ("scheduler now", "\"now\" stands there"),
+            (
+                "scheduler --worker-ttl 60",
+                "\"60\" is not a duration: it has no unit",
+            ),
+            ("worker a --worker-ttl 60s", "worker takes no --worker-ttl"),
             ("worker", "needs the address of its scheduler"),
             ("worker a b", "\"b\" stands there too"),
             (

@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::sync::Arc;
+use std::time::Duration;
 
 use kvern::cluster::{
     SchedulerOptions, SchedulerServer, TOKEN_VARIABLE, Token, WorkerOptions, run_worker,
@@ -12,19 +13,17 @@ use kvern::{ErrorKind, Result};
 use crate::output::{FAILED, Output};
 
 /// Runs a scheduler on this thread.
-pub(crate) fn scheduler(listen: String) -> Output {
-    ended(run_scheduler(listen))
+pub(crate) fn scheduler(listen: String, worker_ttl: Option<Duration>) -> Output {
+    ended(run_scheduler(listen, worker_ttl))
 }
 
-fn run_scheduler(listen: String) -> Result<()> {
+fn run_scheduler(listen: String, worker_ttl: Option<Duration>) -> Result<()> {
     let token = match std::env::var(TOKEN_VARIABLE) {
         Ok(text) => Token::from_text(&text)?,
         Err(_) => Token::random()?,
     };
-    let options = SchedulerOptions {
-        listen,
-        token: token.clone(),
-    };
+    let mut options = SchedulerOptions::new(listen, token.clone());
+    options.worker_ttl = worker_ttl.unwrap_or(options.worker_ttl);
     let server = SchedulerServer::start(&options, Arc::new(Registry::linked()?))?;
     let address = server.address();
     let mut out = std::io::stdout().lock();

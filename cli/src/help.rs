@@ -78,7 +78,7 @@ key, 2 if the command line could not be understood.
 pub(crate) const SCHEDULER: &str = "\
 Run the scheduler of a cluster, until it is interrupted.
 
-Usage: kvern scheduler [--listen ADDRESS]
+Usage: kvern scheduler [OPTIONS]
 
 Prints where it listens and the token that workers and clients need. Connections
 are not encrypted yet, so only addresses of this machine itself (127.0.0.1, ::1)
@@ -87,6 +87,8 @@ are accepted; to use another machine, forward a port (ssh -L).
 Options:
   --listen ADDRESS  Where to listen, as HOST:PORT; port 0 takes any that is free
                     (default 127.0.0.1:8786)
+  --worker-ttl TIME After how long a silence a worker is given up, such as 2min;
+                    workers say every second that they live (default 60s)
   -h, --help        Show this
 
 Environment:

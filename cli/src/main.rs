@@ -30,7 +30,7 @@ fn main() -> ExitCode {
         Request::ConfigList { json } => config::list(json),
         Request::ConfigGet { key, json } => config::get(&key, json),
         Request::ConfigWhere { key, json } => config::whence(&key, json),
-        Request::Scheduler { listen } => cluster::scheduler(listen),
+        Request::Scheduler { listen, worker_ttl } => cluster::scheduler(listen, worker_ttl),
         Request::Worker {
             scheduler,
             threads,

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use kvern_core::events::{Observer, Subscription};
 use kvern_core::scheduler::{Description, MemoryUse};
@@ -20,6 +21,9 @@ pub struct ClusterOptions {
     pub workers: usize,
     /// Tasks that each runs at once.
     pub threads: usize,
+    /// After how long a silence a worker is given up and another started in its place: a worker says every second that it is there, whatever
+    /// its tasks do.
+    pub worker_ttl: Duration,
     /// The program that becomes a worker by calling [`init`](crate::init), and its arguments; `None`: this one, without arguments.
     pub program: Option<(PathBuf, Vec<OsString>)>,
 }
@@ -30,13 +34,14 @@ impl Default for ClusterOptions {
         Self {
             workers: std::thread::available_parallelism().map_or(1, usize::from),
             threads: 1,
+            worker_ttl: SchedulerOptions::WORKER_TTL,
             program: None,
         }
     }
 }
 
 /// A scheduler, its worker processes, and a client of them. A worker that ends by itself (a task crashed it, the system was out of memory)
-/// is followed by another. Closing or dropping it ends them all.
+/// is followed by another, and so is one that hangs. Closing or dropping it ends them all.
 pub struct LocalCluster {
     client: ClusterClient,
     server: Mutex<Option<SchedulerServer>>,
@@ -58,15 +63,13 @@ impl LocalCluster {
             return Err(Error::new(ErrorKind::Config, words));
         }
         let token = Token::random()?;
-        let listen = SchedulerOptions {
-            listen: "127.0.0.1:0".to_owned(),
-            token: token.clone(),
-        };
+        let mut listen = SchedulerOptions::new("127.0.0.1:0", token.clone());
+        listen.worker_ttl = options.worker_ttl;
         let server = SchedulerServer::start(&listen, registry.clone())?;
         let address = server.address().to_string();
         let mut workers = Workers::start(options, &address, &token)?;
         workers.wait_until_there(&server)?;
-        workers.look_after()?;
+        workers.look_after(server.silent())?;
         let about = format!("{} worker processes on this machine", options.workers);
         let client =
             ClusterClient::connect(&address, &token, registry)?.described("cluster", about);

@@ -1,4 +1,4 @@
-//! From a URL to a backend: `cluster://?workers=4&threads=1` and `tcp://127.0.0.1:8786`.
+//! From a URL to a backend: `cluster://?workers=4&threads=1&worker-ttl=60s` and `tcp://127.0.0.1:8786`.
 
 use std::sync::Arc;
 
@@ -43,6 +43,9 @@ fn open_cluster(url: &SchedulerUrl, context: &OpenContext) -> Result<Arc<dyn Sch
     }
     if let Some(threads) = query.get("threads").map_err(url_error)? {
         options.threads = threads;
+    }
+    if let Some(ttl) = query.get("worker-ttl").map_err(url_error)? {
+        options.worker_ttl = ttl;
     }
     query.finish().map_err(url_error)?;
     Ok(Arc::new(LocalCluster::start(

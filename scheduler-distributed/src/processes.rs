@@ -10,7 +10,7 @@ use kvern_core::{Error, ErrorKind, Result};
 
 use crate::entry::{NAME_VARIABLE, THREADS_VARIABLE, WORKER_VARIABLE};
 use crate::local::ClusterOptions;
-use crate::server::SchedulerServer;
+use crate::server::{SchedulerServer, Silent};
 use crate::token::{TOKEN_VARIABLE, Token};
 
 /// How long workers may take to start.
@@ -117,16 +117,16 @@ impl Workers {
         Ok(())
     }
 
-    /// From now on one that ends is followed by another.
+    /// From now on one that ends is followed by another, and one that is silent is killed.
     ///
     /// # Errors
     /// [`ErrorKind::Io`] if no thread can be started.
-    pub(crate) fn look_after(&mut self) -> Result<()> {
+    pub(crate) fn look_after(&mut self, silent: Silent) -> Result<()> {
         let nursery = self.nursery.clone();
         let nurse = std::thread::Builder::new()
             .name("kvern-workers".into())
             .spawn(move || {
-                while nursery.follow_up() {
+                while nursery.follow_up(&silent) {
                     std::thread::park_timeout(LOOK);
                 }
             })
@@ -208,12 +208,18 @@ impl Nursery {
         places.find_map(|p| p.child.try_wait().ok().flatten())
     }
 
-    /// Starts others for those that have ended. False: no more are wanted.
-    fn follow_up(&self) -> bool {
+    /// Kills those that hang, and starts others for those that have ended. False: no more are wanted.
+    fn follow_up(&self, silent: &Silent) -> bool {
+        let silent = std::mem::take(&mut *silent.lock().unwrap_or_else(PoisonError::into_inner));
         let mut places = self.lock();
         let Some(places) = places.as_mut() else {
             return false;
         };
+        for (n, place) in places.iter_mut().enumerate() {
+            if silent.contains(&name(n)) {
+                let _ = place.child.kill();
+            }
+        }
         let now = Instant::now();
         for (n, place) in places.iter_mut().enumerate() {
             let due = match place.due {
@@ -258,7 +264,7 @@ impl Recipe {
             .args(arguments)
             .env(WORKER_VARIABLE, &self.scheduler)
             .env(TOKEN_VARIABLE, self.token.text())
-            .env(NAME_VARIABLE, format!("worker-{n}"))
+            .env(NAME_VARIABLE, name(n))
             .env(THREADS_VARIABLE, self.options.threads.to_string())
             .stdin(Stdio::null())
             // What a task prints must not come between what the program prints for other programs.
@@ -266,6 +272,11 @@ impl Recipe {
             .spawn()
             .map_err(|e| cannot(&program.display().to_string(), e))
     }
+}
+
+/// The name of the worker in a place.
+fn name(n: usize) -> String {
+    format!("worker-{n}")
 }
 
 fn cannot(what: &str, e: io::Error) -> Error {

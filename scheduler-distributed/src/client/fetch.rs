@@ -295,10 +295,7 @@ mod tests {
     #[test]
     fn a_result_that_nobody_gives_out_is_not_asked_for_without_an_end() {
         let token = Token::random().unwrap();
-        let options = SchedulerOptions {
-            listen: "127.0.0.1:0".into(),
-            token: token.clone(),
-        };
+        let options = SchedulerOptions::new("127.0.0.1:0", token.clone());
         let server = SchedulerServer::start(&options, ops::registry()).unwrap();
         let address = server.address().to_string();
         // A port that was free a moment ago, and is not listened on.

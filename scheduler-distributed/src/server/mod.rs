@@ -34,13 +34,36 @@ pub struct SchedulerOptions {
     pub listen: String,
     /// What clients and workers must know.
     pub token: Token,
+    /// A worker that has said nothing for so long is given up, as if its connection had ended. At least [`SchedulerOptions::LEAST_TTL`].
+    pub worker_ttl: Duration,
 }
+
+impl SchedulerOptions {
+    /// How long a worker may be silent if nothing else is said.
+    pub const WORKER_TTL: Duration = Duration::from_secs(60);
+
+    /// Workers say that they are there every second; some patience must be left for a busy machine.
+    pub const LEAST_TTL: Duration = Duration::from_secs(3);
+
+    /// Listening there, for those who know the token.
+    pub fn new(listen: impl Into<String>, token: Token) -> Self {
+        Self {
+            listen: listen.into(),
+            token,
+            worker_ttl: Self::WORKER_TTL,
+        }
+    }
+}
+
+/// Names of workers that were given up for their silence, and may hang: for whoever looks after their processes.
+pub(crate) type Silent = Arc<Mutex<Vec<String>>>;
 
 /// A scheduler that runs in this process, on a thread of its own. Dropping it stops it.
 pub struct SchedulerServer {
     address: SocketAddr,
     stop: watch::Sender<bool>,
     workers: Arc<Mutex<usize>>,
+    silent: Silent,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -48,9 +71,17 @@ impl SchedulerServer {
     /// Starts listening.
     ///
     /// # Errors
-    /// [`ErrorKind::Unsupported`] for an address beyond loopback, [`ErrorKind::Io`] if it cannot be listened on.
+    /// [`ErrorKind::Unsupported`] for an address beyond loopback, [`ErrorKind::Io`] if it cannot be listened on, [`ErrorKind::Config`] for a
+    /// patience with workers that is too short.
     pub fn start(options: &SchedulerOptions, registry: Arc<Registry>) -> Result<Self> {
         let wanted = address::listen_on(&options.listen)?;
+        let (ttl, least) = (options.worker_ttl, SchedulerOptions::LEAST_TTL);
+        if ttl < least {
+            let words = format!(
+                "worker-ttl is {ttl:?}, and at least {least:?} is allowed: workers say that they live once a second"
+            );
+            return Err(Error::new(ErrorKind::Config, words));
+        }
         let cannot = |e: std::io::Error| {
             Error::with_source(ErrorKind::Io, format!("cannot listen on {wanted}: {e}"), e)
         };
@@ -59,7 +90,19 @@ impl SchedulerServer {
         let address = listener.local_addr().map_err(cannot)?;
         let (stop, stopped) = watch::channel(false);
         let workers = Arc::new(Mutex::new(0));
-        let (token, count) = (options.token.clone(), workers.clone());
+        let silent = Silent::default();
+        let (into, incoming) = unbounded_channel();
+        let door = Door {
+            token: options.token.clone(),
+            registry,
+            clients: AtomicU32::new(0),
+            workers: AtomicU32::new(0),
+            epoch: Epoch(1),
+            ttl,
+            silent: silent.clone(),
+            into,
+        };
+        let count = workers.clone();
         let (ready, begun) = mpsc::channel();
         let thread = std::thread::Builder::new()
             .name("kvern-scheduler".into())
@@ -69,7 +112,7 @@ impl SchedulerServer {
                         Err(e) => drop(ready.send(Err(e))),
                         Ok(listener) => {
                             let _ = ready.send(Ok(()));
-                            serve(listener, token, registry, count, stopped).await;
+                            serve(listener, door, incoming, count, stopped).await;
                         }
                     }
                 });
@@ -84,6 +127,7 @@ impl SchedulerServer {
             address,
             stop,
             workers,
+            silent,
             thread: Some(thread),
         })
     }
@@ -96,6 +140,10 @@ impl SchedulerServer {
     /// Workers that are there.
     pub fn workers(&self) -> usize {
         *self.workers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn silent(&self) -> Silent {
+        self.silent.clone()
     }
 
     /// Waits until it is stopped by other means: for a process that is nothing but a scheduler.
@@ -134,26 +182,20 @@ struct Door {
     clients: AtomicU32,
     workers: AtomicU32,
     epoch: Epoch,
+    /// How long a worker may be silent.
+    ttl: Duration,
+    silent: Silent,
     into: UnboundedSender<Incoming>,
 }
 
 async fn serve(
     listener: TcpListener,
-    token: Token,
-    registry: Arc<Registry>,
+    door: Door,
+    incoming: UnboundedReceiver<Incoming>,
     count: Arc<Mutex<usize>>,
     mut stop: watch::Receiver<bool>,
 ) {
-    let (into, incoming) = unbounded_channel();
-    let door = Arc::new(Door {
-        token,
-        registry,
-        clients: AtomicU32::new(0),
-        workers: AtomicU32::new(0),
-        epoch: Epoch(1),
-        into,
-    });
-    tokio::spawn(accept(listener, door));
+    tokio::spawn(accept(listener, Arc::new(door)));
     let shell = Shell {
         machine: Scheduler::new(Config::default()),
         began: Instant::now(),
@@ -290,17 +332,24 @@ async fn converse_with_worker(
     let (mut from, to) = stream.into_split();
     let (say, messages) = unbounded_channel();
     tokio::spawn(pipe::write(to, messages));
+    let name = info.name.clone();
     if door.into.send(Incoming::Worker(worker, info, say)).is_err() {
         return;
     }
     let why = loop {
-        match pipe::read::<FromWorker>(&mut from).await {
+        match pipe::read_of_the_living::<FromWorker>(&mut from, door.ttl).await {
+            Ok(Some(batch)) if batch.is_empty() => {}
             Ok(Some(batch)) => {
                 if door.into.send(Incoming::WorkerSays(worker, batch)).is_err() {
                     return;
                 }
             }
             Ok(None) => break "its connection ended".to_owned(),
+            Err(e) if e.kind() == std::io::ErrorKind::TimedOut => {
+                let mut silent = door.silent.lock().unwrap_or_else(PoisonError::into_inner);
+                silent.push(name);
+                break e.to_string();
+            }
             Err(e) => break format!("its connection broke: {e}"),
         }
     };

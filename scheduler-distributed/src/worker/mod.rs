@@ -247,7 +247,7 @@ async fn run(
     scheduler: &str,
 ) -> Result<()> {
     let (mut from, to) = stream.into_split();
-    tokio::spawn(pipe::write(to, messages));
+    tokio::spawn(pipe::write_with_beats(to, messages));
     let (hear, mut heard) = unbounded_channel();
     let reader = tokio::spawn(async move {
         loop {

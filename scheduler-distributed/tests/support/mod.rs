@@ -8,16 +8,25 @@ use kvern_scheduler_distributed::{ClusterOptions, LocalCluster};
 /// What workers run of the test program: the test of this name, which each file has ([`worker_entry!`]).
 const ENTRY: &str = "this_program_as_a_worker";
 
-/// A cluster of so many processes with so many threads each.
-pub(crate) fn cluster(workers: usize, threads: usize, registry: Arc<Registry>) -> LocalCluster {
+/// So many processes with so many threads each.
+pub(crate) fn options(workers: usize, threads: usize) -> ClusterOptions {
     let program = std::env::current_exe().unwrap();
     let arguments = ["--exact", ENTRY, "--nocapture", "--test-threads=1"];
-    let options = ClusterOptions {
+    ClusterOptions {
         workers,
         threads,
         program: Some((program, arguments.map(Into::into).into())),
-    };
-    LocalCluster::start(&options, registry).unwrap()
+        ..ClusterOptions::default()
+    }
+}
+
+/// A cluster of them.
+#[allow(
+    dead_code,
+    reason = "each test file is a program, and one needs only the options"
+)]
+pub(crate) fn cluster(workers: usize, threads: usize, registry: Arc<Registry>) -> LocalCluster {
+    LocalCluster::start(&options(workers, threads), registry).unwrap()
 }
 
 /// The test that is a worker where a cluster started it, and nothing elsewhere.

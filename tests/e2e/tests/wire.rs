@@ -53,10 +53,7 @@ fn pump(mut from: TcpStream, mut to: TcpStream, count: &AtomicU64) {
 fn an_elementwise_operation_over_a_million_chunks_is_small() {
     let registry = Arc::new(Registry::linked().unwrap());
     let token = Token::random().unwrap();
-    let options = SchedulerOptions {
-        listen: "127.0.0.1:0".into(),
-        token: token.clone(),
-    };
+    let options = SchedulerOptions::new("127.0.0.1:0", token.clone());
     let server = SchedulerServer::start(&options, registry.clone()).unwrap();
     let worker = WorkerOptions::new(server.address().to_string(), token.clone());
     std::thread::spawn(move || run_worker(&worker, registry));
