@@ -21,8 +21,8 @@ pub struct ClusterOptions {
     pub workers: usize,
     /// Tasks that each runs at once.
     pub threads: usize,
-    /// After how long a silence a worker is given up and another started in its place: a worker says every second that it is there, whatever
-    /// its tasks do.
+    /// After how long a silence a worker is given up and another started in its place: a worker says every second that it is there, on a
+    /// thread that runs no task.
     pub worker_ttl: Duration,
     /// The program that becomes a worker by calling [`init`](crate::init), and its arguments; `None`: this one, without arguments.
     pub program: Option<(PathBuf, Vec<OsString>)>,

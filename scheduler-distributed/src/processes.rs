@@ -216,7 +216,9 @@ impl Nursery {
             return false;
         };
         for (n, place) in places.iter_mut().enumerate() {
-            if silent.contains(&name(n)) {
+            let name = name(n);
+            // Not one that has followed it meanwhile.
+            if silent.iter().any(|s| s.0 == name && place.since <= s.1) {
                 let _ = place.child.kill();
             }
         }

@@ -113,7 +113,7 @@ impl ParquetFile {
         name.push(path.file_name().unwrap_or_default());
         name.push(".");
         let mut builder = tempfile::Builder::new();
-        as_any_file(&mut builder);
+        as_its_kind(&mut builder, path);
         let temp = builder
             .prefix(&name)
             .suffix(".tmp")
@@ -163,15 +163,17 @@ impl ParquetFile {
     }
 }
 
-/// A temporary file is its owner's alone; this one is to be as any other, which the umask decides.
+/// A temporary file is its owner's alone. This one is to be as the one that it replaces, from the beginning, or as any other, which the umask
+/// decides.
 #[cfg(unix)]
-fn as_any_file(builder: &mut tempfile::Builder<'_, '_>) {
+fn as_its_kind(builder: &mut tempfile::Builder<'_, '_>, path: &Path) {
     use std::os::unix::fs::PermissionsExt;
-    builder.permissions(std::fs::Permissions::from_mode(0o666));
+    let before = std::fs::metadata(path).map(|m| m.permissions());
+    builder.permissions(before.unwrap_or(std::fs::Permissions::from_mode(0o666)));
 }
 
 #[cfg(not(unix))]
-fn as_any_file(_builder: &mut tempfile::Builder<'_, '_>) {}
+fn as_its_kind(_builder: &mut tempfile::Builder<'_, '_>, _path: &Path) {}
 
 fn parquet(path: &Path, e: datafusion::parquet::errors::ParquetError) -> Error {
     let words = format!("{}: it cannot be written: {e}", path.display());

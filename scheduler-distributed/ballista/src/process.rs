@@ -5,7 +5,7 @@ use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use ballista_core::config::TaskSchedulingPolicy;
@@ -31,8 +31,11 @@ const USUAL: u16 = 50050;
 /// How long the scheduler of an executor may take to accept a connection.
 const CONNECT: Duration = Duration::from_secs(10);
 
-/// How long after it was told to end an executor is told again.
+/// How long after it was told to end an executor is told again, and how often.
+#[cfg(unix)]
 const AGAIN: Duration = Duration::from_millis(200);
+#[cfg(unix)]
+const TIMES: u32 = 50;
 
 /// How a scheduler is run.
 #[derive(Debug, Clone)]
@@ -166,11 +169,13 @@ pub fn run_executor(options: &ExecutorOptions) -> Result<()> {
         return Err(Error::new(ErrorKind::Config, words));
     }
     let scheduler = resolve(&options.scheduler, USUAL)?;
+    let (data, tasks) = free_ports(&options.listen)?;
     let runtime = runtime()?;
     // Before there is anything to be removed.
-    runtime.block_on(async { tell_again() })?;
+    let place = Place::default();
+    runtime.block_on(async { tell_again(&place) })?;
     let folder = temporary(options.folder.as_deref())?;
-    let (data, tasks) = free_ports(&options.listen)?;
+    let _ = place.set(folder.path().to_owned());
     // Ballista would wait for it without an end.
     TcpStream::connect_timeout(&scheduler, CONNECT).map_err(|e| {
         let words = format!("no scheduler can be reached at {}: {e}", options.scheduler);
@@ -209,9 +214,13 @@ fn functions() -> BallistaFunctionRegistry {
     BallistaFunctionRegistry::from(&state)
 }
 
+/// Where the files of an executor are, once it has some.
+type Place = Arc<OnceLock<PathBuf>>;
+
 /// From here on SIGTERM and SIGINT end this process only as Ballista hears them, which removes its files, and Ballista listens when all else
-/// is done: so it is told again what it may have missed.
-fn tell_again() -> Result<()> {
+/// is done: so it is told again what it may have missed, for a while. Whoever tells it once more after that ends it at once.
+#[cfg(unix)]
+fn tell_again(place: &Place) -> Result<()> {
     use rustix::process::{Signal, getpid, kill_process};
     use tokio::signal::unix::{SignalKind, signal};
     for (kind, own) in [
@@ -222,13 +231,27 @@ fn tell_again() -> Result<()> {
             let words = format!("the executor cannot listen for signals: {e}");
             Error::with_source(ErrorKind::Io, words, e)
         })?;
+        let place = place.clone();
         tokio::spawn(async move {
-            while told.recv().await.is_some() {
+            told.recv().await;
+            for _ in 0..TIMES {
                 tokio::time::sleep(AGAIN).await;
                 let _ = kill_process(getpid(), own);
             }
+            // The last of our own.
+            while tokio::time::timeout(AGAIN, told.recv()).await.is_ok() {}
+            told.recv().await;
+            if let Some(folder) = place.get() {
+                let _ = std::fs::remove_dir_all(folder);
+            }
+            std::process::exit(128 + own.as_raw());
         });
     }
+    Ok(())
+}
+
+#[cfg(not(unix))]
+fn tell_again(_place: &Place) -> Result<()> {
     Ok(())
 }
 
@@ -300,6 +323,8 @@ fn free_ports(host: &str) -> Result<(SocketAddr, SocketAddr)> {
 
 fn free_port(host: &str) -> Result<TcpListener> {
     const TRIES: u32 = 100;
+    // Where nobody can listen at all, that is the error.
+    let any = listen(&format!("{host}:0"))?;
     for _ in 0..TRIES {
         // A random number of the standard library.
         let random = RandomState::new().build_hasher().finish();
@@ -308,7 +333,7 @@ fn free_port(host: &str) -> Result<TcpListener> {
             return Ok(listener);
         }
     }
-    listen(&format!("{host}:0"))
+    Ok(any)
 }
 
 #[cfg(test)]

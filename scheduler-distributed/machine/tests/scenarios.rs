@@ -163,6 +163,27 @@ fn inputs_that_nobody_can_bring_together() {
     assert_eq!(h.state(inputs[0]), Released);
 }
 
+/// A holder that does not answer may be about to be lost: what it has is made again then.
+#[test]
+fn inputs_of_a_worker_that_hangs_are_waited_for() {
+    let mut h = House::new(&[1, 1]);
+    let g = h.graph(&[&[], &[], &[0, 1]], &[2]);
+    let inputs = [t(g, 0), t(g, 1)];
+    let places = inputs.map(|input| h.given(input).0);
+    inputs.into_iter().for_each(|input| h.done(input));
+    for _ in 0..100 {
+        let (worker, _) = h.given(t(g, 2));
+        let far = usize::from(worker == places[0]);
+        h.missing(t(g, 2), inputs[far], &[places[far]]);
+        assert_eq!(h.state(t(g, 2)), Parked);
+        h.tick(64 * LONG);
+    }
+    h.lose(places[1]);
+    h.done(inputs[1]);
+    h.done(t(g, 2));
+    assert_eq!(h.state(t(g, 2)), Stored);
+}
+
 /// #5497: something is computed after what it reads has failed.
 #[test]
 fn computed_after_an_error() {

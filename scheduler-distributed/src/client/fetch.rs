@@ -23,7 +23,8 @@ const MOMENT: Duration = Duration::from_millis(250);
 /// The same after a result was not where it was said to be; doubled each time, 64-fold at most.
 const SHORT_MOMENT: Duration = Duration::from_millis(20);
 
-/// So often a result is asked for where the scheduler says that it is: in vain for some 45 seconds (a test has less patience).
+/// So often a result is asked for where the scheduler says that it is: in vain for some 45 seconds where connections are refused, longer
+/// where they are not answered (a test has less patience).
 const MOST_MISSED: u32 = if cfg!(test) { 5 } else { 40 };
 
 /// Workers that may be lost while they are given a value, before the value is taken to be the reason.
@@ -121,6 +122,23 @@ fn not_there(link: &Arc<Link>, data: TaskRef, task: TaskRef, worker: WorkerId, w
     say_after(moment, link, FromClient::CannotFetch { data, task, worker });
 }
 
+/// A connection broke while these were read: perhaps for the first, so the others are asked for again at once.
+fn broke_off(link: &Arc<Link>, worker: WorkerId, list: &[(TaskRef, TaskRef)]) {
+    let Some((&(data, task), rest)) = list.split_first() else {
+        return;
+    };
+    not_there(
+        link,
+        data,
+        task,
+        worker,
+        "the connection to its data broke off",
+    );
+    for (_, task) in rest {
+        link.fetch(task.graph, vec![task.task]);
+    }
+}
+
 fn say_after(moment: Duration, link: &Arc<Link>, message: FromClient) {
     let link = link.clone();
     tokio::spawn(async move {
@@ -206,7 +224,7 @@ async fn talk(link: Arc<Link>, token: Token, worker: WorkerId, mut asks: Unbound
         if let Err(left) = answer(&link, &mut connection, ask).await {
             match left {
                 Ask::Put(object, _) => broke(&link, object, worker),
-                Ask::Get(_) => failed(&link, worker, left, "the connection to its data broke off"),
+                Ask::Get(list) => broke_off(&link, worker, &list),
             }
             asks.close();
         }

@@ -55,8 +55,8 @@ impl SchedulerOptions {
     }
 }
 
-/// Names of workers that were given up for their silence, and may hang: for whoever looks after their processes.
-pub(crate) type Silent = Arc<Mutex<Vec<String>>>;
+/// Workers that were given up for their silence, and may hang: their names, and when they had come. For whoever looks after their processes.
+pub(crate) type Silent = Arc<Mutex<Vec<(String, Instant)>>>;
 
 /// A scheduler that runs in this process, on a thread of its own. Dropping it stops it.
 pub struct SchedulerServer {
@@ -332,7 +332,7 @@ async fn converse_with_worker(
     let (mut from, to) = stream.into_split();
     let (say, messages) = unbounded_channel();
     tokio::spawn(pipe::write(to, messages));
-    let name = info.name.clone();
+    let (name, came) = (info.name.clone(), Instant::now());
     if door.into.send(Incoming::Worker(worker, info, say)).is_err() {
         return;
     }
@@ -347,7 +347,7 @@ async fn converse_with_worker(
             Ok(None) => break "its connection ended".to_owned(),
             Err(e) if e.kind() == std::io::ErrorKind::TimedOut => {
                 let mut silent = door.silent.lock().unwrap_or_else(PoisonError::into_inner);
-                silent.push(name);
+                silent.push((name, came));
                 break e.to_string();
             }
             Err(e) => break format!("its connection broke: {e}"),

@@ -72,8 +72,11 @@ impl RunCore {
         let outcome = match result {
             Ok(value) => {
                 let stored = self.stored(task, value);
-                self.complete(task, stored, ready);
-                Outcome::Done
+                match self.complete(task, stored, ready) {
+                    true => Outcome::Done,
+                    // Cancelled in the last moment, and told so to whoever waits for it.
+                    false => Outcome::Failed,
+                }
             }
             Err(e) => {
                 self.fail(task, e, ready);
@@ -328,11 +331,13 @@ impl RunCore {
         scratch.pinned.drain(..).for_each(|c| c.unpin());
     }
 
-    /// Puts a result in place, frees inputs that nobody else reads, and counts down the readers of the result.
-    pub(super) fn complete(&self, task: u32, stored: Stored, ready: &mut Vec<u32>) {
+    /// Puts a result in place, frees inputs that nobody else reads, and counts down the readers of the result. False: the run was cancelled,
+    /// and somebody has been told that this result will never be.
+    pub(super) fn complete(&self, task: u32, stored: Stored, ready: &mut Vec<u32>) -> bool {
         let slot = &self.slots[task as usize];
         // SAFETY: the caller runs this task (each is run once) and so holds its own unit.
-        if let Some(rest) = unsafe { slot.finish(stored) } {
+        let (rest, stands) = unsafe { slot.finish(stored) };
+        if let Some(rest) = rest {
             self.uncount(rest);
         }
         for &d in self.tasks.deps(task) {
@@ -350,6 +355,7 @@ impl RunCore {
         if self.outputs.is_output(task) {
             self.outputs.made(self, task);
         }
+        stands
     }
 
     /// Names the task in an error, with what its inputs were.

@@ -10,8 +10,7 @@ mod outputs;
 pub(crate) mod slot;
 mod verdict;
 
-use std::cell::Cell as ThreadCell;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
 use std::time::Instant;
@@ -242,10 +241,7 @@ impl RunCore {
                     self.fail(task, e, ready);
                     1
                 }
-                stored => {
-                    self.complete(task, stored, ready);
-                    0
-                }
+                stored => u64::from(!self.complete(task, stored, ready)),
             };
             self.report(1, failed);
         }
@@ -325,21 +321,10 @@ impl RunCore {
         self.observers.tell(Interest::Runs, &event);
     }
 
+    /// Observers must not call the scheduler back, so nobody waits here for himself.
     fn one_at_a_time(&self, tell: impl FnOnce()) {
-        thread_local! {
-            static TELLING: ThreadCell<bool> = const { ThreadCell::new(false) };
-        }
-        // An observer that cancels a run ends it in the middle of being told something, on this thread.
-        if TELLING.replace(true) {
-            return tell();
-        }
-        let one = self.telling.lock().unwrap_or_else(PoisonError::into_inner);
-        let told = catch_unwind(AssertUnwindSafe(tell));
-        drop(one);
-        TELLING.set(false);
-        if let Err(panic) = told {
-            resume_unwind(panic);
-        }
+        let _one = self.telling.lock().unwrap_or_else(PoisonError::into_inner);
+        tell();
     }
 
     /// How far the run is. A cancelled run counts what will never run as failed once it is over.

@@ -84,11 +84,11 @@ impl<T: Default> Slot<T> {
         self.readers.load(Ordering::Acquire)
     }
 
-    /// Puts the result in and gives the maker's unit back; if that was the last, the result comes out again.
+    /// Puts the result in and gives the maker's unit back; if that was the last, the result comes out again. False: it had been refused.
     ///
     /// # Safety
     /// Called at most once, by the one who runs the task and holds its unit; nobody looks before `is_filled`.
-    pub(crate) unsafe fn finish(&self, value: T) -> Option<T> {
+    pub(crate) unsafe fn finish(&self, value: T) -> (Option<T>, bool) {
         debug_assert!(!self.is_filled(), "a slot is filled once");
         // SAFETY: by the contract nobody else touches the value before `filled` is set, or the last unit is given back, which is ordered
         // after this by our giving back.
@@ -98,10 +98,10 @@ impl<T: Default> Slot<T> {
         let rest = unsafe { self.give_back() };
         // SeqCst (not only Release): a waiter says that it waits, then looks here; we set this, then look for waiters. If it was refused,
         // it stays so.
-        let _ = self
+        let seen = self
             .filled
             .compare_exchange(EMPTY, FILLED, Ordering::SeqCst, Ordering::SeqCst);
-        rest
+        (rest, seen.is_ok())
     }
 
     /// Has a result that is not there yet never be there. False: it is there.
@@ -165,7 +165,7 @@ mod tests {
         let slot: Slot<Option<Box<i32>>> = Slot::new(3);
         // SAFETY: single-threaded; three units are used in the order of the protocol.
         unsafe {
-            assert!(slot.finish(Some(Box::new(5))).is_none());
+            assert_eq!(slot.finish(Some(Box::new(5))), (None, true));
             assert_eq!(slot.look(|v| v.as_deref().copied()), Some(5));
             assert!(slot.take_if_sole().is_none());
             assert!(slot.give_back().is_none());
@@ -180,7 +180,7 @@ mod tests {
         assert!(slot.refuse() && slot.refuse());
         // SAFETY: single-threaded; two units are used in the order of the protocol.
         unsafe {
-            assert!(slot.finish(Some(5)).is_none());
+            assert_eq!(slot.finish(Some(5)), (None, false));
             assert!(!slot.is_filled() && slot.refuse());
             assert_eq!(
                 slot.give_back(),
@@ -191,7 +191,7 @@ mod tests {
         let slot: Slot<Option<i32>> = Slot::new(2);
         // SAFETY: as above.
         unsafe {
-            assert!(slot.finish(Some(5)).is_none());
+            assert_eq!(slot.finish(Some(5)), (None, true));
             assert!(!slot.refuse() && slot.is_filled());
             assert_eq!(slot.give_back(), Some(Some(5)));
         }

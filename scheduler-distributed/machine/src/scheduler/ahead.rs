@@ -116,10 +116,10 @@ impl Scheduler {
             *side = side.saturating_add(bytes);
         }
         let avoids = || {
-            let from = self.avoid.get(&self.name(at));
-            from.is_some_and(|(_, from)| from.contains(&worker))
+            let missing = self.missing.get(&self.name(at));
+            missing.is_some_and(|m| m.from.contains(&worker))
         };
-        elsewhere <= here && (self.avoid.is_empty() || !avoids())
+        elsewhere <= here && (self.missing.is_empty() || !avoids())
     }
 
     /// A task waits for one last input: it may be sent to the worker that makes it.

@@ -80,7 +80,8 @@ pub struct Config {
     pub charges: u32,
     /// Nanoseconds until a task whose inputs could not be reached is placed again; doubled each time, 64-fold at most.
     pub patience: u64,
-    /// After so many times that its inputs could not be reached, from wherever it was placed, a task fails.
+    /// After so many times that its inputs could not be reached, from wherever it was placed, though their holders say that they have them, a
+    /// task fails.
     pub unreached: u32,
     /// How many changes are remembered for [`Scheduler::story`](super::Scheduler::story).
     pub remember: usize,
@@ -95,7 +96,7 @@ impl Default for Config {
             ahead: 48,
             charges: 3,
             patience: 50_000_000,
-            // Some 50 seconds with that patience.
+            // Some 50 seconds with that patience where connections are refused at once, longer where they are not answered.
             unreached: 20,
             remember: 16_384,
         }

@@ -105,7 +105,8 @@ impl Scheduler {
             out.push(Effect::ToWorker(WorkerId(worker), forget));
         }
         let range = TaskRef::new(graph.id, 0)..=TaskRef::new(graph.id, u32::MAX);
-        forget_range(&mut self.avoid, &range);
+        forget_range(&mut self.missing, &range);
+        forget_range(&mut self.confirmed, &range);
         forget_range(&mut self.charged, &range);
         self.homeless.retain(|t| t.graph != graph.id);
         out.push(Effect::Forget(graph.id));

@@ -125,7 +125,11 @@ impl Scheduler {
         if given.aborted || !task.state.at_worker() || task.attempt != given.attempt {
             return;
         }
-        let limit = self.config.charges * u32::from(Part::Ran.points());
+        let limit = self
+            .config
+            .charges
+            .saturating_mul(Part::Ran.points().into());
+        let limit = limit.min(u8::MAX.into());
         let graph = self.graph_mut(at.slot);
         let key = graph.key(at.task);
         let impure = graph.is_impure(at.task);
@@ -144,8 +148,11 @@ impl Scheduler {
                 return;
             }
             if spent {
-                self.work
-                    .push(Work::Fail(at, Arc::new(words::impure_lost(key))));
+                let error = match part {
+                    Part::Ran => words::impure_lost(key),
+                    Part::Perhaps | Part::Waited => words::impure_doubtful(key),
+                };
+                self.work.push(Work::Fail(at, Arc::new(error)));
                 return;
             }
         }

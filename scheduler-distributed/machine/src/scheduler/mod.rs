@@ -14,6 +14,7 @@ mod forget;
 mod graph;
 mod life;
 mod lose;
+mod missing;
 mod place;
 mod ready;
 pub mod state;
@@ -59,8 +60,10 @@ pub struct Scheduler {
     ring: VecDeque<u32>,
     /// When parked tasks are looked at again.
     parked: BTreeSet<(Tick, TaskRef)>,
-    /// Tasks whose inputs could not be reached: how often, and from which workers.
-    avoid: BTreeMap<TaskRef, (u32, Vec<WorkerId>)>,
+    /// Tasks whose inputs could not be reached.
+    missing: BTreeMap<TaskRef, missing::Missing>,
+    /// Inputs that could not be reached: how often a holder has said since that it has them.
+    confirmed: BTreeMap<TaskRef, u32>,
     /// The workers that were lost while they ran a task, in words.
     charged: BTreeMap<TaskRef, Vec<String>>,
     /// Questions to workers that clients wait for.
@@ -97,7 +100,8 @@ impl Scheduler {
             surplus: BTreeSet::new(),
             ring: VecDeque::new(),
             parked: BTreeSet::new(),
-            avoid: BTreeMap::new(),
+            missing: BTreeMap::new(),
+            confirmed: BTreeMap::new(),
             charged: BTreeMap::new(),
             asked: BTreeSet::new(),
             homeless: BTreeSet::new(),

@@ -46,12 +46,12 @@ impl Scheduler {
     fn choose(&mut self, at: At) -> Option<WorkerId> {
         let total = self.tally(at);
         let least = self.room.first().map(|(_, w)| *w)?;
-        let avoided = match self.avoid.is_empty() {
+        let avoided = match self.missing.is_empty() {
             true => &[][..],
             false => self
-                .avoid
+                .missing
                 .get(&self.name(at))
-                .map_or(&[][..], |(_, from)| from),
+                .map_or(&[][..], |m| &m.from),
         };
         // Somebody who is not known to be unable to reach an input, if there is one with room.
         let least = match avoided.is_empty() {

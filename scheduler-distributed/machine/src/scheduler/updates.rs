@@ -8,7 +8,7 @@ use super::life::Work;
 use super::state::State;
 use super::task::{At, Kind};
 use super::workers::{Asked, Entry, Given};
-use super::{Effect, Scheduler, WorkerInfo, words};
+use super::{Effect, Scheduler, WorkerInfo};
 use crate::ids::{Attempt, ClientId, GraphId, TaskRef, WorkerId};
 use crate::outbox::Outbox;
 use crate::payload::Payload;
@@ -176,7 +176,7 @@ impl Scheduler {
         out: &mut Outbox<Effect>,
     ) {
         let name = self.name(at);
-        self.avoid.remove(&name);
+        self.missing.remove(&name);
         self.graph_mut(at.slot).task_mut(at.task).bytes = bytes;
         self.add_holder(at, worker);
         self.stored(at, "done", inline, out);
@@ -234,89 +234,6 @@ impl Scheduler {
         self.hand_to_thief(at, given.thief, out);
     }
 
-    fn input_missing(
-        &mut self,
-        worker: WorkerId,
-        task: TaskRef,
-        attempt: Attempt,
-        object: TaskRef,
-        tried: &[WorkerId],
-        out: &mut Outbox<Effect>,
-    ) {
-        let given = self.take_given(worker, task, attempt);
-        let (Some(Given { aborted: false, .. }), Some(at)) = (given, self.locate(task)) else {
-            return;
-        };
-        // What a worker says of another is a reason to ask that one, not to believe it.
-        let input = self.locate(object);
-        let there = input.is_some_and(|i| self.graph(i.slot).task(i.task).state == State::Stored);
-        let holders = match (input, there) {
-            (Some(input), true) => self.graph(input.slot).holders(input.task),
-            _ => &[],
-        };
-        let asked: Vec<WorkerId> = tried
-            .iter()
-            .copied()
-            .filter(|w| holders.contains(w))
-            .collect();
-        for &holder in &asked {
-            out.push(Effect::ToWorker(holder, ToWorker::Probe(object)));
-        }
-        let running = self.graph(at.slot).task(at.task).state == State::Running;
-        let (Some(input), false, false) = (input, asked.is_empty(), running) else {
-            // It is being made again, or others have it than were asked.
-            self.set(at, State::Waiting, "given back");
-            self.reconsider(at);
-            return;
-        };
-        let (times, from) = self.avoid.entry(task).or_default();
-        let doubled = self.config.patience << (*times).min(6);
-        *times += 1;
-        if !from.contains(&worker) {
-            from.push(worker);
-        }
-        if *times >= self.config.unreached {
-            let times = *times;
-            let (key, input) = (
-                self.graph(at.slot).key(at.task),
-                self.graph(input.slot).key(input.task),
-            );
-            let (holders, from) = (self.addresses(&asked), self.addresses(&[worker]));
-            let error = words::unreached(key, input, times, &holders, &from);
-            self.work.push(Work::Fail(at, Arc::new(error)));
-            return;
-        }
-        self.set(at, State::Parked, "an input could not be reached");
-        self.parked.insert((self.now.after(doubled), task));
-    }
-
-    /// Where these workers are reached, for people to read.
-    fn addresses(&self, workers: &[WorkerId]) -> Vec<String> {
-        let address = |w: &WorkerId| match self.worker(*w) {
-            Some(entry) => format!("{w} ({})", entry.info.address),
-            None => format!("{w} (gone)"),
-        };
-        workers.iter().map(address).collect()
-    }
-
-    /// Looks again at the parked tasks whose time has come.
-    pub(super) fn unpark(&mut self, out: &mut Outbox<Effect>) {
-        while let Some(&(due, task)) = self.parked.first() {
-            if due > self.now {
-                return;
-            }
-            self.parked.pop_first();
-            let Some(at) = self.locate(task) else {
-                continue;
-            };
-            if self.graph(at.slot).task(at.task).state == State::Parked {
-                self.set(at, State::Waiting, "waited long enough");
-                self.reconsider(at);
-                self.settle(out);
-            }
-        }
-    }
-
     fn seceded(&mut self, worker: WorkerId, task: TaskRef, attempt: Attempt, to: bool) {
         let Some(entry) = self.worker_mut(worker) else {
             return;
@@ -341,6 +258,7 @@ impl Scheduler {
         let of = at.map(|at| self.graph(at.slot).task(at.task));
         match (at, of.map(|t| (t.kind, t.state, t.attempt.0 > 0))) {
             (Some(at), Some((kind, State::Stored, _))) if kind.is_held() => {
+                self.confirmed(at, worker);
                 self.add_holder(at, worker);
             }
             (Some(at), Some((kind, State::Waiting, _))) if kind.is_put() => {

@@ -57,6 +57,12 @@ pub(crate) fn impure_lost(key: Key) -> ErrorRecord {
     record(ErrorKind::Lost, words.into(), Some(key))
 }
 
+pub(crate) fn impure_doubtful(key: Key) -> ErrorRecord {
+    let words = "its worker was lost when this task was next to run there: it may have begun, and its operator must \
+                 not be run twice; annotate retries if it may";
+    record(ErrorKind::Lost, words.into(), Some(key))
+}
+
 pub(crate) fn cancelled_lost(key: Key) -> ErrorRecord {
     let words = "the result was lost with its worker after its run had been cancelled";
     record(ErrorKind::Lost, words.into(), Some(key))

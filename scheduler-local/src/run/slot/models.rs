@@ -63,7 +63,7 @@ unsafe fn read(slot: &Boxed, out: &Out) {
 unsafe fn make(slot: &Boxed, out: &Out) {
     // SAFETY: by the contract.
     unsafe {
-        out.count(slot.finish(Some(Box::new(7))));
+        out.count(slot.finish(Some(Box::new(7))).0);
     }
 }
 
