@@ -103,6 +103,17 @@ fn programs_and_workers_find_a_scheduler_by_address_and_token() {
 }
 
 #[test]
+fn a_patience_that_no_worker_can_meet_is_refused() {
+    let words = refusal(&mut command(
+        "scheduler --listen 127.0.0.1:0 --worker-ttl 1s",
+    ));
+    assert!(
+        words.contains("worker-ttl is 1s, and at least 3s"),
+        "{words}"
+    );
+}
+
+#[test]
 fn beyond_this_machine_is_refused() {
     for line in [
         "scheduler --listen 0.0.0.0:0",

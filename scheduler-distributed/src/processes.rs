@@ -210,15 +210,18 @@ impl Nursery {
 
     /// Kills those that hang, and starts others for those that have ended. False: no more are wanted.
     fn follow_up(&self, silent: &Silent) -> bool {
-        let silent = std::mem::take(&mut *silent.lock().unwrap_or_else(PoisonError::into_inner));
+        let silent = {
+            let mut silent = silent.lock().unwrap_or_else(PoisonError::into_inner);
+            silent.as_mut().map(std::mem::take).unwrap_or_default()
+        };
         let mut places = self.lock();
         let Some(places) = places.as_mut() else {
             return false;
         };
-        for (n, place) in places.iter_mut().enumerate() {
-            let name = name(n);
+        for (who, came) in silent {
+            let hangs = places.iter_mut().enumerate().find(|(n, _)| name(*n) == who);
             // Not one that has followed it meanwhile.
-            if silent.iter().any(|s| s.0 == name && place.since <= s.1) {
+            if let Some((_, place)) = hangs.filter(|(_, place)| place.since <= came) {
                 let _ = place.child.kill();
             }
         }

@@ -80,17 +80,10 @@ fn a_worker_that_is_busy_is_not_given_up() {
 
 #[test]
 fn a_patience_that_no_worker_can_meet_is_refused() {
-    let options = ClusterOptions {
-        worker_ttl: Duration::from_secs(1),
-        ..support::options(1, 1)
-    };
-    let registry = Arc::new(Registry::linked().unwrap());
-    let e = LocalCluster::start(&options, registry)
+    let e = Session::open("cluster://?workers=1&worker-ttl=1s")
         .map(drop)
         .unwrap_err();
     assert_eq!(e.kind(), ErrorKind::Config);
-    assert!(
-        e.message().contains("worker-ttl is 1s, and at least 3s"),
-        "{e}"
-    );
+    let words = "worker-ttl is 1s, and at least 3s";
+    assert!(e.message().contains(words), "{e}");
 }

@@ -126,64 +126,6 @@ fn fetched_from_a_worker_that_goes() {
     assert_eq!(h.state(t(g, 2)), Stored);
 }
 
-/// Two workers that both live for the scheduler and cannot reach each other: what needs something of both is not tried for ever.
-#[test]
-fn inputs_that_nobody_can_bring_together() {
-    let mut h = House::new(&[1, 1]);
-    let g = h.graph(&[&[], &[], &[0, 1]], &[2]);
-    let inputs = [t(g, 0), t(g, 1)];
-    let places = inputs.map(|input| h.given(input).0);
-    assert_ne!(places[0], places[1]);
-    inputs.into_iter().for_each(|input| h.done(input));
-    let mut tries = 0;
-    while h.state(t(g, 2)) != Failed {
-        tries += 1;
-        assert!(tries < 1000, "tried for ever");
-        let (worker, _) = h.given(t(g, 2));
-        let far = usize::from(worker == places[0]);
-        h.missing(t(g, 2), inputs[far], &[places[far]]);
-        if h.state(t(g, 2)) != Failed {
-            assert!(
-                h.to_worker(places[far])
-                    .contains(&&ToWorker::Probe(inputs[far]))
-            );
-            h.have(places[far], inputs[far]);
-            h.tick(64 * LONG);
-        }
-    }
-    let told = h.to_client().into_iter().find_map(|m| match m {
-        ToClient::Failed { error, .. } => Some(error.clone()),
-        _ => None,
-    });
-    let told = told.expect("the client is told");
-    assert_eq!((told.kind, tries), (ErrorKind::Lost, 20));
-    for words in ["20 tries", "w1 (10.0.0.1:1)", "w2 (10.0.0.2:1)"] {
-        assert!(told.message.contains(words), "{}", told.message);
-    }
-    assert_eq!(h.state(inputs[0]), Released);
-}
-
-/// A holder that does not answer may be about to be lost: what it has is made again then.
-#[test]
-fn inputs_of_a_worker_that_hangs_are_waited_for() {
-    let mut h = House::new(&[1, 1]);
-    let g = h.graph(&[&[], &[], &[0, 1]], &[2]);
-    let inputs = [t(g, 0), t(g, 1)];
-    let places = inputs.map(|input| h.given(input).0);
-    inputs.into_iter().for_each(|input| h.done(input));
-    for _ in 0..100 {
-        let (worker, _) = h.given(t(g, 2));
-        let far = usize::from(worker == places[0]);
-        h.missing(t(g, 2), inputs[far], &[places[far]]);
-        assert_eq!(h.state(t(g, 2)), Parked);
-        h.tick(64 * LONG);
-    }
-    h.lose(places[1]);
-    h.done(inputs[1]);
-    h.done(t(g, 2));
-    assert_eq!(h.state(t(g, 2)), Stored);
-}
-
 /// #5497: something is computed after what it reads has failed.
 #[test]
 fn computed_after_an_error() {

@@ -18,7 +18,7 @@ use tokio::time::timeout;
 use super::frame;
 
 /// How often a beat is said and listened for.
-pub(crate) const BEAT: Duration = Duration::from_secs(1);
+const BEAT: Duration = Duration::from_secs(1);
 
 /// The most messages in one frame: the receiver begins with the first before the last has been written.
 const BATCH: usize = 4096;

@@ -55,8 +55,9 @@ impl SchedulerOptions {
     }
 }
 
-/// Workers that were given up for their silence, and may hang: their names, and when they had come. For whoever looks after their processes.
-pub(crate) type Silent = Arc<Mutex<Vec<(String, Instant)>>>;
+/// Workers that were given up for their silence, and may hang: their names, and when they had come. For whoever looks after their processes;
+/// nothing is kept where nobody does.
+pub(crate) type Silent = Arc<Mutex<Option<Vec<(String, Instant)>>>>;
 
 /// A scheduler that runs in this process, on a thread of its own. Dropping it stops it.
 pub struct SchedulerServer {
@@ -142,7 +143,10 @@ impl SchedulerServer {
         *self.workers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// From now on those that are given up for their silence are remembered there.
     pub(crate) fn silent(&self) -> Silent {
+        let mut silent = self.silent.lock().unwrap_or_else(PoisonError::into_inner);
+        silent.get_or_insert_default();
         self.silent.clone()
     }
 
@@ -347,7 +351,9 @@ async fn converse_with_worker(
             Ok(None) => break "its connection ended".to_owned(),
             Err(e) if e.kind() == std::io::ErrorKind::TimedOut => {
                 let mut silent = door.silent.lock().unwrap_or_else(PoisonError::into_inner);
-                silent.push((name, came));
+                if let Some(silent) = silent.as_mut() {
+                    silent.push((name, came));
+                }
                 break e.to_string();
             }
             Err(e) => break format!("its connection broke: {e}"),

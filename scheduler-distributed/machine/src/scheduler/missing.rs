@@ -77,8 +77,8 @@ impl Scheduler {
                 self.graph(at.slot).key(at.task),
                 self.graph(input.slot).key(input.task),
             );
-            let (holders, from) = (self.addresses(&asked), self.addresses(&[worker]));
-            let error = words::unreached(key, input, times, &holders, &from);
+            let holders: Vec<String> = asked.iter().map(|w| self.address(*w)).collect();
+            let error = words::unreached(key, input, times, &holders, &self.address(worker));
             self.work.push(Work::Fail(at, Arc::new(error)));
             return;
         }
@@ -97,13 +97,12 @@ impl Scheduler {
         }
     }
 
-    /// Where these workers are reached, for people to read.
-    fn addresses(&self, workers: &[WorkerId]) -> Vec<String> {
-        let address = |w: &WorkerId| match self.worker(*w) {
-            Some(entry) => format!("{w} ({})", entry.info.address),
-            None => format!("{w} (gone)"),
-        };
-        workers.iter().map(address).collect()
+    /// Where a worker is reached, for people to read.
+    fn address(&self, worker: WorkerId) -> String {
+        match self.worker(worker) {
+            Some(entry) => format!("{worker} ({})", entry.info.address),
+            None => format!("{worker} (gone)"),
+        }
     }
 
     /// Looks again at the parked tasks whose time has come.

@@ -83,14 +83,13 @@ pub(crate) fn unreached(
     input: Key,
     times: u32,
     holders: &[String],
-    from: &[String],
+    from: &str,
 ) -> ErrorRecord {
     let words = format!(
         "an input, {}, could not be fetched, in {times} tries: held by {}, connected to the scheduler, but not to be reached at its data \
-         address from {}",
+         address from {from}",
         input.short(),
-        holders.join(", "),
-        from.join(", ")
+        holders.join(", ")
     );
     record(ErrorKind::Lost, words, Some(key))
 }
