@@ -52,6 +52,7 @@ impl<T: Element> Array<T> {
     }
 
     fn open(path: &Path, member: Option<&str>, chunks: Chunks) -> Result<Self> {
+        let path = &*kvern_core::url::local_path(path)?;
         let place = Place::new(path, member)?;
         let reader = place.open()?;
         let held = dtype_of(reader.dtype());
@@ -93,6 +94,7 @@ impl<T: Element + NpyElement> Array<T> {
     /// # Errors
     /// The first task that failed, or what keeps the file from being written.
     pub fn save_npy(&self, path: impl AsRef<Path>) -> Result<()> {
+        let path = kvern_core::url::local_path(path.as_ref())?;
         Ok(crate::io::save_npy(path, &self.compute()?)?)
     }
 }

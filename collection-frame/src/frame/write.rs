@@ -33,8 +33,9 @@ impl Frame {
     /// # Errors
     /// As [`Frame::write_parquet`].
     pub fn write_parquet_in(&self, path: impl AsRef<Path>, session: &Session) -> Result<u64> {
-        let path = std::path::absolute(path.as_ref())
-            .map_err(|e| crate::error::io(path.as_ref(), "it cannot be written", e))?;
+        let path = kvern_core::url::local_path(path.as_ref())?;
+        let path = std::path::absolute(&path)
+            .map_err(|e| crate::error::io(&path, "it cannot be written", e))?;
         if path.is_dir() {
             return Err(Error::new(
                 ErrorKind::Io,

@@ -7,7 +7,8 @@ use kvern_core::{Error, ErrorKind, Result};
 use crate::error::io;
 
 /// Where a frame is read from: one path or several. A folder means all files in it and below with the format's ending, a path with
-/// `*`, `?` or `[` is a pattern. Names that begin with `.` or `_` are left out, as other programs do. Files are read in the order of
+/// `*`, `?` or `[` is a pattern; `~/…` is below the home folder, `file:///…` is a path, and other URLs are refused, since there is no object
+/// store yet. Names that begin with `.` or `_` are left out, as other programs do. Files are read in the order of
 /// the list, those of a folder or a pattern in the order of their names.
 #[derive(Debug, Clone)]
 pub struct Sources(Vec<PathBuf>);
@@ -62,6 +63,7 @@ impl Sources {
     pub(crate) fn files(&self, endings: &[&str]) -> Result<Vec<PathBuf>> {
         let mut files = Vec::new();
         for path in &self.0 {
+            let path = &*kvern_core::url::local_path(path)?;
             let before = files.len();
             if path.is_dir() {
                 walk(path, endings, &mut files)?;

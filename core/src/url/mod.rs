@@ -13,12 +13,14 @@ use crate::text::shorten;
 
 mod address;
 mod error;
+mod local;
 mod parse;
 mod percent;
 mod query;
 
 pub use address::{resolve, resolve_loopback};
 pub use error::UrlError;
+pub use local::local_path;
 pub use query::{FromText, Query};
 
 /// A scheduler URL, taken apart.

@@ -22,7 +22,7 @@ pub fn op_ref(registry: &Registry, name: &str, params: &impl Serialize) -> Resul
         }
     };
     let operator = registry.operator(name, version)?;
-    let bytes = serde_json::to_vec(params).map_err(|e| {
+    let bytes = serde_json::to_vec(&kvern_core::text::Finite::new(params)).map_err(|e| {
         Error::with_source(
             ErrorKind::BadInput,
             format!("the parameters of {name} cannot be written as JSON: {e}"),
