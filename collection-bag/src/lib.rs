@@ -23,7 +23,7 @@ pub use ends::number::Number;
 pub use item::Item;
 pub use pipe::steps::Items;
 pub use pipe::text_steps::Pieces;
-pub use read::{Compression, InvalidUtf8, OnBad, Paths, TextOptions};
+pub use read::{Compression, Encoding, InvalidUtf8, LineEnd, OnBad, Paths, TextOptions};
 pub use skipped::Skipped;
 pub use text::{Text, read_json, read_json_with, read_text, read_text_with};
 pub use value::Portable;

@@ -238,7 +238,7 @@ fn a_file_that_changes_after_the_bag_was_made_is_an_error() {
     let folder = folder();
     for (what, now) in [
         ("shorter", "a\n"),
-        ("longer", "a\nb\nc\n"),
+        ("replaced", "a\nb\nc\n"),
         ("other", "x\ny\n"),
     ] {
         let path = write(&folder, what, "a\nb\n");
@@ -246,7 +246,14 @@ fn a_file_that_changes_after_the_bag_was_made_is_an_error() {
         assert_eq!(all(&bag), ["a", "b"]);
         // Not within the clock's last step.
         std::thread::sleep(std::time::Duration::from_millis(20));
-        write(&folder, what, now);
+        match what {
+            // As most programs write a file: under another name first. One that has only grown is another matter.
+            "replaced" => {
+                let new = write(&folder, "new", now);
+                std::fs::rename(new, &path).unwrap();
+            }
+            _ => drop(write(&folder, what, now)),
+        }
         let e = bag.strings().reference().unwrap_err();
         let words = e.to_string();
         assert!(
@@ -364,4 +371,24 @@ fn reading_does_not_hold_the_file() {
         text.words().count().compute_in(&session).unwrap(),
         3_600_000
     );
+}
+
+#[test]
+fn urls_are_paths_or_are_refused() {
+    let folder = folder();
+    let path = write(&folder, "a b.txt", "x\n");
+    let text = read_text(format!("file://{}", path.display()).replace(' ', "%20")).unwrap();
+    assert_eq!(all(&text), ["x"]);
+    let pattern = format!("file://{}/*.txt", folder.path().display());
+    assert_eq!(all(&read_text(pattern).unwrap()), ["x"]);
+    for url in ["s3://bucket/2020/*.json", "https://example.com/x.txt"] {
+        let e = read_text(url).unwrap_err();
+        assert_eq!(e.kind(), ErrorKind::Unsupported);
+        assert!(e.to_string().contains(url), "{e}");
+        let e = kvern_bag::Bag::range(3, 1).to_text(url).unwrap_err();
+        assert_eq!(e.kind(), ErrorKind::Unsupported, "{e}");
+    }
+    let e = read_text("~/no-such-file-of-kvern.txt").unwrap_err();
+    let home = std::env::home_dir().unwrap();
+    assert!(e.to_string().contains(&*home.to_string_lossy()), "{e}");
 }

@@ -111,3 +111,129 @@ fn what_is_there_is_not_touched() {
     assert_eq!(e.kind(), ErrorKind::Unsupported);
     assert_eq!(names(folder.path()), ["file", "out"]);
 }
+
+const FOLDER: &str = "KVERN_TEST_FOLDER";
+
+#[test]
+fn child_writes_for_ever() {
+    let Some(folder) = std::env::var_os(FOLDER) else {
+        return;
+    };
+    let (_, session) = sessions().into_iter().next().unwrap();
+    let slow = Bag::range(1000, 1000).map(|x| {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        x
+    });
+    let target = std::path::Path::new(&folder).join("out");
+    slow.write_text(target, Compression::None, &session)
+        .unwrap();
+}
+
+#[test]
+fn what_a_killed_writer_has_left_goes_with_the_next() {
+    let folder = folder();
+    let spawn = || {
+        let mut writer = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "child_writes_for_ever"])
+            .env(FOLDER, folder.path())
+            .stdout(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        let begun = || {
+            let hidden = std::fs::read_dir(folder.path()).unwrap().flatten();
+            let id = format!(".{}-", writer.id());
+            hidden
+                .filter(|h| h.file_name().to_string_lossy().contains(&id))
+                .flat_map(|h| std::fs::read_dir(h.path().join("files")))
+                .flatten()
+                .count()
+                > 2
+        };
+        let end = std::time::Instant::now() + std::time::Duration::from_secs(60);
+        while !begun() {
+            if std::time::Instant::now() > end {
+                writer.kill().unwrap();
+                panic!("nothing is written");
+            }
+            std::thread::sleep(std::time::Duration::from_millis(2));
+        }
+        writer
+    };
+    let (mut dead, mut alive) = (spawn(), spawn());
+    dead.kill().unwrap();
+    dead.wait().unwrap();
+    assert_eq!(names(folder.path()).len(), 2, "{:?}", names(folder.path()));
+    let (_, session) = sessions().into_iter().next().unwrap();
+    let bag = Bag::range(4, 2);
+    let other = folder.path().join("other");
+    bag.write_text(&other, Compression::None, &session).unwrap();
+    // That was another place.
+    assert_eq!(names(folder.path()).len(), 3);
+    let target = folder.path().join("out");
+    bag.write_text(&target, Compression::None, &session)
+        .unwrap();
+    let left = names(folder.path());
+    let of_alive = format!(".out.{}-0.tmp", alive.id());
+    assert_eq!(left, [&of_alive, "other", "out"]);
+    alive.kill().unwrap();
+    alive.wait().unwrap();
+}
+
+#[test]
+fn numbers_that_json_does_not_know_are_errors() {
+    use serde::Serialize;
+    #[derive(Serialize)]
+    struct Row {
+        name: &'static str,
+        speeds: Vec<f32>,
+        more: Option<f64>,
+    }
+    for (name, session) in sessions() {
+        let folder = folder();
+        let target = folder.path().join("out");
+        for bad in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+            let bag = Bag::from_sequence([1.5, 2.5, bad, 3.5], 2);
+            let e = bag.write_jsonl(&target, Compression::None, &session);
+            let words = e.unwrap_err().to_string();
+            assert!(
+                words.contains("part-1.jsonl, item 1") && words.contains("has no form in JSON"),
+                "{name}: {words}"
+            );
+            assert_eq!(names(folder.path()), Vec::<String>::new(), "{name}");
+            let rows = bag.map(|x| Row {
+                name: "a",
+                speeds: vec![1.0, x as f32],
+                more: None,
+            });
+            let e = rows.write_jsonl(&target, Compression::Gzip, &session);
+            let words = e.unwrap_err().to_string();
+            assert!(words.contains("in field \"speeds\""), "{words}");
+            // As text it comes back, and as an Option it is null.
+            let optional = bag.map(|x| Some(x).filter(|x| x.is_finite()));
+            let files = optional
+                .write_jsonl(&target, Compression::None, &session)
+                .unwrap();
+            let back = kvern_bag::read_json::<Option<f64>>(files).unwrap();
+            let back = back.compute_in(&session).unwrap();
+            assert_eq!(back, [Some(1.5), Some(2.5), None, Some(3.5)]);
+            std::fs::remove_dir_all(&target).unwrap();
+            let files = bag
+                .write_text(&target, Compression::None, &session)
+                .unwrap();
+            let back = read_text(files).unwrap().map(|l| l.parse::<f64>().unwrap());
+            let back = back.compute_in(&session).unwrap();
+            assert!(back[2].to_bits() == bad.to_bits(), "{back:?}");
+            std::fs::remove_dir_all(&target).unwrap();
+        }
+        let whole = Bag::from_sequence([0u8], 1).map(|_| Row {
+            name: "b",
+            speeds: vec![0.1],
+            more: Some(1e300),
+        });
+        let files = whole
+            .write_jsonl(&target, Compression::None, &session)
+            .unwrap();
+        let text = std::fs::read_to_string(&files[0]).unwrap();
+        assert_eq!(text, "{\"name\":\"b\",\"speeds\":[0.1],\"more\":1e+300}\n");
+    }
+}

@@ -259,7 +259,15 @@ impl<T: Portable> Bag<T> {
 }
 
 impl<T: Number> Bag<T> {
-    /// The sum, in 64 bits; 0 of an empty bag. A sum of integers that does not fit is an error.
+    /// The sum, in 64 bits; 0 of an empty bag. The same items give the same sum in any order and in any partitions: integers are added in
+    /// 128 bits, floats without rounding, and what comes out is rounded once. A sum of integers that does not fit is an error.
+    ///
+    /// ```
+    /// use kvern_bag::Bag;
+    /// assert_eq!(Bag::from_sequence([i64::MAX, 1, -2], 3).sum().reference()?, i64::MAX - 1);
+    /// assert_eq!(Bag::from_sequence([0.1; 10], 3).sum().reference()?, 1.0);
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
     pub fn sum(&self) -> Item<T::Sum> {
         Item::of(self.expr(), &EndPart::plain::<Eat<Sum<T>, T>>("sum", &()))
     }
@@ -269,12 +277,14 @@ impl<T: Number> Bag<T> {
         Item::of(self.expr(), &end)
     }
 
-    /// The mean; `None` of an empty bag.
+    /// The mean, rounded once, whatever the order and the partitions; `None` of an empty bag. Infinite if an item is, NaN if one is
+    /// or if there are infinities of both signs.
     pub fn mean(&self) -> Item<Option<f64>> {
         self.moment("mean", Moment::Mean)
     }
 
-    /// The variance, the squared deviations divided by `count - ddof`; `None` of no more than `ddof` items.
+    /// The variance, the squared deviations divided by `count - ddof`, rounded once, whatever the order and the partitions; `None` of
+    /// no more than `ddof` items. NaN if an item is not finite.
     pub fn var(&self, ddof: u32) -> Item<Option<f64>> {
         self.moment("var", Moment::Var { ddof })
     }

@@ -45,10 +45,14 @@ impl<T: 'static> Bag<T> {
         self.write::<Shown>(folder.as_ref(), ".txt", compression, session)
     }
 
-    /// Writes one item a line, as JSON, to files `part-0.jsonl`, …, as [`Bag::to_text`] does.
+    /// Writes one item a line, as JSON, to files `part-0.jsonl`, …, as [`Bag::to_text`] does. Floats come back from
+    /// [`read_json`](crate::read_json) as they were, to the bit.
+    ///
+    /// JSON has no word for NaN and infinity: such a number is an error that says where it is, and not a `null` that would be read as
+    /// something else. Write an `Option` (`None` is `null`), or leave the item out: `bag.filter(|x| x.is_finite())`.
     ///
     /// # Errors
-    /// As [`Bag::to_text`].
+    /// As [`Bag::to_text`]; for a number that is not finite.
     pub fn to_jsonl(&self, folder: impl AsRef<Path>) -> Result<Vec<PathBuf>>
     where
         T: Serialize,
@@ -89,6 +93,7 @@ impl<T: 'static> Bag<T> {
                 ));
             }
         };
+        let folder = &*kvern_core::url::local_path(folder)?;
         let staged = Staged::new(folder)?;
         let target = Target {
             folder: staged.folder(),

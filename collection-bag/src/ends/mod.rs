@@ -3,6 +3,7 @@
 pub(crate) mod collect;
 pub(crate) mod count;
 pub(crate) mod distinct;
+pub(crate) mod exact;
 pub(crate) mod fold;
 pub(crate) mod foldby;
 pub(crate) mod frequencies;

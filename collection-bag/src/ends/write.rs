@@ -7,7 +7,8 @@ use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use kvern_core::{Result, Value};
+use kvern_core::text::Finite;
+use kvern_core::{Error, Result, Value};
 use serde::{Deserialize, Serialize};
 
 use super::staged::made_beside;
@@ -35,7 +36,7 @@ pub(crate) struct AsJson;
 
 impl<T: Serialize> Line<T> for AsJson {
     fn write(item: &T, out: &mut dyn io::Write) -> io::Result<()> {
-        serde_json::to_writer(&mut *out, item)?;
+        serde_json::to_writer(&mut *out, &Finite::new(item))?;
         out.write_all(b"\n")
     }
 }
@@ -89,9 +90,17 @@ impl<T: 'static, L: Line<T>> End for WriteTo<T, L> {
             ))),
             _ => Out::Plain(BufWriter::with_capacity(1 << 18, file)),
         };
+        let mut written = 0u64;
         drive(go_on, || {
             stage.advance(&mut |item: T| {
-                L::write(&item, out.writer()).map_err(|e| failed("write it", e).into())
+                written += 1;
+                L::write(&item, out.writer()).map_err(|e| match e.kind() {
+                    // Of the item, and not of the disk.
+                    io::ErrorKind::InvalidData | io::ErrorKind::Other => {
+                        Error::bad_input(format!("{name}, item {written}: {e}")).into()
+                    }
+                    _ => failed("write it", e).into(),
+                })
             })
         })?;
         let file = out.finish().map_err(|e| failed("write it", e))?;

@@ -1,11 +1,14 @@
 //! Which files a path, a pattern or a list of them means, and how each is read.
 
+use std::cmp::Ordering;
 use std::fs::File;
-use std::io::{self, BufReader, Read};
+use std::io::{self, Read};
 use std::path::{Component, Path, PathBuf};
 
 use kvern_core::{Error, ErrorKind, Result};
 use serde::{Deserialize, Serialize};
+
+use super::packed::{Frames, Members};
 
 /// How a file is compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -15,7 +18,7 @@ pub enum Compression {
     Auto,
     /// Not at all: such a file is read in several partitions.
     None,
-    /// gzip, of any number of members.
+    /// gzip, of any number of members, with zeros behind them or not.
     Gzip,
     /// Zstandard, of any number of frames.
     Zstd,
@@ -28,10 +31,15 @@ pub(crate) struct FileSpec {
     pub(crate) len: u64,
     /// When it was changed, in nanoseconds of the Unix epoch: part of the key, so that a changed file is another result.
     modified: u64,
+    /// Which file of its disk it is, where the system says so: one that has grown is still the same.
+    id: u64,
+    /// A pipe, a terminal, a socket: it has no size, and is read once, from its beginning to its end.
+    stream: bool,
     pub(crate) compression: Compression,
 }
 
-/// What names files: a path or pattern (`*`, `?`, `[…]`, `**`), or a list of such. Names with such characters are taken as they are if there is
+/// What names files: a path or pattern (`*`, `?`, `[…]`, `**`), or a list of such. `~/…` is below the home folder, and `file:///…` is a path; other URLs
+/// are refused, since there is no object store yet. Names with such characters are taken as they are if there is
 /// a file of that name. The files of a pattern are in the order of their names, those of a list in its order.
 ///
 /// Hidden files and folders, whose names begin with a dot, are found by patterns that say the dot (`.*`), and not by others, as in
@@ -84,6 +92,7 @@ impl<P: Paths + ?Sized> Paths for &P {
 pub(crate) fn find(paths: &[PathBuf], compression: Compression) -> Result<Vec<FileSpec>> {
     let mut files = Vec::new();
     for path in paths {
+        let path = &*kvern_core::url::local_path(path)?;
         let text = path.to_string_lossy();
         let pattern = text.contains(['*', '?', '[']) && !path.exists();
         if !pattern {
@@ -153,8 +162,21 @@ fn spec(path: &Path, compression: Compression) -> Result<FileSpec> {
         path: std::path::absolute(path).map_err(|e| io_error(path, "find it", e, ""))?,
         len: meta.len(),
         modified: modified(&meta),
+        id: id(&meta),
+        stream: !meta.is_file(),
         compression,
     })
+}
+
+/// Its number on its disk; 0 where the system gives none.
+fn id(meta: &std::fs::Metadata) -> u64 {
+    #[cfg(unix)]
+    return std::os::unix::fs::MetadataExt::ino(meta);
+    #[cfg(not(unix))]
+    {
+        let _ = meta;
+        0
+    }
 }
 
 /// Nanoseconds since 1970; 0 where the system does not know.
@@ -222,19 +244,26 @@ impl FileSpec {
         let file = File::open(&self.path)?;
         Ok(match self.compression {
             Compression::Auto | Compression::None => Box::new(file),
-            Compression::Gzip => {
-                let packed = BufReader::with_capacity(1 << 16, file);
-                Box::new(flate2::bufread::MultiGzDecoder::new(packed))
-            }
-            Compression::Zstd => Box::new(Frames::new(BufReader::with_capacity(1 << 16, file))),
+            Compression::Gzip => Box::new(Members::new(file)),
+            Compression::Zstd => Box::new(Frames::new(file)),
         })
     }
 
-    /// Whether the file is the one that was looked at when the bag was made, from which its partitions were taken.
+    /// Whether the file is the one that was looked at when the bag was made, from which its partitions were taken. It may have grown, as
+    /// logs do: its last piece ends where the file does.
     pub(crate) fn check_unchanged(&self) -> Result<()> {
+        if self.stream {
+            return Ok(());
+        }
         let wrong = |e| io_error(&self.path, "read it", e, "");
         let meta = std::fs::metadata(&self.path).map_err(wrong)?;
-        if meta.len() == self.len && modified(&meta) == self.modified {
+        let same = match meta.len().cmp(&self.len) {
+            // Files of which the system says that they are empty (those of /proc) say little of their times, too.
+            Ordering::Equal => self.len == 0 || modified(&meta) == self.modified,
+            Ordering::Greater => id(&meta) == self.id,
+            Ordering::Less => false,
+        };
+        if same {
             return Ok(());
         }
         let words = format!(
@@ -249,93 +278,14 @@ impl FileSpec {
     pub(crate) fn is_plain(&self) -> bool {
         matches!(self.compression, Compression::Auto | Compression::None)
     }
-}
 
-/// The frames of a Zstandard file, one after another.
-struct Frames {
-    frame: Option<Box<Frame>>,
-    rest: Option<BufReader<File>>,
-}
-
-impl Frames {
-    fn new(file: BufReader<File>) -> Self {
-        Self {
-            frame: None,
-            rest: Some(file),
-        }
+    /// Whether it can be read from any byte on, and so in several pieces.
+    pub(crate) fn is_cut(&self) -> bool {
+        self.is_plain() && !self.stream
     }
-}
 
-impl Read for Frames {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        loop {
-            if let Some(frame) = &mut self.frame {
-                let n = frame.read(buf)?;
-                if n > 0 || buf.is_empty() {
-                    return Ok(n);
-                }
-                if let Some(frame) = self.frame.take() {
-                    self.rest = Some(ended(*frame)?);
-                }
-            }
-            let Some(mut rest) = self.rest.take() else {
-                return Ok(0);
-            };
-            if io::BufRead::fill_buf(&mut rest)?.is_empty() {
-                return Ok(0);
-            }
-            self.rest = None;
-            self.frame = next_frame(rest)?;
-            if self.frame.is_none() {
-                return Ok(0);
-            }
-        }
+    /// Whether it can be read a second time.
+    pub(crate) fn is_read_again(&self) -> bool {
+        !self.stream
     }
-}
-
-/// A frame that has been read to its end: what follows it in the file. The decoder leaves it to us to compare the checksums.
-fn ended(frame: Frame) -> io::Result<BufReader<File>> {
-    let (rest, decoder) = frame.into_parts();
-    let (said, found) = (
-        decoder.get_checksum_from_data(),
-        decoder.get_calculated_checksum(),
-    );
-    match (said, found) {
-        (Some(said), Some(found)) if said != found => {
-            let words =
-                format!("a frame is damaged: its checksum is {found:#010x}, not {said:#010x}");
-            Err(io::Error::new(io::ErrorKind::InvalidData, words))
-        }
-        _ => Ok(rest),
-    }
-}
-
-type Frame = ruzstd::decoding::StreamingDecoder<BufReader<File>, ruzstd::decoding::FrameDecoder>;
-
-/// The next frame with data; frames to be skipped (the format allows them for other programs' notes) are.
-fn next_frame(mut rest: BufReader<File>) -> io::Result<Option<Box<Frame>>> {
-    loop {
-        let head = io::BufRead::fill_buf(&mut rest)?;
-        if head.is_empty() {
-            return Ok(None);
-        }
-        let mut magic = [0; 4];
-        let Some(start) = head.get(..4) else {
-            break;
-        };
-        magic.copy_from_slice(start);
-        if !(0x184D_2A50..=0x184D_2A5F).contains(&u32::from_le_bytes(magic)) {
-            break;
-        }
-        let mut header = [0; 8];
-        rest.read_exact(&mut header)?;
-        let len = u32::from_le_bytes([header[4], header[5], header[6], header[7]]);
-        let skipped = io::copy(&mut (&mut rest).take(u64::from(len)), &mut io::sink())?;
-        if skipped < u64::from(len) {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-    }
-    let frame = ruzstd::decoding::StreamingDecoder::new(rest)
-        .map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e.to_string()))?;
-    Ok(Some(Box::new(frame)))
 }

@@ -61,12 +61,25 @@ fn words<T>(line: &str, e: &serde_json::Error) -> String {
     // serde_json ends with " at line 1 column 7": the line is not that of the file.
     let text = e.to_string();
     let why = text.split(" at line ").next().unwrap_or_default();
+    let rest = line.get(e.column().saturating_sub(1)..).unwrap_or_default();
+    let hint = match () {
+        () if e.is_eof() => {
+            " (a record is one line: the file may have been cut, or have records over several lines)"
+        }
+        () if ["NaN", "Infinity", "-Infinity"]
+            .iter()
+            .any(|w| rest.starts_with(w)) =>
+        {
+            " (NaN and Infinity are not JSON, though Python writes them; null is read as None)"
+        }
+        () => "",
+    };
     let type_name = std::any::type_name::<T>();
     let short = type_name.rsplit("::").next().unwrap_or(type_name);
     let shown: String = line.chars().take(SHOWN).collect();
     let more = if shown.len() < line.len() { "…" } else { "" };
     format!(
-        "column {}: not a record of type {short}: {why}; it begins {shown:?}{more}",
+        "column {}: not a record of type {short}: {why}{hint}; it begins {shown:?}{more}",
         e.column()
     )
 }
