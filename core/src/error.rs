@@ -142,15 +142,10 @@ impl Error {
         Self::new(ErrorKind::BadInput, message)
     }
 
-    /// What a caught panic says, as a [`ErrorKind::Panic`].
+    /// What a caught panic says, as a [`ErrorKind::Panic`]. See [`caught`](crate::panics::caught), which catches it as well.
     #[cold]
-    pub fn panicked(payload: &(dyn std::any::Any + Send)) -> Self {
-        let words = payload
-            .downcast_ref::<&str>()
-            .copied()
-            .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
-            .unwrap_or("(the payload is not a text)");
-        Self::new(ErrorKind::Panic, format!("panicked: {words}"))
+    pub fn panicked(payload: Box<dyn std::any::Any + Send>) -> Self {
+        crate::panics::Panicked::of(payload).into()
     }
 
     /// Names the task, unless one is named already (the innermost is the one that failed).

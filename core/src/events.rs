@@ -195,7 +195,7 @@ impl Observers {
             if o.interest() < interest {
                 continue;
             }
-            let told = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| o.event(event)));
+            let told = crate::panics::caught(|| o.event(event));
             if told.is_err() {
                 gone = true;
                 let mut list = self.list.write().unwrap_or_else(PoisonError::into_inner);

@@ -27,6 +27,7 @@ pub mod operator;
 pub mod optimize;
 pub mod order;
 pub mod pages;
+pub mod panics;
 pub mod picture;
 pub mod plan;
 pub mod program;

@@ -2,11 +2,10 @@
 
 use std::borrow::Cow;
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use kvern_core::bulk::{Lent, Room};
-use kvern_core::{Error, ErrorKind, Registry, Result, Value};
+use kvern_core::{Error, ErrorKind, Registry, Result, Value, panics};
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::time::timeout;
 
@@ -48,7 +47,7 @@ impl Parcel {
 
 /// [`Registry::lend`], with what a type's own code does caught.
 pub(crate) fn lend<'a>(registry: &Registry, value: &'a Value) -> Result<Lent<'a>> {
-    catch_unwind(AssertUnwindSafe(|| registry.lend(value))).unwrap_or_else(|_| {
+    panics::caught(|| registry.lend(value)).unwrap_or_else(|_| {
         let words = format!("writing a value of type {} panicked", value.type_name());
         Err(Error::new(ErrorKind::NotPortable, words))
     })
@@ -61,11 +60,11 @@ pub(crate) fn decode(registry: &Registry, bytes: &[u8]) -> Result<Value> {
 
 /// Drops a value; a destructor of somebody else's may panic, and what it belongs to is gone all the same.
 pub(crate) fn discard<T>(value: T) {
-    let _ = catch_unwind(AssertUnwindSafe(move || drop(value)));
+    panics::discard(value);
 }
 
 fn reading<R>(read: impl FnOnce() -> Result<R>) -> Result<R> {
-    catch_unwind(AssertUnwindSafe(read))
+    panics::caught(read)
         .unwrap_or_else(|_| Err(Error::new(ErrorKind::Decode, "reading a value panicked")))
 }
 

@@ -4,6 +4,7 @@
 //! Code map: `run/` is one submitted plan and how a task is run, whoever drives it; `threads/` and `serial` are the two
 //! drivers; `memory/` counts, admits and spills; `open` reads URLs.
 
+mod deep;
 mod keys;
 pub mod memory;
 mod open;

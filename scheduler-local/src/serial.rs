@@ -10,7 +10,9 @@ use kvern_core::events::{Observer, Observers, Subscription};
 use kvern_core::scheduler::{Description, MemoryUse};
 use kvern_core::{Error, ErrorKind, Handle, Plan, Registry, Result, Run, Scheduler, Value};
 
+use crate::deep;
 use crate::memory::{Memory, MemoryOptions};
+use crate::run::lend::Lender;
 use crate::run::{Driver, Outcome, RunCore, Scratch, as_run};
 use crate::scatter;
 
@@ -145,8 +147,8 @@ impl Driver for Inner {
         self.drive(run, tasks);
     }
 
-    fn help(&self, _done: &dyn Fn() -> bool) -> bool {
-        false
+    fn lender(&self) -> Option<Arc<dyn Lender>> {
+        None
     }
 
     fn scheduler(&self) -> Option<Arc<dyn Scheduler>> {
@@ -189,7 +191,10 @@ impl Scheduler for SyncScheduler {
         );
         tasks.append(&mut run.connect());
         // What a task of this run needs of memory must not wait for the task that submitted it.
-        crate::run::as_waiting(&self.inner.memory, || self.inner.drive(&run, tasks));
+        crate::run::as_waiting(&self.inner.memory, || {
+            deep::deeper(|| self.inner.drive(&run, tasks))
+        })
+        .inspect_err(|_| run.cancel_all())?;
         if !run.is_ended() {
             let mut waiting = self.inner.waiting();
             waiting.retain(|w| w.strong_count() > 0);

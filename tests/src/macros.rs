@@ -92,6 +92,7 @@ macro_rules! __kvern_cases {
                 gather_cancels_the_rest [Concurrent];
                 a_panic_is_an_error [];
                 a_panic_without_words [];
+                a_panic_that_panics_when_dropped [];
                 a_hundred_panics [];
                 retries_are_made [];
                 retries_are_counted [];
@@ -133,6 +134,7 @@ macro_rules! __kvern_cases {
                 errors_of_another_backend [Concurrent];
                 tasks_submit_tasks [Nested];
                 a_hundred_deep [Nested];
+                a_thousand_deep [Nested];
             }
             memory {
                 bytes_are_counted [];

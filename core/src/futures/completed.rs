@@ -10,7 +10,7 @@ use super::TaskHandle;
 /// The handles in the order in which they are done, failed ones included. An iterator that waits; [`AsCompleted::next_done`] awaits.
 /// Dropping it lets go of the handles that are left. A result is read from where it is made only when its handle is asked for it.
 ///
-/// Inside a task use it as an iterator: the thread runs other tasks meanwhile, which an executor of futures knows nothing of.
+/// Inside a task use it as an iterator: another thread runs tasks in its place meanwhile, of which an executor of futures knows nothing.
 pub fn as_completed<T>(handles: impl IntoIterator<Item = TaskHandle<T>>) -> AsCompleted<T> {
     let done = Arc::new(Done::default());
     let handles: Vec<Option<TaskHandle<T>>> = handles.into_iter().map(Some).collect();
@@ -88,19 +88,24 @@ impl<T> AsCompleted<T> {
         if self.left == 0 {
             return None;
         }
-        let done = self.done.clone();
-        let i = poll_fn(move |cx| {
-            let mut state = done.lock();
-            match state.queue.pop_front() {
-                Some(i) => Poll::Ready(i),
-                None => {
-                    state.waker = Some(cx.waker().clone());
-                    Poll::Pending
+        loop {
+            let done = &self.done;
+            let i = poll_fn(move |cx| {
+                let mut state = done.lock();
+                match state.queue.pop_front() {
+                    Some(i) => Poll::Ready(i),
+                    None => {
+                        state.waker = Some(cx.waker().clone());
+                        Poll::Pending
+                    }
                 }
+            })
+            .await;
+            // Unless it was given out before it was done.
+            if self.handles[i].is_some() {
+                return self.give(i);
             }
-        })
-        .await;
-        self.give(i)
+        }
     }
 
     /// How many are left.
@@ -123,8 +128,11 @@ impl<T> Iterator for AsCompleted<T> {
         }
         let done = self.done.clone();
         loop {
-            if let Some(i) = done.lock().queue.pop_front() {
-                return self.give(i);
+            while let Some(i) = done.lock().queue.pop_front() {
+                // Unless it was given out before it was done.
+                if self.handles[i].is_some() {
+                    return self.give(i);
+                }
             }
             // Any of those that are left will do: it is its backend that counts.
             while self.handles.get(self.first)?.is_none() {
@@ -132,6 +140,10 @@ impl<T> Iterator for AsCompleted<T> {
             }
             let waits_for = self.handles[self.first].as_ref()?.handle().run().clone();
             waits_for.while_blocked(&|| done.is_some(), &|| done.wait());
+            if !done.is_some() {
+                // The backend cannot have this task wait; the handle says why.
+                return self.give(self.first);
+            }
         }
     }
 

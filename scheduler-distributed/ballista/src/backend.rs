@@ -92,7 +92,7 @@ impl BallistaScheduler {
                 runtime.shutdown_background();
                 return Err(e);
             }
-            Err(panic) => return Err(Error::panicked(panic.as_ref())),
+            Err(panic) => return Err(Error::panicked(panic)),
         };
         let options = ThreadOptions {
             workers: Some(QUERIES),

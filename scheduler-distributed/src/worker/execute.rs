@@ -2,12 +2,12 @@
 
 use std::cell::Cell;
 use std::collections::HashMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Instant;
 
 use kvern_core::error::{ErrorRecord, TaskInfo};
 use kvern_core::operator::{CancelFlag, Kernel, TaskHost};
+use kvern_core::panics;
 use kvern_core::{
     Annotations, Error, ErrorKind, Key, OpRef, Registry, Result, Scheduler, TaskContext, Value,
 };
@@ -243,8 +243,8 @@ impl Executor {
             deadline: limit.and_then(|l| begun.checked_add(l)),
         };
         let context = TaskContext::of_task(&host, assign.key, op, assign.block);
-        let result = catch_unwind(AssertUnwindSafe(|| kernel.run(inputs, &context)))
-            .unwrap_or_else(|payload| Err(Error::panicked(payload.as_ref())));
+        let result =
+            panics::caught(|| kernel.run(inputs, &context)).unwrap_or_else(|p| Err(p.into()));
         let took = begun.elapsed();
         match (result, limit) {
             (_, Some(limit)) if took > limit => Err(Error::new(
@@ -275,8 +275,7 @@ impl Executor {
     }
 
     fn resolve(&self, op: &OpRef) -> Resolved {
-        catch_unwind(AssertUnwindSafe(|| self.store.registry().resolve(op)))
-            .unwrap_or_else(|payload| Err(Error::panicked(payload.as_ref())))
+        panics::caught(|| self.store.registry().resolve(op)).unwrap_or_else(|p| Err(p.into()))
     }
 
     fn nested(&self) -> Option<Arc<ClusterClient>> {

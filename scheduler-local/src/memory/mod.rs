@@ -7,12 +7,12 @@ mod cell;
 mod file;
 pub mod limits;
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use kvern_core::events::{Event, Interest, Observers};
+use kvern_core::panics;
 use kvern_core::scheduler::MemoryUse;
 use kvern_core::text::format_bytes;
 use kvern_core::{Error, ErrorKind, Registry, Result, Value};
@@ -338,8 +338,8 @@ impl Memory {
 
 /// Runs a type's own code (its codec): a panic in it is an error, not the end of a worker.
 fn foreign<R>(doing: &str, f: impl FnOnce() -> Result<R>) -> Result<R> {
-    catch_unwind(AssertUnwindSafe(f)).unwrap_or_else(|payload| {
-        let words = crate::run::panic_words(payload.as_ref());
+    panics::caught(f).unwrap_or_else(|panic| {
+        let words = panic.words;
         Err(Error::new(
             ErrorKind::Panic,
             format!("the codec of a value panicked while {doing}: {words}"),

@@ -1,7 +1,5 @@
 //! Running one task: inputs out of their slots, the kernel, the result into its slot, readers told.
 
-use std::cell::RefCell;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -9,11 +7,13 @@ use std::time::{Duration, Instant};
 use kvern_core::error::TaskInfo;
 use kvern_core::events::{Event, Interest};
 use kvern_core::operator::TaskHost;
+use kvern_core::panics;
 use kvern_core::scheduler::Scheduler;
 use kvern_core::{Annotations, Error, ErrorKind, Key, Registry, Result, TaskContext, Value};
 
+use super::admitted::Admitted;
 use super::{RunCore, Stored, counts_as_held};
-use crate::memory::{Cell, Memory};
+use crate::memory::Cell;
 
 /// What a worker reuses from task to task.
 #[derive(Default)]
@@ -224,14 +224,9 @@ impl RunCore {
         };
         let kernel = &self.kernels[self.tasks.op_index(task)];
         let context = TaskContext::new(&host, &self.tasks, task);
-        let caught = catch_unwind(AssertUnwindSafe(|| {
-            kernel.run(&mut scratch.inputs, &context)
-        }));
+        let caught = panics::caught(|| kernel.run(&mut scratch.inputs, &context));
         let took = begun.map_or(Duration::ZERO, |b| b.elapsed());
-        let result = match caught {
-            Ok(r) => r,
-            Err(payload) => Err(Error::panicked(payload.as_ref())),
-        };
+        let result = caught.unwrap_or_else(|panic| Err(panic.into()));
         let result = match limit {
             Some(limit) if took > limit => Err(Error::new(
                 ErrorKind::Timeout,
@@ -241,7 +236,7 @@ impl RunCore {
         };
         match result {
             Ok(value) if self.is_cancelled() => {
-                drop(value);
+                panics::discard(value);
                 Err(super::cancelled())
             }
             Ok(value) => {
@@ -319,8 +314,8 @@ impl RunCore {
 
     /// Lets go of the inputs of an attempt.
     fn put_down(&self, scratch: &mut Scratch) {
-        // A destructor of somebody else's may panic; what it belongs to is gone all the same.
-        let _ = catch_unwind(AssertUnwindSafe(|| scratch.inputs.clear()));
+        // What has a destructor of somebody else's may panic; what it belongs to is gone all the same.
+        scratch.inputs.drain(..).for_each(panics::discard);
         if scratch.taken > 0 {
             self.memory.sub(scratch.taken);
         }
@@ -406,67 +401,6 @@ impl RunCore {
     }
 }
 
-thread_local! {
-    /// Tasks that this thread runs under admission, one in the other (a waiting task's thread helps): whose memory let each in. A
-    /// task may compute in another backend, whose tasks are no business of the first one's memory.
-    static ADMITTED: RefCell<Vec<*const Memory>> = const { RefCell::new(Vec::new()) };
-}
-
-/// A task that was let in: counted as running, its memory set aside.
-struct Admitted<'a> {
-    memory: &'a Memory,
-    bytes: u64,
-}
-
-impl<'a> Admitted<'a> {
-    fn new(memory: &'a Memory, bytes: u64) -> Self {
-        memory.start();
-        ADMITTED.with_borrow_mut(|all| all.push(memory));
-        Self { memory, bytes }
-    }
-
-    /// Sets `bytes` aside if they fit now.
-    fn reserve(&mut self, bytes: u64) -> bool {
-        let there = bytes == 0 || self.memory.try_reserve(bytes);
-        if there {
-            self.bytes += bytes;
-        }
-        there
-    }
-
-    /// Gives back what was set aside, and still counts as running.
-    fn settle(&mut self) {
-        self.memory.unreserve(std::mem::take(&mut self.bytes));
-    }
-}
-
-impl Drop for Admitted<'_> {
-    fn drop(&mut self) {
-        ADMITTED.with_borrow_mut(Vec::pop);
-        self.settle();
-        self.memory.stop();
-    }
-}
-
-/// Counts this thread as busy with tasks that needed no admission: what they hold may be given back, so nobody who waits for
-/// memory is alone meanwhile.
-pub(crate) fn unmanaged(memory: &Memory) -> impl Drop + '_ {
-    Admitted::new(memory, 0)
-}
-
-/// Runs `f` with this thread's admitted tasks counted as waiting: those that they wait for must not wait for them.
-pub(crate) fn as_waiting<R>(memory: &Memory, f: impl FnOnce() -> R) -> R {
-    let before = ADMITTED.take();
-    let mine = before.iter().filter(|m| std::ptr::eq(**m, memory)).count();
-    let others = before.iter().filter(|m| !std::ptr::eq(**m, memory));
-    ADMITTED.set(others.copied().collect());
-    (0..mine).for_each(|_| memory.stop());
-    let r = f();
-    (0..mine).for_each(|_| memory.start());
-    ADMITTED.set(before);
-    r
-}
-
 fn kept(stored: &Stored) -> Option<Arc<Cell>> {
     match stored {
         Stored::Kept(c) => Some(c.clone()),
@@ -480,13 +414,6 @@ fn is_retryable(e: &Error) -> bool {
         e.kind(),
         ErrorKind::Cancelled | ErrorKind::BadInput | ErrorKind::OutOfMemory
     )
-}
-
-pub(crate) fn panic_words(payload: &(dyn std::any::Any + Send)) -> String {
-    let words = payload.downcast_ref::<&str>().map(|s| (*s).to_owned());
-    words
-        .or_else(|| payload.downcast_ref::<String>().cloned())
-        .unwrap_or_else(|| "(the payload is not a text)".to_owned())
 }
 
 /// The run as its kernels see it.

@@ -2,26 +2,33 @@
 //! threads nor queues.
 //!
 //! Code map: [`slot`] where a result waits, [`execute`](RunCore::execute) (`execute.rs`) runs one task, `outputs.rs` is the side
-//! that handles see, `gate.rs` how workers and a cancel avoid each other, `verdict.rs` how the run ended.
+//! that handles see, `gate.rs` how workers and a cancel avoid each other, `verdict.rs` how the run ended, `lend.rs` what a task's thread does
+//! while it waits for others, `admitted.rs` what the memory counts as running,
+//! `carried.rs` what goes along when a thread continues on another stack.
 
+mod admitted;
+mod carried;
 mod execute;
 mod gate;
+pub(crate) mod lend;
 mod outputs;
 pub(crate) mod slot;
 mod verdict;
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
 use std::time::Instant;
 
 use kvern_core::events::{Event, Interest, Observers};
 use kvern_core::layer::Datum;
+use kvern_core::panics;
 use kvern_core::plan::Prepared;
 use kvern_core::scheduler::{Progress, Scheduler};
 use kvern_core::{Error, ErrorKind, Handle, Kernel, Result, TaskGraph, Value};
 
-pub(crate) use execute::{Outcome, Scratch, as_waiting, panic_words, unmanaged};
+pub(crate) use admitted::{as_waiting, unmanaged};
+pub(crate) use carried::{as_of, of_thread};
+pub(crate) use execute::{Outcome, Scratch};
 use gate::Gate;
 use outputs::Outputs;
 pub(crate) use outputs::as_run;
@@ -52,8 +59,8 @@ pub(crate) trait Driver: Send + Sync {
     /// Tasks became ready outside of any worker (a result of another run arrived).
     fn ready(&self, run: &Arc<RunCore>, tasks: Vec<u32>);
 
-    /// Somebody waits on a thread that should rather work: run something until `done`. False: this thread is not ours.
-    fn help(&self, done: &dyn Fn() -> bool) -> bool;
+    /// Somebody waits on a thread that runs no task of its own, but may be a part of one (of rayon work that a kernel started): what it lends.
+    fn lender(&self) -> Option<Arc<dyn lend::Lender>>;
 
     /// For tasks that submit tasks.
     fn scheduler(&self) -> Option<Arc<dyn Scheduler>>;
@@ -75,6 +82,8 @@ pub(crate) struct RunCore {
     slots: Vec<Slot<Stored>>,
     outputs: Outputs,
     annotated: bool,
+    /// Tasks whose threads wait for something of this run.
+    pub(crate) awaited: AtomicUsize,
     /// Admission by projected bytes is needed: the results could exceed the budget together.
     pub(crate) managed: bool,
     pub(crate) memory: Arc<Memory>,
@@ -159,6 +168,7 @@ impl RunCore {
             slots,
             outputs,
             annotated,
+            awaited: AtomicUsize::new(0),
             managed,
             memory: memory.clone(),
             observers: observers.clone(),
@@ -221,6 +231,23 @@ impl RunCore {
                 run.driver.ready(&run, ready);
             }
         });
+    }
+
+    /// Which run it is, to compare.
+    pub(crate) fn address(&self) -> usize {
+        std::ptr::from_ref(self).addr()
+    }
+
+    /// The runs whose results it reads, as [`RunCore::address`]es.
+    pub(crate) fn reads(&self) -> Vec<usize> {
+        let handles = self.tasks.data().iter().filter_map(|(_, d)| match d {
+            Datum::Handle(h) => Some(Arc::as_ptr(h.run()).addr()),
+            Datum::Value(_) => None,
+        });
+        let mut all: Vec<usize> = handles.collect();
+        all.sort_unstable();
+        all.dedup();
+        all
     }
 
     /// The handle that a data task stands for.
@@ -343,7 +370,7 @@ impl RunCore {
     }
 
     /// Wakes those who wait on this run.
-    fn notify(&self) {
+    pub(crate) fn notify(&self) {
         drop(self.waiting.lock().unwrap_or_else(PoisonError::into_inner));
         self.wake.notify_all();
     }
@@ -401,8 +428,7 @@ impl RunCore {
         if counts_as_held(&stored) {
             self.memory.unhold(1);
         }
-        // A destructor of somebody else's may panic; what it belongs to is gone all the same.
-        let _ = catch_unwind(AssertUnwindSafe(|| drop(stored)));
+        panics::discard(stored);
     }
 
     /// Counts a value and decides how it is kept.

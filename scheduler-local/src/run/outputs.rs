@@ -1,15 +1,19 @@
 //! The side of a run that handles see: wanted results, who waits for them, who has let go.
 
 use std::collections::HashMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use kvern_core::panics;
 use kvern_core::scheduler::{Progress, ResultState, Run};
 use kvern_core::{Error, ErrorKind, Key, Result, Value};
 
+use super::lend::{self, Lender};
 use super::{RunCore, Stored, cancelled, copy_out};
+
+/// Between two looks of a task that waits whether anybody runs what it waits for.
+const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
 
 type Watcher = Box<dyn FnOnce(Result<Value>) + Send>;
 
@@ -94,7 +98,7 @@ impl Outputs {
         self.watched.fetch_sub(due.len(), Ordering::SeqCst);
         for (watcher, result) in due {
             // It runs on whichever thread made the result: its panic must not take a worker along.
-            let _ = catch_unwind(AssertUnwindSafe(|| watcher(result)));
+            let _ = panics::caught(|| watcher(result));
         }
     }
 
@@ -147,59 +151,61 @@ impl RunCore {
         unsafe { self.slots[task as usize].give_back() }
     }
 
-    /// Waits until `done` gives something; helps instead of sleeping on a worker's thread. `each`: wake at every wanted result,
-    /// not only at the end of the run and at failures.
+    /// Waits until `done` gives something. `each`: wake at every wanted result, not only at the end of the run and at failures.
     fn wait_for<T>(
         &self,
         each: bool,
         limit: Option<Duration>,
-        mut done: impl FnMut() -> Option<T>,
-    ) -> Option<T> {
+        mut done: impl FnMut() -> Option<Result<T>>,
+    ) -> Option<Result<T>> {
         if let Some(v) = done() {
             return Some(v);
         }
         // A limit beyond what the clock can hold is none.
         let deadline = limit.and_then(|l| Instant::now().checked_add(l));
-        let over = || deadline.is_some_and(|d| Instant::now() >= d);
-        self.outputs
-            .watched
-            .fetch_add(usize::from(each), Ordering::SeqCst);
-        let mut found = None;
-        let helped = {
-            let cell = std::cell::RefCell::new((&mut done, &mut found));
-            self.driver.help(&|| {
-                let (done, found) = &mut *cell.borrow_mut();
-                **found = done();
-                found.is_some() || over()
-            })
-        };
-        if !helped {
+        let each = usize::from(each);
+        self.outputs.watched.fetch_add(each, Ordering::SeqCst);
+        let found = lend::while_waiting(self, |lender| self.block(lender, deadline, done));
+        self.outputs.watched.fetch_sub(each, Ordering::SeqCst);
+        found.unwrap_or_else(|e| Some(Err(e)))
+    }
+
+    fn block<T>(
+        &self,
+        lender: Option<&dyn Lender>,
+        deadline: Option<Instant>,
+        mut done: impl FnMut() -> Option<Result<T>>,
+    ) -> Option<Result<T>> {
+        if lender.is_none() {
             // Waking a parked thread takes tens of microseconds; most short tasks are over before.
             let spin_until = Instant::now() + Duration::from_micros(20);
-            while found.is_none() && Instant::now() < spin_until {
+            while Instant::now() < spin_until {
                 std::hint::spin_loop();
-                found = done();
-            }
-            let mut guard = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-            while found.is_none() {
-                found = done();
-                if found.is_some() || over() {
-                    break;
+                if let Some(v) = done() {
+                    return Some(v);
                 }
-                let left = deadline.map_or(Duration::from_secs(3600), |d| {
-                    d.saturating_duration_since(Instant::now())
-                });
-                guard = self
-                    .wake
-                    .wait_timeout(guard, left)
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .0;
             }
         }
-        self.outputs
-            .watched
-            .fetch_sub(usize::from(each), Ordering::SeqCst);
-        found
+        let step = lender.map_or(Duration::from_secs(3600), |_| BETWEEN_LOOKS);
+        let mut guard = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            if let Some(v) = done() {
+                return Some(v);
+            }
+            let now = Instant::now();
+            if deadline.is_some_and(|d| now >= d) {
+                return None;
+            }
+            if let Some(e) = lender.and_then(Lender::give_up) {
+                return Some(Err(e));
+            }
+            let left = deadline.map_or(step, |d| step.min(d.saturating_duration_since(now)));
+            guard = self
+                .wake
+                .wait_timeout(guard, left)
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
+        }
     }
 }
 
@@ -239,8 +245,9 @@ impl Run for RunCore {
     }
 
     fn while_blocked(&self, done: &dyn Fn() -> bool, wait: &dyn Fn()) {
-        if !self.driver.help(done) {
-            wait();
+        if !done() {
+            // Where nobody can take the place nobody waits: who asks the handle itself is told why.
+            let _ = lend::while_waiting(self, |_| wait());
         }
     }
 

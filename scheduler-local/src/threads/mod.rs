@@ -9,10 +9,22 @@
 //! says so (few tasks, or large ones), by a worker that measures its tasks to be long, or by the [`monitor`], which looks in
 //! when a task keeps a worker busy.
 //!
-//! Code map: [`queue`] who runs which task next, `worker.rs` the loop, [`monitor`] the clock.
+//! # Tasks that wait for tasks
+//! A task that waits keeps its thread, and lends its place: another thread takes over, one of the pool if one is free, else a
+//! [*stand-in*](stand_in). So no task ever runs on top of another, whose locks it may want, and the stack does not grow. When the task goes
+//! on there may be one thread too many at work, and the first that is through with its task stops.
+//!
+//! What is awaited comes first, and a thread that is at it stays with it: all other threads may be stuck, in tasks that want a lock which the
+//! waiting task holds. Where nobody is at something awaited, the monitor starts another thread for it. When many tasks wait, no others are
+//! begun but those that are awaited: each that waits takes a thread.
+//!
+//! Code map: [`queue`] who runs which task next, `worker.rs` the loop, [`frame`] what a loop is to a task that waits, [`stand_in`] threads beside
+//! the pool, [`monitor`] the clock.
 
+mod frame;
 mod monitor;
 mod queue;
+mod stand_in;
 mod worker;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -24,14 +36,23 @@ use kvern_core::scheduler::{Description, MemoryUse};
 use kvern_core::{Error, ErrorKind, Handle, Plan, Registry, Result, Run, Scheduler, Value};
 
 use crate::memory::{Memory, MemoryOptions};
-use crate::run::{Driver, RunCore, as_run, as_waiting};
+use crate::run::lend::Lender;
+use crate::run::{Driver, RunCore, as_run};
 use crate::scatter;
 use crate::serial::closed;
+use frame::Frame;
 use monitor::Monitor;
 use queue::Job;
+use stand_in::StandIns;
 
 /// More threads than any machine has use for; a typo beyond it would start threads until the system gives up.
 const MOST_WORKERS: usize = 4096;
+
+/// More tasks than this do not wait at once: each has a thread.
+const MOST_WAITING: usize = 4096;
+
+/// Tasks that wait, for each worker, from which on no others are begun but those that are awaited.
+const CROWD: usize = 8;
 
 /// How [`ThreadScheduler`] is set up.
 #[derive(Debug, Clone, Default)]
@@ -46,6 +67,8 @@ pub struct ThreadOptions {
     pub spill_directory: Option<std::path::PathBuf>,
     /// Bytes that may be on disk at once.
     pub spill_limit: Option<u64>,
+    /// Tasks that may wait for others at once, each of which keeps a thread; what waits beyond that is told an error. `None`: 4096.
+    pub waiting: Option<usize>,
 }
 
 /// The threaded backend: `threads://`. Idle workers end their loop, so that rayon work inside kernels finds the threads.
@@ -67,8 +90,15 @@ struct Inner {
     jobs: Mutex<Vec<Arc<Job>>>,
     /// Raised when `jobs` changes, so that workers look at the list only then.
     generation: AtomicU64,
-    /// Worker loops that run or are on their way.
+    /// Worker loops that run or are on their way; not those whose task waits for others.
     workers: AtomicUsize,
+    /// Tasks that wait for others.
+    blocked: AtomicUsize,
+    /// Threads of the pool that have a loop, or are to begin one, or wait.
+    on_pool: AtomicUsize,
+    /// Counts what goes on while tasks wait, for the monitor.
+    moves: AtomicU64,
+    stand_ins: StandIns,
     monitor: Monitor,
 }
 
@@ -84,17 +114,23 @@ impl ThreadScheduler {
             directory: options.spill_directory.clone(),
             spill_limit: options.spill_limit,
         };
-        Self::with_memory(
-            options.workers.unwrap_or_else(crate::open::available_cores),
-            memory,
-            registry,
-        )
+        let workers = options.workers.unwrap_or_else(crate::open::available_cores);
+        Self::with(workers, memory, registry, options.waiting)
     }
 
     pub(crate) fn with_memory(
         workers: usize,
         options: MemoryOptions,
         registry: Arc<Registry>,
+    ) -> Result<Self> {
+        Self::with(workers, options, registry, None)
+    }
+
+    fn with(
+        workers: usize,
+        options: MemoryOptions,
+        registry: Arc<Registry>,
+        waiting: Option<usize>,
     ) -> Result<Self> {
         if workers == 0 {
             return Err(Error::bad_input(
@@ -130,6 +166,10 @@ impl ThreadScheduler {
             jobs: Mutex::new(Vec::new()),
             generation: AtomicU64::new(0),
             workers: AtomicUsize::new(0),
+            blocked: AtomicUsize::new(0),
+            on_pool: AtomicUsize::new(0),
+            moves: AtomicU64::new(0),
+            stand_ins: StandIns::new(workers, waiting.unwrap_or(MOST_WAITING)),
             monitor: Monitor::new(me.clone()),
         });
         Ok(Self { inner, owner: true })
@@ -150,8 +190,11 @@ impl Inner {
         self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Starts worker loops until there are `wanted` (at most one a thread).
-    fn wake(&self, wanted: usize) {
+    /// Starts worker loops until there are `wanted` (at most one a place).
+    ///
+    /// # Errors
+    /// If no thread can be had.
+    fn wake(&self, wanted: usize) -> Result<()> {
         let wanted = wanted.min(self.threads);
         let mut workers = self.workers.load(Ordering::SeqCst);
         while workers < wanted {
@@ -164,17 +207,52 @@ impl Inner {
                 Err(now) => workers = now,
                 Ok(_) => {
                     workers += 1;
-                    if let Some(me) = self.me.upgrade() {
-                        self.pool.spawn(move || worker::run(&me));
-                    }
+                    self.begin(false)?;
                 }
             }
         }
+        Ok(())
+    }
+
+    /// One more loop, if there is a place. Where no thread can be had the loops that there are do all of it, and the monitor tries again.
+    fn wake_one(&self) {
+        let _ = self.wake(self.workers.load(Ordering::SeqCst) + 1);
+    }
+
+    /// Begins a loop that is counted already. `extra`: for what is awaited only.
+    fn begin(&self, extra: bool) -> Result<()> {
+        let Some(me) = self.me.upgrade() else {
+            return Ok(());
+        };
+        let free = |n: usize| (n < self.threads).then_some(n + 1);
+        let begun = if !extra
+            && self
+                .on_pool
+                .fetch_update(Ordering::SeqCst, Ordering::SeqCst, free)
+                .is_ok()
+        {
+            self.pool.spawn(move || worker::run(&me, true, false));
+            Ok(())
+        } else {
+            self.stand_ins.call(me, extra)
+        };
+        if begun.is_err() {
+            self.workers.fetch_sub(1, Ordering::SeqCst);
+        }
+        begun
+    }
+
+    /// Whether so many tasks wait that no others are begun but those that are awaited.
+    fn is_crowded(&self) -> bool {
+        self.blocked.load(Ordering::SeqCst) >= CROWD * self.threads
     }
 
     /// Whether some run has a task that a worker could take.
     fn has_ready(&self) -> bool {
-        self.lock_jobs().iter().any(|j| j.is_runnable())
+        let crowded = self.is_crowded();
+        let jobs = self.lock_jobs();
+        jobs.iter()
+            .any(|j| j.is_runnable() && (!crowded || j.is_favoured()))
     }
 
     fn check_open(&self) -> Result<()> {
@@ -214,16 +292,13 @@ impl Driver for Inner {
             .cloned();
         if let Some(job) = job {
             job.inject(tasks);
-            self.wake(self.workers.load(Ordering::SeqCst) + 1);
+            self.wake_one();
         }
     }
 
-    fn help(&self, done: &dyn Fn() -> bool) -> bool {
-        let Some(worker) = worker::current(self) else {
-            return false;
-        };
-        as_waiting(&self.memory, || worker::help(self, worker, done));
-        true
+    fn lender(&self) -> Option<Arc<dyn Lender>> {
+        self.pool.current_thread_index()?;
+        Some(Arc::new(Frame::without_place(self.me.clone())))
     }
 
     fn scheduler(&self) -> Option<Arc<dyn Scheduler>> {
@@ -273,7 +348,8 @@ impl Scheduler for ThreadScheduler {
             &inner.observers,
             driver,
         );
-        let job = Arc::new(Job::new(run.clone(), roots, inner.threads));
+        let parent = worker::current(inner);
+        let job = Arc::new(Job::new(run.clone(), roots, inner.threads, parent));
         inner.lock_jobs().push(job.clone());
         inner.generation.fetch_add(1, Ordering::SeqCst);
         let ready = run.connect();
@@ -288,11 +364,13 @@ impl Scheduler for ThreadScheduler {
             if inner.closed.load(Ordering::SeqCst) {
                 run.cancel_all();
             }
-            inner.wake(if job.is_tiny() {
+            let wanted = if job.is_tiny() {
                 1
             } else {
                 job.surplus().clamp(1, inner.threads)
-            });
+            };
+            // Without a thread of its own it is run by those that are there.
+            let _ = inner.wake(wanted);
             inner.monitor.watch();
         }
         Ok(as_run(run))

@@ -1,11 +1,12 @@
 //! The monitor: a thread that looks in now and then while runs are on. It wakes workers when a long task keeps one busy while
-//! others wait behind it, and tells observers how far the runs are.
+//! others wait behind it, sees to it that somebody is at what tasks wait for, and tells observers how far the runs are.
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use super::Inner;
+use super::queue::Job;
 
 const SHORTEST: Duration = Duration::from_micros(200);
 const LONGEST: Duration = Duration::from_millis(2);
@@ -13,6 +14,11 @@ const LONGEST: Duration = Duration::from_millis(2);
 const PROGRESS: Duration = Duration::from_millis(100);
 /// A worker that has run fewer tasks than this since the last look (at least 200 us ago) runs long ones.
 const FEW: u64 = 100;
+
+/// How long nothing goes on before somebody is sent to what tasks wait for.
+const STUCK: Duration = Duration::from_millis(5);
+/// How long no thread can be had for it before a task that waits is told so.
+const HOPELESS: Duration = Duration::from_secs(1);
 
 #[derive(Clone, Copy, PartialEq)]
 enum State {
@@ -67,6 +73,7 @@ impl Monitor {
 fn watch(owner: &Weak<Inner>, shared: &(Mutex<State>, Condvar)) {
     let mut pause = SHORTEST;
     let mut told = Instant::now();
+    let mut rescue = Rescue::default();
     loop {
         {
             let mut state = shared.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -94,8 +101,9 @@ fn watch(owner: &Weak<Inner>, shared: &(Mutex<State>, Condvar)) {
             let ran = job.ran.load(Ordering::Relaxed);
             let few = ran - job.looked.swap(ran, Ordering::Relaxed) < FEW;
             // Tasks that wait for memory count too: a try now and then costs little and nothing can be forgotten.
-            if (few || !job.is_tiny()) && job.surplus() > 0 {
-                inner.wake(inner.workers.load(Ordering::SeqCst) + 1);
+            let may = !inner.is_crowded() || job.is_favoured();
+            if (few || !job.is_tiny()) && job.surplus() > 0 && may {
+                inner.wake_one();
             }
             if tell {
                 job.run.tell_progress();
@@ -104,6 +112,7 @@ fn watch(owner: &Weak<Inner>, shared: &(Mutex<State>, Condvar)) {
         if tell {
             told = Instant::now();
         }
+        rescue.look(&inner, &jobs);
         if jobs.is_empty() {
             let mut state = shared.0.lock().unwrap_or_else(PoisonError::into_inner);
             // A submit between the look above and this line has put its run into the list before it called `watch`.
@@ -112,4 +121,66 @@ fn watch(owner: &Weak<Inner>, shared: &(Mutex<State>, Condvar)) {
             }
         }
     }
+}
+
+/// Sees to it that somebody is at what tasks wait for.
+#[derive(Default)]
+struct Rescue {
+    /// What was counted when something was last seen to go on, and when that was.
+    last: Option<(u64, Instant)>,
+}
+
+impl Rescue {
+    fn look(&mut self, inner: &Arc<Inner>, jobs: &[Arc<Job>]) {
+        if inner.blocked.load(Ordering::SeqCst) == 0 {
+            self.last = None;
+            return;
+        }
+        let moves = inner.moves.load(Ordering::Relaxed);
+        let since = match self.last {
+            Some((before, since)) if before == moves => since,
+            _ => {
+                self.last = Some((moves, Instant::now()));
+                return;
+            }
+        };
+        if since.elapsed() < STUCK {
+            return;
+        }
+        let left = |j: &&Arc<Job>| j.is_runnable() && j.inside.load(Ordering::SeqCst) == 0;
+        let Some(job) = awaited(jobs).find(left) else {
+            return;
+        };
+        job.urgent.store(true, Ordering::Relaxed);
+        inner.workers.fetch_add(1, Ordering::SeqCst);
+        match inner.begin(true) {
+            Ok(()) => self.last = None,
+            // Where others are at work one of them may come to it.
+            Err(e) if since.elapsed() > HOPELESS => {
+                inner.stand_ins.refuse(e);
+                job.run.notify();
+                self.last = None;
+            }
+            Err(_) => {}
+        }
+    }
+}
+
+/// The runs that tasks wait for, the newest first, and those whose results they read.
+fn awaited(jobs: &[Arc<Job>]) -> impl Iterator<Item = &Arc<Job>> {
+    let mut wanted: Vec<bool> = jobs.iter().map(|j| j.is_awaited()).collect();
+    // A run reads results of older ones.
+    for i in (0..jobs.len()).rev() {
+        if wanted[i] {
+            for run in jobs[i].run.reads() {
+                if let Some(at) = jobs[..i].iter().position(|j| run == j.run.address()) {
+                    wanted[at] = true;
+                }
+            }
+        }
+    }
+    jobs.iter()
+        .zip(wanted)
+        .rev()
+        .filter_map(|(job, wanted)| wanted.then_some(job))
 }

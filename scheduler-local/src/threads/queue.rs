@@ -6,6 +6,7 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::frame::Frame;
 use crate::run::RunCore;
 
 /// Tasks that a thief takes at once, at most.
@@ -33,6 +34,13 @@ pub(super) struct Job {
     pub(super) ran: AtomicU64,
     /// `ran` at the monitor's last look.
     pub(super) looked: AtomicU64,
+    /// The loop whose task submitted it, if one did.
+    parent: Option<Arc<Frame>>,
+    /// Loops that are at it, and those of them whose task waits for others.
+    pub(super) inside: AtomicUsize,
+    pub(super) waiting: AtomicUsize,
+    /// A task waits for it, through another run that reads its results, and nobody is at it.
+    pub(super) urgent: AtomicBool,
 }
 
 /// 128 bytes apart: two workers' queues must not share a cache line (nor the pair that a prefetcher fetches).
@@ -74,7 +82,12 @@ impl Queue {
 }
 
 impl Job {
-    pub(super) fn new(run: Arc<RunCore>, roots: Vec<u32>, workers: usize) -> Self {
+    pub(super) fn new(
+        run: Arc<RunCore>,
+        roots: Vec<u32>,
+        workers: usize,
+        parent: Option<Arc<Frame>>,
+    ) -> Self {
         let n = run.tasks.len();
         let mean = run
             .tasks
@@ -91,6 +104,10 @@ impl Job {
             blocked: AtomicBool::new(false),
             ran: AtomicU64::new(0),
             looked: AtomicU64::new(0),
+            parent,
+            inside: AtomicUsize::new(0),
+            waiting: AtomicUsize::new(0),
+            urgent: AtomicBool::new(false),
             run,
         }
     }
@@ -130,6 +147,18 @@ impl Job {
     /// Whether a worker that comes now would find a task that it can run.
     pub(super) fn is_runnable(&self) -> bool {
         !self.blocked.load(Ordering::SeqCst) && self.surplus() > 0 && !self.run.is_cancelled()
+    }
+
+    /// Whether a task's thread waits for it, or for something that its task has submitted.
+    pub(super) fn is_awaited(&self) -> bool {
+        self.run.awaited.load(Ordering::SeqCst) > 0
+            || self.urgent.load(Ordering::Relaxed)
+            || self.parent.as_ref().is_some_and(|p| p.waits())
+    }
+
+    /// Whether it comes first: it is awaited, and waits for nothing itself.
+    pub(super) fn is_favoured(&self) -> bool {
+        self.is_awaited() && self.waiting.load(Ordering::SeqCst) == 0
     }
 
     fn rank(&self, task: u32) -> u64 {

@@ -1,13 +1,14 @@
-//! The worker loop, and helping while a task waits for others.
+//! The worker loop.
 
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::Inner;
+use super::frame::Frame;
 use super::queue::Job;
-use crate::run::{Outcome, Scratch, unmanaged};
+use crate::run::{Outcome, Scratch, lend, unmanaged};
 
 /// How long an idle worker looks around before it ends its loop: less than waking it again would take.
 const LINGER: Duration = Duration::from_micros(30);
@@ -18,39 +19,76 @@ const TINY: Duration = Duration::from_nanos(1500);
 /// Tasks between two looks at the clock, at most.
 const LOOK: u32 = 64;
 
+/// How long a worker that has ended an awaited run waits for the task that waited for it.
+const SETTLE: Duration = Duration::from_micros(50);
+
 thread_local! {
-    /// Which backend's worker this thread is, and which of its workers.
-    static CURRENT: Cell<(*const Inner, usize)> = const { Cell::new((std::ptr::null(), 0)) };
+    /// The loop that this thread runs.
+    static CURRENT: RefCell<Option<Arc<Frame>>> = const { RefCell::new(None) };
 }
 
-/// The worker number of this thread in that backend, if it is inside one of its loops.
-pub(super) fn current(inner: &Inner) -> Option<usize> {
-    let (of, worker) = CURRENT.get();
-    std::ptr::eq(of, inner).then_some(worker)
+/// The loop of that backend which this thread runs, if it does.
+pub(super) fn current(inner: &Inner) -> Option<Arc<Frame>> {
+    CURRENT.with_borrow(|c| c.as_ref().filter(|f| f.is_of(inner)).cloned())
 }
 
-/// One worker loop: until nothing is ready any more.
-pub(super) fn run(inner: &Arc<Inner>) {
-    let worker = inner.pool.current_thread_index().unwrap_or(0);
+/// One worker loop: until nothing is ready any more. `extra`: nothing but what is awaited, beside as many loops as there are places.
+pub(super) fn run(inner: &Arc<Inner>, on_pool: bool, extra: bool) {
+    let mut counts = true;
     // A loop below this one on the same stack looked for rayon work and found this: it will go on itself.
     if current(inner).is_none() {
-        let before = CURRENT.replace((Arc::as_ptr(inner), worker));
-        turn(inner, worker);
+        let frame = Arc::new(Frame::new(inner));
+        let worker = inner.pool.current_thread_index();
+        let worker = worker.unwrap_or_else(|| inner.stand_ins.number() % inner.threads);
+        let lender = lend::replace(Some(frame.clone()));
+        let before = CURRENT.replace(Some(frame.clone()));
+        counts = turn(inner, &frame, worker, extra) == End::Idle;
         CURRENT.set(before);
+        lend::replace(lender);
     }
-    inner.workers.fetch_sub(1, Ordering::SeqCst);
+    if on_pool {
+        inner.on_pool.fetch_sub(1, Ordering::SeqCst);
+    }
+    if counts {
+        inner.workers.fetch_sub(1, Ordering::SeqCst);
+    }
     // What became ready between the last look and the line above was told to nobody.
     if inner.has_ready() {
-        inner.wake(inner.workers.load(Ordering::SeqCst) + 1);
+        inner.wake_one();
     }
 }
 
-fn turn(inner: &Inner, worker: usize) {
+/// How a loop ended.
+#[derive(PartialEq)]
+enum End {
+    /// Nothing was ready any more. It still counts.
+    Idle,
+    /// There was one too many. It does not count any more.
+    Surplus,
+}
+
+/// Whether there are more loops than places, since a task that waited goes on: then this one is to end, and is not counted any more.
+fn retire(inner: &Inner) -> bool {
+    let too_many = |n: usize| (n > inner.threads).then(|| n - 1);
+    inner.workers.load(Ordering::Relaxed) > inner.threads
+        && inner
+            .workers
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, too_many)
+            .is_ok()
+}
+
+fn turn(inner: &Inner, frame: &Arc<Frame>, worker: usize, extra: bool) -> End {
     let mut jobs: Vec<Arc<Job>> = Vec::new();
     let mut generation = u64::MAX;
     let mut scratch = Scratch::default();
     let mut first = 0;
     let mut idle: Option<Instant> = None;
+    let on_pool = inner.pool.current_thread_index().is_some();
+    let me = Me {
+        inner,
+        frame,
+        worker,
+    };
     loop {
         let now = inner.generation.load(Ordering::SeqCst);
         if now != generation {
@@ -60,19 +98,36 @@ fn turn(inner: &Inner, worker: usize) {
             let listed = inner.lock_jobs().clone();
             jobs = listed;
         }
-        let mut worked = false;
-        for i in 0..jobs.len() {
-            let job = &jobs[(first + i) % jobs.len()];
-            let alone = (jobs.len() == 1).then_some(generation);
-            worked |= work(inner, job, worker, &mut scratch, alone, None);
+        if !extra && retire(inner) {
+            return End::Surplus;
         }
-        first = first.wrapping_add(1);
-        if worked || rayon::yield_now() == Some(rayon::Yield::Executed) {
+        // What is awaited comes first, and of that the newest: it is the deepest.
+        let blocked = inner.blocked.load(Ordering::SeqCst) > 0;
+        let mut worked = blocked
+            && jobs
+                .iter()
+                .rev()
+                .filter(|j| j.is_favoured() && j.is_runnable())
+                .any(|job| work(&me, job, &mut scratch, None) && settle(inner, job));
+        if extra && !worked {
+            return End::Idle;
+        }
+        if !worked && !inner.is_crowded() {
+            for i in 0..jobs.len() {
+                let job = &jobs[(first + i) % jobs.len()];
+                let alone = (jobs.len() == 1).then_some(generation);
+                worked |= work(&me, job, &mut scratch, alone);
+            }
+            first = first.wrapping_add(1);
+        }
+        // A stand-in has a rayon pool of its own, and nobody else has work in it.
+        let pieces = || on_pool && rayon::yield_now() == Some(rayon::Yield::Executed);
+        if worked || pieces() {
             idle = None;
             continue;
         }
         if idle.get_or_insert_with(Instant::now).elapsed() > LINGER {
-            return;
+            return End::Idle;
         }
         // A finished run must not live on in the hands of an idle worker.
         if !jobs.is_empty() && jobs.iter().all(|j| j.run.is_ended()) {
@@ -82,16 +137,67 @@ fn turn(inner: &Inner, worker: usize) {
     }
 }
 
-/// Runs tasks of a run: until none is at hand, the slice is over while others wait, or `stop`. True if any ran. `alone`: the
-/// generation of the job list in which this run was the only one; a run that comes later does not wait for all of it.
-fn work(
-    inner: &Inner,
-    job: &Arc<Job>,
+/// After the end of a run for which a task waits: gives that task's thread the time to go on, in place of this one.
+fn settle(inner: &Inner, job: &Job) -> bool {
+    let begun = Instant::now();
+    while job.run.is_ended()
+        && job.run.awaited.load(Ordering::SeqCst) > 0
+        && inner.workers.load(Ordering::SeqCst) <= inner.threads
+        && begun.elapsed() < SETTLE
+    {
+        std::thread::yield_now();
+    }
+    true
+}
+
+/// Who works.
+struct Me<'a> {
+    inner: &'a Inner,
+    frame: &'a Arc<Frame>,
     worker: usize,
-    scratch: &mut Scratch,
-    alone: Option<u64>,
-    stop: Option<&dyn Fn() -> bool>,
-) -> bool {
+}
+
+impl Me<'_> {
+    /// Whether to leave off between two tasks of `job`, since tasks wait. `look`: also for others that come first.
+    fn is_to_leave(&self, job: &Job, look: bool) -> bool {
+        let inner = self.inner;
+        inner.moves.fetch_add(1, Ordering::Relaxed);
+        let too_many = inner.workers.load(Ordering::Relaxed) > inner.threads;
+        if job.is_awaited() {
+            // Unless it is left to others that run.
+            let at_it = job.inside.load(Ordering::SeqCst);
+            return too_many && at_it > job.waiting.load(Ordering::SeqCst) + 1;
+        }
+        if too_many || inner.is_crowded() {
+            return true;
+        }
+        let first = |j: &Arc<Job>| j.is_favoured() && j.is_runnable();
+        look && inner.blocked.load(Ordering::Relaxed) > 0 && inner.lock_jobs().iter().any(first)
+    }
+}
+
+/// Is at a run for as long as this lives.
+struct At<'a>(&'a Frame, &'a Job, Option<Arc<Job>>);
+
+impl<'a> At<'a> {
+    fn new(frame: &'a Frame, job: &'a Arc<Job>) -> Self {
+        job.inside.fetch_add(1, Ordering::SeqCst);
+        let before = frame.at(Some(job.clone()));
+        Self(frame, job, before)
+    }
+}
+
+impl Drop for At<'_> {
+    fn drop(&mut self) {
+        drop(self.0.at(self.2.take()));
+        self.1.inside.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// Runs tasks of a run: until none is at hand, or the slice is over while others wait. True if any ran. `alone`: the
+/// generation of the job list in which this run was the only one; a run that comes later does not wait for all of it.
+fn work(me: &Me<'_>, job: &Arc<Job>, scratch: &mut Scratch, alone: Option<u64>) -> bool {
+    let &Me { inner, worker, .. } = me;
     let run = &job.run;
     if !run.enter() {
         run.leave();
@@ -101,6 +207,7 @@ fn work(
     let mut next = job.next(worker, &mut fresh);
     // Only with a task in hand: a worker that looks around in vain must not seem to hold memory.
     let _busy = (next.is_some() && !run.managed).then(|| unmanaged(&inner.memory));
+    let _at = next.is_some().then(|| At::new(me.frame, job));
     let (mut ran, mut unreported, mut failed) = (0u64, 0usize, 0u64);
     let (mut every, mut until) = (1u32, 1u32);
     let begun = if next.is_some() {
@@ -127,7 +234,12 @@ fn work(
         }
         next = job.next(worker, &mut fresh);
         until -= 1;
-        let mut leave_off = stop.is_some_and(|s| s());
+        let mut leave_off = false;
+        if inner.blocked.load(Ordering::Relaxed) > 0
+            || inner.workers.load(Ordering::Relaxed) > inner.threads
+        {
+            leave_off = me.is_to_leave(job, until == 0);
+        }
         if until == 0 {
             let now = Instant::now();
             let took = last.map_or(Duration::ZERO, |l| now - l) / every;
@@ -149,7 +261,7 @@ fn work(
             && inner.workers.load(Ordering::Relaxed) < inner.threads
             && job.surplus() > 0
         {
-            inner.wake(inner.workers.load(Ordering::Relaxed) + 1);
+            inner.wake_one();
         }
         if run.is_cancelled() {
             break;
@@ -164,24 +276,4 @@ fn work(
     run.report(unreported, failed);
     run.leave();
     ran > 0
-}
-
-/// Runs whatever is ready until `done`: for a task that waits for others on a worker's thread.
-pub(super) fn help(inner: &Inner, worker: usize, done: &dyn Fn() -> bool) {
-    let mut scratch = Scratch::default();
-    let mut idle: Option<Instant> = None;
-    while !done() {
-        let jobs = inner.lock_jobs().clone();
-        // The newest first: a waiting task most likely waits for what was submitted last.
-        let worked = jobs
-            .iter()
-            .rev()
-            .any(|job| work(inner, job, worker, &mut scratch, None, Some(done)));
-        if worked || rayon::yield_now() == Some(rayon::Yield::Executed) {
-            idle = None;
-        } else if idle.get_or_insert_with(Instant::now).elapsed() > LINGER {
-            // What it waits for runs on another thread; a short sleep leaves that thread the core.
-            std::thread::sleep(Duration::from_micros(50));
-        }
-    }
 }

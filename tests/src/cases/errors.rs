@@ -209,6 +209,20 @@ pub fn a_panic_without_words(fx: &Fixture) {
     fx.still_works(&scheduler);
 }
 
+/// A panic whose payload panics when it is dropped is an error like any other: the thread, and the process, live on.
+pub fn a_panic_that_panics_when_dropped(fx: &Fixture) {
+    let scheduler = fx.open();
+    for deep in [1, 3] {
+        let run = submit(&scheduler, &[Root::all(&wide(&ops::panic_bomb(deep), 8))]);
+        for h in run.handles() {
+            let e = expect_error("panic", fx.result("panic", &h), ErrorKind::Panic);
+            assert_eq!(task(&e).operator, "conformance.panic-bomb@1");
+        }
+        drop(run);
+        fx.still_works(&scheduler);
+    }
+}
+
 /// A hundred panics among good tasks, again and again: no thread is lost, no lock is left closed.
 pub fn a_hundred_panics(fx: &Fixture) {
     let scheduler = fx.open();

@@ -259,3 +259,27 @@ pub fn a_hundred_deep(fx: &Fixture) {
     drop(run);
     fx.still_works(&scheduler);
 }
+
+/// A thousand tasks deep: what waits for tasks takes no stack from them.
+pub fn a_thousand_deep(fx: &Fixture) {
+    let scheduler = fx.open();
+    let run = submit(&scheduler, &[Root::all(&wide(&ops::spawn(1000, 1), 1))]);
+    assert_eq!(number(&fx.value("spawned", &run.handle(0))), 1001);
+    drop(run);
+    fx.still_works(&scheduler);
+}
+
+/// Tasks that wait for others while they hold a lock, beside tasks that want it: what one waits for is run, whoever else is stuck.
+pub fn waiting_under_a_lock(fx: &Fixture) {
+    let scheduler = fx.open();
+    for round in 0..4 {
+        let careful = Root::all(&wide(&ops::careful(500), 12));
+        let plain = Root::all(&wide(&ops::nap(300, round), 12));
+        let run = submit(&scheduler, &[careful, plain]);
+        for i in 0..12 {
+            assert_eq!(number(&fx.value("under a lock", &run.handle(i))), 2);
+        }
+        fx.values("beside them", &run);
+    }
+    fx.still_works(&scheduler);
+}

@@ -1,5 +1,6 @@
 //! Operators that take time, wait, tell when they ran, or submit work of their own.
 
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use kvern_core::optimize::Passes;
@@ -76,12 +77,7 @@ operator!(Spawn, "spawn", BLOCK, |(depth, width): (u64, u64)| {
         if depth == 0 {
             return Ok(Value::new(1u64));
         }
-        let scheduler = ctx.scheduler().ok_or_else(|| {
-            Error::new(
-                ErrorKind::Unsupported,
-                "this backend gives tasks no scheduler",
-            )
-        })?;
+        let scheduler = ctx.scheduler().ok_or_else(no_scheduler)?;
         let mut list = TaskList::new();
         let op = list.op(spawn(depth - 1, width));
         let tasks: Vec<_> = (0..width).map(|_| list.task(op, [])).collect();
@@ -92,6 +88,35 @@ operator!(Spawn, "spawn", BLOCK, |(depth, width): (u64, u64)| {
         Ok(Value::new(below + 1))
     }
 });
+
+operator!(
+    /// Holds a lock that all tasks of this process share while it waits for tasks of its own.
+    Careful, "careful", BLOCK, |micros: u64| {
+    move |_: &mut [Value], ctx: &kvern_core::TaskContext<'_>| {
+        static LOCK: Mutex<()> = Mutex::new(());
+        let held = LOCK.lock().unwrap_or_else(PoisonError::into_inner);
+        let scheduler = ctx.scheduler().ok_or_else(no_scheduler)?;
+        let mut list = TaskList::new();
+        let op = list.op(nap(micros, ctx.block()));
+        let tasks: Vec<_> = (0..2).map(|_| list.task(op, [])).collect();
+        let graph = Graph::new(&[Root::all(&list.finish(tasks))]);
+        let plan = Plan::new(graph, super::registry(), Passes::none())?;
+        let values = RunHandle::new(scheduler.submit(plan)?).gather()?;
+        drop(held);
+        Ok(Value::new(values.len() as u64))
+    }
+});
+
+#[cold]
+fn no_scheduler() -> Error {
+    let words = "this backend gives tasks no scheduler";
+    Error::new(ErrorKind::Unsupported, words)
+}
+
+/// Waits for two tasks that sleep so many microseconds, holding a lock that all tasks like it share, and counts them.
+pub fn careful(micros: u64) -> OpRef {
+    named(&Careful, &micros)
+}
 
 /// Sleeps so many microseconds, then hashes its inputs as [`mix`](super::mix) does.
 pub fn nap(micros: u64, seed: u64) -> OpRef {

@@ -12,9 +12,9 @@ use kvern_core::{OpRef, OpTraits, Operator, Result};
 use serde::Serialize;
 
 pub use bytes::{add_bytes, hold_bytes, lone_input, make_bytes, sum_bytes};
-pub use control::{gate, nap, spawn, touch, wait_for_cancel};
+pub use control::{careful, gate, nap, spawn, touch, wait_for_cancel};
 pub use numbers::{block, constant, merge, mix, mix_block, split, task_key};
-pub use trouble::{fail, flaky, log, panic_text, panic_value};
+pub use trouble::{fail, flaky, log, panic_bomb, panic_text, panic_value};
 
 /// Defines an operator as a unit type: name, what may be assumed of it, and how its parameters become code.
 macro_rules! operator {

@@ -23,6 +23,23 @@ operator!(PanicValue, "panic-value", BLOCK, |n: u32| {
     move |_: &mut [Value], _: &kvern_core::TaskContext<'_>| std::panic::resume_unwind(Box::new(n))
 });
 
+/// Its destructor panics with another one, so many deep.
+struct Bomb(u32);
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        if self.0 > 0 {
+            std::panic::resume_unwind(Box::new(Self(self.0 - 1)));
+        }
+    }
+}
+
+operator!(PanicBomb, "panic-bomb", BLOCK, |deep: u32| {
+    move |_: &mut [Value], _: &kvern_core::TaskContext<'_>| {
+        std::panic::resume_unwind(Box::new(Bomb(deep)))
+    }
+});
+
 operator!(Flaky, "flaky", EFFECT, |(path, failures): (String, u64)| {
     move |inputs: &mut [Value], ctx: &kvern_core::TaskContext<'_>| {
         let probe_failed =
@@ -60,6 +77,11 @@ pub fn panic_text(words: &str) -> OpRef {
 /// Panics with a number instead of words.
 pub fn panic_value(n: u32) -> OpRef {
     named(&PanicValue, &n)
+}
+
+/// Panics with something whose destructor panics, and so on, so many deep.
+pub fn panic_bomb(deep: u32) -> OpRef {
+    named(&PanicBomb, &deep)
 }
 
 /// Fails until the probe has `failures` lines; each attempt adds one.

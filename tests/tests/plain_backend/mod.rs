@@ -1,8 +1,6 @@
 //! A backend as a stranger would write it first: everything runs at submit, on the thread that submits, in the planned order.
 //! It knows nothing but the protocol, and passes the suite.
 
-use std::any::Any;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
@@ -12,6 +10,7 @@ use kvern_core::events::{Event, Interest, Observer, Observers, Subscription};
 use kvern_core::key;
 use kvern_core::layer::Datum;
 use kvern_core::operator::TaskHost;
+use kvern_core::panics;
 use kvern_core::plan::Prepared;
 use kvern_core::scheduler::{Description, MemoryUse, Progress};
 use kvern_core::{Error, ErrorKind, Handle, Key, Plan, Result, Run, Scheduler, TaskContext, Value};
@@ -286,8 +285,8 @@ impl<'a> Doing<'a> {
             } else {
                 inputs.clone()
             };
-            let result = catch_unwind(AssertUnwindSafe(|| kernel.run(&mut given, &ctx)));
-            let result = result.unwrap_or_else(|payload| Err(panicked(&*payload)));
+            let result = panics::caught(|| kernel.run(&mut given, &ctx));
+            let result = result.unwrap_or_else(|p| Err(Error::new(ErrorKind::Panic, p.words)));
             match result {
                 Ok(v) => {
                     let (took, bytes) = (start.elapsed(), v.nbytes());
@@ -365,15 +364,6 @@ impl<'a> Doing<'a> {
             error: self.error,
         }
     }
-}
-
-fn panicked(payload: &(dyn Any + Send)) -> Error {
-    let words = payload
-        .downcast_ref::<String>()
-        .map(String::as_str)
-        .or_else(|| payload.downcast_ref::<&str>().copied())
-        .unwrap_or("a panic without words");
-    Error::new(ErrorKind::Panic, words)
 }
 
 /// A run: over when its submitter sees it.
