@@ -1,7 +1,5 @@
 //! What a running task can ask: whether it should stop, for memory, for the session that runs it.
 
-use std::cell::Cell;
-use std::ptr::NonNull;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -49,8 +47,14 @@ pub trait TaskHost: Sync {
     fn log(&self, key: Key, operator: &str, message: &str);
 
     /// The scheduler, for tasks that submit tasks.
-    fn scheduler(&self) -> Option<Arc<dyn Scheduler>> {
-        None
+    ///
+    /// # Errors
+    /// Why there is none to submit to: what a task computes is never computed elsewhere without a word.
+    fn scheduler(&self) -> Result<Arc<dyn Scheduler>> {
+        Err(Error::new(
+            ErrorKind::Unsupported,
+            "the backend that runs this task does not take tasks from tasks",
+        ))
     }
 
     /// What operator names mean there; `None`: what is linked.
@@ -74,11 +78,6 @@ enum Which<'a> {
     Of(&'a TaskGraph, u32),
     /// One whose graph is elsewhere.
     Alone(Key, &'a OpRef),
-}
-
-thread_local! {
-    /// The context of the function that runs on this thread, if one asked to be found ([`TaskContext::enter`]). Its lifetime is erased.
-    static CURRENT: Cell<Option<NonNull<TaskContext<'static>>>> = const { Cell::new(None) };
 }
 
 impl<'a> TaskContext<'a> {
@@ -131,31 +130,17 @@ impl<'a> TaskContext<'a> {
         self.op().label()
     }
 
-    /// Runs `f` with [`Session::current`](crate::Session::current) meaning the session that runs this task, so that a function that
-    /// is not told its context can submit tasks, too.
+    /// For schedulers, which run every kernel so: runs `f` with [`Session::current`](crate::Session::current) meaning the session that runs this
+    /// task, so that a function that is not told its context can submit tasks, too.
     pub fn enter<R>(&self, f: impl FnOnce() -> R) -> R {
-        struct Restore(Option<NonNull<TaskContext<'static>>>);
-        impl Drop for Restore {
-            fn drop(&mut self) {
-                CURRENT.set(self.0);
-            }
-        }
-        let _restore = Restore(CURRENT.replace(Some(NonNull::from(self).cast())));
-        f()
+        crate::current::in_task(self, f)
     }
 
-    /// The session that runs the task which this thread runs, if it does and can be submitted to.
-    pub(crate) fn current_session() -> Option<Session> {
-        // SAFETY: `enter` puts a pointer to a context there and takes it away before it returns, whatever happens in between; so
-        // the context, and what it borrows, is alive. It is used here only, and nothing of its lifetime leaves this function.
-        CURRENT
-            .get()
-            .and_then(|current| unsafe { current.as_ref() }.session())
-    }
-
-    /// A session over the backend that runs this task, to compute and submit more; dropping it closes nothing. `None` if the backend
-    /// does not take tasks from tasks.
-    pub fn session(&self) -> Option<Session> {
+    /// A session over the backend that runs this task, to compute and submit more; dropping it closes nothing.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unsupported`] if the backend does not take tasks from tasks; what keeps it from being reached.
+    pub fn session(&self) -> Result<Session> {
         Session::inside(self.scheduler()?, self.host.registry())
     }
 
@@ -194,7 +179,10 @@ impl<'a> TaskContext<'a> {
     }
 
     /// The scheduler that runs this task, to submit more work to.
-    pub fn scheduler(&self) -> Option<Arc<dyn Scheduler>> {
+    ///
+    /// # Errors
+    /// As [`TaskContext::session`].
+    pub fn scheduler(&self) -> Result<Arc<dyn Scheduler>> {
         self.host.scheduler()
     }
 }

@@ -71,9 +71,10 @@ pub fn run(g: &TaskGraph, registry: &Registry) -> Result<Vec<Value>> {
             .filter_map(|&d| values[d as usize].clone())
             .collect();
         let shown: Vec<String> = inputs.iter().map(Value::describe).collect();
-        let value = registry
-            .resolve(g.op(t))?
-            .run(&mut inputs, &TaskContext::new(&Plain, g, t))
+        let kernel = registry.resolve(g.op(t))?;
+        let context = TaskContext::new(&Plain, g, t);
+        let value = context
+            .enter(|| kernel.run(&mut inputs, &context))
             .map_err(|e| {
                 e.at_task(TaskInfo {
                     key: g.key(t),

@@ -15,10 +15,30 @@ use crate::scheduler::{BackendEntry, Description, MemoryUse, OpenContext, Schedu
 use crate::url::SchedulerUrl;
 
 /// Where collections are computed. Cheap to clone; the backend is closed with the last clone.
+///
+/// # The current session
+/// An open session is *current*: what names no session (`x.compute()`, `x.persist()`, `x.write_text(…)`) is computed by it, on every
+/// thread of the process, until it is dropped or closed. Of several the newest counts. A task is different: whatever it computes,
+/// and whichever sessions are open, it computes where it runs itself. A method whose name ends in `_in` (`x.compute_in(&session)`)
+/// takes a session by name.
+///
+/// ```no_run
+/// use kvern_core::{Session, delayed};
+/// let answer = delayed(|| 42u64).call(());
+/// let threads = Session::open("threads://")?;
+/// assert_eq!(answer.compute()?, 42); // on the threads
+/// let serial = Session::open("sync://")?;
+/// assert_eq!(answer.compute()?, 42); // on this thread: the newest counts
+/// assert_eq!(answer.compute_in(&threads)?, 42);
+/// drop(serial);
+/// assert_eq!(answer.compute()?, 42); // on the threads again
+/// # Ok::<(), kvern_core::Error>(())
+/// ```
 #[derive(Clone)]
+#[must_use = "a session is closed when it is dropped: keep it for as long as something is to be computed"]
 pub struct Session(Arc<Inner>);
 
-struct Inner {
+pub(crate) struct Inner {
     scheduler: Arc<dyn Scheduler>,
     /// Whether the backend is closed with the session. Not that of a session inside a task.
     closes: bool,
@@ -29,7 +49,7 @@ struct Inner {
 
 impl Session {
     /// Opens the backend of a URL, such as `threads://?workers=4&memory=8GiB`, `sync://` or a bare name (`threads`), with the
-    /// linked operators and the configuration of files and environment.
+    /// linked operators and the configuration of files and environment. While it is open, what names no session is computed by it.
     ///
     /// # Errors
     /// [`ErrorKind::NotRegistered`] for an unknown backend (the nearest is named), [`ErrorKind::Config`] for a URL or a
@@ -43,35 +63,52 @@ impl Session {
         SessionBuilder::default()
     }
 
-    /// The session that is used when none is named: inside a task the one that runs it; elsewhere opened on first use from the
-    /// configured `scheduler`, else the best backend that is linked.
+    /// The session that is used when none is named: inside a task the one that runs it, inside [`Session::enter`] that one; elsewhere the
+    /// newest that is open. If none is, one is opened from the configured `scheduler`, else from the best backend that is linked, and
+    /// stays open as long as the process lives.
     ///
     /// # Errors
-    /// As [`Session::open`].
+    /// As [`Session::open`]; inside a task what keeps its backend from taking more tasks.
     pub fn current() -> Result<Self> {
-        if let Some(inside) = crate::TaskContext::current_session() {
-            return Ok(inside);
-        }
-        static CURRENT: OnceLock<Result<Session>> = OnceLock::new();
-        CURRENT.get_or_init(|| Self::builder().build()).clone()
+        crate::current::session()
+    }
+
+    /// Runs `f` with this session as the current one of this thread, whatever else is open. For a thread that a task starts, which nobody can
+    /// tell from any other: it is handed the task's session.
+    ///
+    /// ```no_run
+    /// # use kvern_core::{Session, delayed};
+    /// // In a task:
+    /// let session = Session::current()?;
+    /// std::thread::scope(|s| {
+    ///     s.spawn(|| session.enter(|| delayed(|| 42u64).call(()).compute()));
+    /// });
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
+    pub fn enter<R>(&self, f: impl FnOnce() -> R) -> R {
+        crate::current::in_session(self, f)
+    }
+
+    pub(crate) fn of(inner: Arc<Inner>) -> Self {
+        Self(inner)
     }
 
     /// A session over a backend that somebody else closes, for the tasks that it runs.
+    ///
+    /// # Errors
+    /// What keeps the linked operators or the configuration from being read.
     pub(crate) fn inside(
         scheduler: Arc<dyn Scheduler>,
         registry: Option<Arc<Registry>>,
-    ) -> Option<Self> {
+    ) -> Result<Self> {
         // Tasks ask often: what this process has linked and configured is looked up once.
-        static HERE: OnceLock<Option<(Arc<Registry>, Arc<Config>)>> = OnceLock::new();
-        let (linked, config) = HERE
-            .get_or_init(|| {
-                Some((
-                    Arc::new(Registry::linked().ok()?),
-                    Arc::new(Config::load().ok()?),
-                ))
-            })
-            .clone()?;
-        Some(Self(Arc::new(Inner {
+        static HERE: OnceLock<Result<(Arc<Registry>, Arc<Config>)>> = OnceLock::new();
+        let look = || {
+            let registry = Arc::new(Registry::linked()?);
+            Ok((registry, Arc::new(Config::load().map_err(config_error)?)))
+        };
+        let (linked, config) = HERE.get_or_init(look).clone()?;
+        Ok(Self(Arc::new(Inner {
             scheduler,
             closes: false,
             registry: registry.unwrap_or(linked),
@@ -157,8 +194,9 @@ impl Session {
         what.rebuild(handles)
     }
 
-    /// Cancels all runs and frees everything, now rather than with the last clone.
+    /// Cancels all runs and frees everything, now rather than with the last clone. The session is not current any more.
     pub fn close(&self) {
+        crate::current::closed(Arc::as_ptr(&self.0));
         self.0.scheduler.close();
     }
 }
@@ -166,6 +204,7 @@ impl Session {
 impl Drop for Inner {
     fn drop(&mut self) {
         if self.closes {
+            crate::current::closed(self);
             self.scheduler.close();
         }
     }
@@ -190,6 +229,7 @@ pub struct SessionBuilder {
     registry: Option<Arc<Registry>>,
     config: Option<Arc<Config>>,
     passes: Option<Passes>,
+    current: Option<bool>,
 }
 
 impl SessionBuilder {
@@ -228,6 +268,14 @@ impl SessionBuilder {
         self
     }
 
+    /// Whether it is current while it is open: whether what names no session is computed by it. It is, unless it is opened by a task, which
+    /// has nothing to say about the rest of the process.
+    #[must_use]
+    pub fn current(mut self, current: bool) -> Self {
+        self.current = Some(current);
+        self
+    }
+
     /// Opens it.
     ///
     /// # Errors
@@ -245,13 +293,17 @@ impl SessionBuilder {
             Some(s) => s,
             None => open_backend(self.url, &registry, &config)?,
         };
-        Ok(Session(Arc::new(Inner {
+        let inner = Arc::new(Inner {
             scheduler,
             closes: true,
             registry,
             config,
             passes: self.passes.unwrap_or_default(),
-        })))
+        });
+        if self.current.unwrap_or_else(|| !crate::current::is_task()) {
+            crate::current::opened(&inner);
+        }
+        Ok(Session(inner))
     }
 }
 

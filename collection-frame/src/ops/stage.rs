@@ -112,7 +112,7 @@ impl Kernel for StageKernel {
                 "partition {block} of a stage of {count} was asked for"
             )));
         }
-        let backend = ctx.scheduler().map(|s| s.describe());
+        let backend = ctx.scheduler().ok().map(|s| s.describe());
         let drive = Drive {
             threads: 1,
             memory: backend.as_ref().and_then(|d| d.memory_budget),

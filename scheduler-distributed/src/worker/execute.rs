@@ -60,7 +60,7 @@ pub(crate) struct Executor {
     /// Where tasks say what has become of them; it may begin others, on this thread as soon as it is free.
     tell: Box<dyn Fn(Happened) + Send + Sync>,
     /// For tasks that submit tasks: connected when the first one does.
-    nested: Mutex<Option<Result<Arc<ClusterClient>>>>,
+    nested: Mutex<Option<Arc<ClusterClient>>>,
     connect: Box<dyn Fn() -> Result<ClusterClient> + Send + Sync>,
 }
 
@@ -244,7 +244,7 @@ impl Executor {
         };
         let context = TaskContext::of_task(&host, assign.key, op, assign.block);
         let result =
-            panics::caught(|| kernel.run(inputs, &context)).unwrap_or_else(|p| Err(p.into()));
+            panics::caught(|| context.enter(|| kernel.run(inputs, &context))).unwrap_or_else(|p| Err(p.into()));
         let took = begun.elapsed();
         match (result, limit) {
             (_, Some(limit)) if took > limit => Err(Error::new(
@@ -278,13 +278,13 @@ impl Executor {
         panics::caught(|| self.store.registry().resolve(op)).unwrap_or_else(|p| Err(p.into()))
     }
 
-    fn nested(&self) -> Option<Arc<ClusterClient>> {
+    fn nested(&self) -> Result<Arc<ClusterClient>> {
         let mut nested = self.nested.lock().unwrap_or_else(PoisonError::into_inner);
-        nested
-            .get_or_insert_with(|| (self.connect)().map(Arc::new))
-            .as_ref()
-            .ok()
-            .cloned()
+        if let Some(client) = &*nested {
+            return Ok(client.clone());
+        }
+        // What cannot be reached now may be there for the next task, so only success is kept.
+        Ok(nested.insert(Arc::new((self.connect)()?)).clone())
     }
 }
 
@@ -335,7 +335,7 @@ impl TaskHost for Host<'_> {
         });
     }
 
-    fn scheduler(&self) -> Option<Arc<dyn Scheduler>> {
+    fn scheduler(&self) -> Result<Arc<dyn Scheduler>> {
         self.executor.nested().map(|c| c as Arc<dyn Scheduler>)
     }
 

@@ -224,7 +224,7 @@ impl RunCore {
         };
         let kernel = &self.kernels[self.tasks.op_index(task)];
         let context = TaskContext::new(&host, &self.tasks, task);
-        let caught = panics::caught(|| kernel.run(&mut scratch.inputs, &context));
+        let caught = panics::caught(|| context.enter(|| kernel.run(&mut scratch.inputs, &context)));
         let took = begun.map_or(Duration::ZERO, |b| b.elapsed());
         let result = caught.unwrap_or_else(|panic| Err(panic.into()));
         let result = match limit {
@@ -451,8 +451,8 @@ impl TaskHost for Host<'_> {
         self.run.observers.tell(Interest::Runs, &event);
     }
 
-    fn scheduler(&self) -> Option<Arc<dyn Scheduler>> {
-        self.run.driver.scheduler()
+    fn scheduler(&self) -> Result<Arc<dyn Scheduler>> {
+        self.run.driver.scheduler().ok_or_else(super::cancelled)
     }
 
     fn registry(&self) -> Option<Arc<Registry>> {

@@ -77,7 +77,7 @@ operator!(Spawn, "spawn", BLOCK, |(depth, width): (u64, u64)| {
         if depth == 0 {
             return Ok(Value::new(1u64));
         }
-        let scheduler = ctx.scheduler().ok_or_else(no_scheduler)?;
+        let scheduler = ctx.scheduler()?;
         let mut list = TaskList::new();
         let op = list.op(spawn(depth - 1, width));
         let tasks: Vec<_> = (0..width).map(|_| list.task(op, [])).collect();
@@ -95,7 +95,7 @@ operator!(
     move |_: &mut [Value], ctx: &kvern_core::TaskContext<'_>| {
         static LOCK: Mutex<()> = Mutex::new(());
         let held = LOCK.lock().unwrap_or_else(PoisonError::into_inner);
-        let scheduler = ctx.scheduler().ok_or_else(no_scheduler)?;
+        let scheduler = ctx.scheduler()?;
         let mut list = TaskList::new();
         let op = list.op(nap(micros, ctx.block()));
         let tasks: Vec<_> = (0..2).map(|_| list.task(op, [])).collect();
@@ -108,10 +108,6 @@ operator!(
 });
 
 #[cold]
-fn no_scheduler() -> Error {
-    let words = "this backend gives tasks no scheduler";
-    Error::new(ErrorKind::Unsupported, words)
-}
 
 /// Waits for two tasks that sleep so many microseconds, holding a lock that all tasks like it share, and counts them.
 pub fn careful(micros: u64) -> OpRef {

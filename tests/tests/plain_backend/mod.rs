@@ -285,7 +285,7 @@ impl<'a> Doing<'a> {
             } else {
                 inputs.clone()
             };
-            let result = panics::caught(|| kernel.run(&mut given, &ctx));
+            let result = panics::caught(|| ctx.enter(|| kernel.run(&mut given, &ctx)));
             let result = result.unwrap_or_else(|p| Err(Error::new(ErrorKind::Panic, p.words)));
             match result {
                 Ok(v) => {
