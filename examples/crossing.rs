@@ -57,8 +57,8 @@ fn picture() -> Result<Delayed<Vec<u8>>> {
         Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/data/nycflights13/flights.csv.gz");
     let flights: Bag<Flight> = read_text(file)?
         .strings()
-        .filter(remote!(|line: &String| !line.starts_with("year,")))
-        .try_map(remote!(|line: String| read_flight(&line)));
+        .filter(|line: &String| !line.starts_with("year,"))
+        .try_map(|line: String| read_flight(&line));
 
     // Records to rows: the mean delay of each airport and hour, the hours without a flight included.
     let schema = Schema::new(vec![
@@ -80,7 +80,7 @@ fn picture() -> Result<Delayed<Vec<u8>>> {
     let above = &late - &late.mean(1)?.expand_dims(1)?;
 
     // Numbers to a picture, by a plain function.
-    Ok(delayed(remote!(|above: &Vec<f64>| draw(above))).call((&above.to_delayed()?,)))
+    Ok(delayed(|above: &Vec<f64>| draw(above)).call((&above.to_delayed()?,)))
 }
 
 fn read_flight(line: &str) -> std::result::Result<Flight, String> {

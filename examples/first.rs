@@ -29,9 +29,9 @@ fn main() -> kvern::Result<()> {
     // Any function can be a task; a wrong argument would not compile.
     let verdict = delayed(|mean: &f64, highest: &f64| {
         if highest > mean {
-            "as it should be"
+            "as it should be".to_owned()
         } else {
-            "strange"
+            "strange".to_owned()
         }
     });
     println!(

@@ -51,7 +51,6 @@ pub use processes::init;
 
 pub use kvern_core::{
     Delayed, Error, ErrorKind, Handle, Result, Session, TaskHandle, Value, as_completed, delayed,
-    remote,
 };
 
 /// Makes a named operator of a plain function; under this name write `#[kvern::op(crate = ::kvern::core)]`.
@@ -75,5 +74,5 @@ pub mod prelude {
     #[cfg(feature = "bag")]
     pub use kvern_bag::{Bag, Text, read_json, read_text};
     pub use kvern_core::delayed::{Delayed, delayed, try_delayed};
-    pub use kvern_core::{Collection, Session, TaskHandle, as_completed, op, remote};
+    pub use kvern_core::{Collection, Session, TaskHandle, as_completed, op};
 }

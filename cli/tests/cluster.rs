@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 
 use kvern::array::Array;
-use kvern::{ErrorKind, Session, remote};
+use kvern::{ErrorKind, Session};
 
 /// A process that is ended with the test.
 struct Process(Child);
@@ -80,7 +80,7 @@ fn programs_and_workers_find_a_scheduler_by_address_and_token() {
     assert_eq!(sum(&session), want);
 
     // These workers are another program, which does not have the closures of this one.
-    let one = session.submit(remote!(|x: &u64| x + 1), (1u64,)).unwrap();
+    let one = session.submit(|x: &u64| x + 1, (1u64,)).unwrap();
     let e = one.wait().unwrap_err();
     assert!(
         matches!(e.kind(), ErrorKind::NotPortable | ErrorKind::NotRegistered),

@@ -3,7 +3,6 @@
 use std::hash::Hash;
 use std::sync::{Arc, OnceLock};
 
-use kvern_core::travel::together;
 use kvern_core::{Collection, Handle, Result, Root, Session, Value};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -268,7 +267,7 @@ impl Text {
         S: Fn(A, &str) -> A + Send + Sync + 'static,
         C: Fn(A, A) -> A + Send + Sync + 'static,
     {
-        let f = together(step, combine);
+        let f = (step, combine);
         let end = EndPart::of_with::<EatText<Fold<(S, C), A>>, _>("fold", f, &Packed(init));
         Item::of(&self.expr, &end)
     }
@@ -282,7 +281,7 @@ impl Text {
         S: Fn(A, &str) -> A + Send + Sync + 'static,
         C: Fn(A, A) -> A + Send + Sync + 'static,
     {
-        let f = together(key, together(step, combine));
+        let f = (key, (step, combine));
         let end =
             EndPart::of_with::<EatText<FoldBy<(B, (S, C)), K, A>>, _>("foldby", f, &Packed(init));
         Bag::reduced(&self.expr, &end)

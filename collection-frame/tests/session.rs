@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use kvern_core::delayed::delayed_local;
 use kvern_core::events::{Observer, Subscription};
 use kvern_core::scheduler::{Description, MemoryUse, Run, Scheduler};
 use kvern_core::{Collection, ErrorKind, Handle, Plan, Result, Session, Value, delayed};
@@ -126,7 +127,7 @@ fn the_backend_decides_the_way() {
 fn frames_meet_functions_in_one_graph() {
     let session = Session::open("threads://?workers=2").unwrap();
     let schema = numbers(0, 0).schema();
-    let make = delayed(|from: &i64| vec![numbers(*from, *from + 10)]);
+    let make = delayed_local(|from: &i64| vec![numbers(*from, *from + 10)]);
     let f = Frame::from_delayed(schema, (0..5).map(|i| make.call((i * 10,)))).unwrap();
     let even = f.filter((col("n") % lit(2)).eq(lit(0))).unwrap();
     let want: i64 = (0..50).filter(|n| n % 2 == 0).sum();
@@ -187,7 +188,7 @@ fn many_small_batches_are_few_partitions_of_one_query() {
 fn a_partition_of_other_columns_is_told_by_name() {
     let session = Session::open("sync://").unwrap();
     let schema = Arc::new(Schema::new(vec![Field::new("x", DataType::Float64, true)]));
-    let make = delayed(|from: &i64| vec![numbers(*from, 5)]);
+    let make = delayed_local(|from: &i64| vec![numbers(*from, 5)]);
     let f = Frame::from_delayed(schema.clone(), [make.call((0,))]).unwrap();
     for way in [Way::Local, Way::Tasks] {
         let e = session.compute(&f.via(way)).unwrap_err();

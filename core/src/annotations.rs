@@ -15,6 +15,8 @@ pub struct Annotations {
     pub priority: i32,
     /// How often a failed task is tried again.
     pub retries: u32,
+    /// How long to wait before a failed task is tried again; twice as long each further time.
+    pub backoff: Option<Duration>,
     /// Named resources that a task occupies while it runs, such as `{"gpu": 1.0}`.
     pub resources: BTreeMap<String, f64>,
     /// Bytes that a task needs beyond its inputs and output.
@@ -44,6 +46,13 @@ impl Annotations {
     #[must_use]
     pub fn retries(mut self, retries: u32) -> Self {
         self.retries = retries;
+        self
+    }
+
+    /// Sets how long to wait before a failed task is tried again; twice as long each further time.
+    #[must_use]
+    pub fn backoff(mut self, pause: Duration) -> Self {
+        self.backoff = Some(pause);
         self
     }
 
@@ -87,10 +96,8 @@ impl Annotations {
                 k.str(n).u64(a.to_bits())
             });
         let k = k.u64(self.memory.map_or(0, |m| m.wrapping_add(1)));
-        let k = k.u64(
-            self.timeout
-                .map_or(0, |t| (t.as_nanos() as u64).wrapping_add(1)),
-        );
+        let time = |t: Option<Duration>| t.map_or(0, |t| (t.as_nanos() as u64).wrapping_add(1));
+        let k = k.u64(time(self.timeout)).u64(time(self.backoff));
         let k = self
             .workers
             .iter()

@@ -115,8 +115,8 @@ pub enum OpBody {
     Local {
         /// The code.
         kernel: Arc<dyn Kernel>,
-        /// Bytes that the closure captured; 0 means that it would travel if [`remote!`](crate::remote) said so.
-        captured: usize,
+        /// Why it cannot leave.
+        stays: Stays,
     },
     /// A closure that captures nothing, in any process of this build.
     Travelling {
@@ -127,6 +127,43 @@ pub enum OpBody {
     },
     /// Several operators run as one task, made by fusion.
     Program(Program),
+}
+
+/// Why a closure cannot leave this process ([`travel`](mod@crate::travel)).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stays {
+    /// It captures so many bytes.
+    Captures(usize),
+    /// It captures something that has no size, but a destructor.
+    Destructor,
+    /// It is a pointer to a function, and not a function.
+    Pointer,
+    /// What it gives, a value of this type, cannot be written.
+    Gives(&'static str),
+    /// It is code of this process, such as a kernel that was made here ([`OpRef::local`]).
+    Here,
+    /// Nothing can leave on this platform.
+    Platform,
+}
+
+impl Stays {
+    /// What stays, and what to do about it.
+    fn why(self) -> String {
+        match self {
+            Self::Captures(n) => format!(
+                "captures {n} bytes and cannot leave this process: pass what it captures as an argument of the call, or as parameters \
+                 where a method takes some (map_with); or make it a function with a name (#[op])"
+            ),
+            Self::Destructor => "captures something of no size that has a destructor, and cannot leave this process: make it without".into(),
+            Self::Pointer => "is a pointer to a function and cannot leave this process: give the function itself, without a cast to fn(…)".into(),
+            Self::Gives(t) => format!(
+                "gives a {t}, which cannot leave this process: derive serde's Serialize and Deserialize for the type and use delayed, or \
+                 register it with register_type!"
+            ),
+            Self::Here => "is code of this process and cannot leave it: make it a function with a name (#[op])".into(),
+            Self::Platform => "cannot leave this process on this platform: make it a function with a name (#[op])".into(),
+        }
+    }
 }
 
 impl OpRef {
@@ -167,17 +204,17 @@ impl OpRef {
     where
         F: Fn(&mut [Value], &TaskContext<'_>) -> Result<Value> + Send + Sync + 'static,
     {
-        Self::local_kernel(name, OpTraits::default(), size_of::<F>(), Arc::new(f))
+        Self::local_kernel(name, OpTraits::default(), Stays::Here, Arc::new(f))
     }
 
-    /// [`OpRef::local`] with everything said. `captured`: bytes that the user's closure holds.
+    /// [`OpRef::local`] with everything said.
     pub fn local_kernel(
         name: impl Into<String>,
         traits: OpTraits,
-        captured: usize,
+        stays: Stays,
         kernel: Arc<dyn Kernel>,
     ) -> Self {
-        let body = OpBody::Local { kernel, captured };
+        let body = OpBody::Local { kernel, stays };
         Self(Arc::new(OpInner {
             name: name.into(),
             version: 0,
@@ -224,9 +261,9 @@ impl OpRef {
 
     fn closure_with(&self, change: impl FnOnce(&mut OpInner)) -> Self {
         let body = match &self.0.body {
-            OpBody::Local { kernel, captured } => OpBody::Local {
+            OpBody::Local { kernel, stays } => OpBody::Local {
                 kernel: kernel.clone(),
-                captured: *captured,
+                stays: *stays,
             },
             OpBody::Travelling { recipe, params } => OpBody::Travelling {
                 recipe: *recipe,
@@ -298,22 +335,13 @@ impl OpRef {
     }
 
     #[cold]
-    fn stays(&self, captured: usize) -> Error {
-        let why = if captured > 0 {
-            format!(
-                "captures {captured} bytes and cannot leave this process: pass what it captures as an argument or as parameters \
-                 and write it as remote!(|…| …), or make it a function with a name (#[op])"
-            )
-        } else {
-            "has not been shown to capture nothing, so it cannot leave this process: write it as remote!(|argument: Type| …), \
-             or make it a function with a name (#[op])"
-                .to_owned()
-        };
+    fn stays(&self, stays: Stays) -> Error {
         Error::new(
             ErrorKind::NotPortable,
             format!(
-                "the closure {} {why}; or run it on a local backend (threads://, sync://)",
-                self.0.name
+                "the closure {} {}; or run it on a local backend (threads://, sync://)",
+                self.0.name,
+                stays.why()
             ),
         )
     }
@@ -321,11 +349,11 @@ impl OpRef {
     /// An error unless every part can be sent to another process.
     ///
     /// # Errors
-    /// [`ErrorKind::NotPortable`] naming the closure, the bytes captured and the remedies.
+    /// [`ErrorKind::NotPortable`] naming the closure, why it stays and the remedies.
     pub fn check_portable(&self) -> Result<()> {
         match &self.0.body {
             OpBody::Named(_) | OpBody::Travelling { .. } => Ok(()),
-            OpBody::Local { captured, .. } => Err(self.stays(*captured)),
+            OpBody::Local { stays, .. } => Err(self.stays(*stays)),
             OpBody::Program(p) => p.steps().iter().try_for_each(|s| s.op.check_portable()),
         }
     }

@@ -369,6 +369,11 @@ impl fmt::Debug for TypeEntry {
 
 inventory::collect!(TypeEntry);
 
+/// Whether values of this type have a name by which any process knows them.
+pub(crate) fn is_registered<T: 'static>() -> bool {
+    linked_type(TypeId::of::<T>()).is_some()
+}
+
 /// The linked entry of a type. A process-wide table (rather than the registry's) because values are made deep inside operators,
 /// where no registry is at hand; it only ever says how to measure and describe.
 pub(crate) fn linked_type(id: TypeId) -> Option<&'static TypeEntry> {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use kvern_core::layer::{
     BlockArg, Blockwise, Data, Edge, Overlap, Reach, TreeBytes, TreeReduction,
 };
+use kvern_core::operator::Stays;
 use kvern_core::{
     AxisMap, BlockBytes, ErrorKind, Graph, Grid, Kernel, Layer, NamedTasks, OpRef, OpTraits,
     Operator, Outputs, Registry, Result, Root, TaskContext, TaskGraph, TaskList, Value, delayed,
@@ -287,7 +288,7 @@ fn closures_cannot_leave_and_say_why() {
     let op = OpRef::local_kernel(
         "my_closure",
         OpTraits::default(),
-        8,
+        Stays::Captures(8),
         Arc::new(move |_: &mut [Value], _: &TaskContext<'_>| Ok(Value::new(captured))),
     );
     let mut list = TaskList::new();

@@ -1,11 +1,12 @@
 //! Closures and values of any serde type in other processes: this test program starts itself again and hands it graphs as bytes.
 
 use std::process::Command;
+use std::sync::Arc;
 
-use kvern_core::delayed::try_delayed;
+use kvern_core::delayed::{Local, delayed_local, try_delayed};
 use kvern_core::{
     Collection, Delayed, ErrorKind, Graph, Registry, Session, TaskGraph, Value, delayed, op,
-    reference, remote,
+    reference,
 };
 
 const GRAPH: &str = "KVERN_TEST_GRAPH";
@@ -74,19 +75,16 @@ fn shout(x: &u64, y: &u64) -> String {
 
 #[test]
 fn closures_run_in_another_process() {
-    let add = delayed(remote!(|a: &u64, b: &u64| a + b));
-    let times = delayed(remote!(|a: &u64, b: &u64| -> u64 { a * b }));
-    let seven = delayed(remote!(|| 7u64));
+    let add = delayed(|a: &u64, b: &u64| a + b);
+    let times = delayed(|a: &u64, b: &u64| -> u64 { a * b });
+    let seven = delayed(|| 7u64);
     let a = add.call((3u64, &seven.call(())));
     let b = times.call((&a, 5u64));
-    let text = delayed(remote!(shout as fn(&u64, &u64) -> String));
+    let text = delayed(shout);
     assert_eq!(elsewhere(&text.call((&a, &b))).unwrap(), "10 and 50!");
     assert_eq!(elsewhere(&show::delayed([&a, &b])).unwrap(), "[10, 50]");
 
-    let list = delayed(remote!(|all: &Vec<u64>| format!(
-        "{} of {all:?}",
-        all.len()
-    )));
+    let list = delayed(|all: &Vec<u64>| format!("{} of {all:?}", all.len()));
     assert_eq!(
         elsewhere(&list.call((&vec![a, b],))).unwrap(),
         "2 of [10, 50]"
@@ -111,18 +109,14 @@ fn values_of_unregistered_types_go_along() {
     });
     let layer = kvern_core::Layer::new(kvern_core::layer::Data::values(vec![value]), vec![]);
     let pair = Delayed::<Pair>::of_layer(layer, 0);
-    let read = delayed(remote!(|p: &Pair| format!(
-        "{}/{}",
-        p.text,
-        p.left.as_ref().unwrap().text
-    )));
+    let read = delayed(|p: &Pair| format!("{}/{}", p.text, p.left.as_ref().unwrap().text));
     assert_eq!(elsewhere(&read.call((&pair,))).unwrap(), "out/in");
 }
 
 #[test]
 fn errors_there_name_the_closure() {
-    let parse = try_delayed(remote!(|s: &String| s.parse::<u64>())).named("parse");
-    let text = delayed(remote!(|x: &u64| x.to_string()));
+    let parse = try_delayed(|s: &String| s.parse::<u64>()).named("parse");
+    let text = delayed(|x: &u64| x.to_string());
     let e = elsewhere(&text.call((&parse.call((String::from("six"),)),))).unwrap_err();
     assert!(e.contains("(parse") && e.contains("invalid digit"), "{e}");
 }
@@ -141,20 +135,42 @@ fn what_captures_is_refused_before_it_leaves() {
         "{words}"
     );
     assert!(
-        words.contains("remote!") && words.contains("#[op]"),
+        words.contains("argument") && words.contains("#[op]"),
         "{words}"
     );
 
-    let plain = delayed(|x: &u64| x.to_string());
-    let e = Graph::new(&plain.call((1u64,)).roots().unwrap())
-        .encode()
-        .unwrap_err();
-    assert!(e.to_string().contains("write it as remote!"), "{e}");
+    let pointer = delayed(shout as fn(&u64, &u64) -> String);
+    let refused = |d: &dyn Fn() -> Vec<kvern_core::Root>| {
+        let e = Graph::new(&d()).encode().unwrap_err();
+        assert_eq!(e.kind(), ErrorKind::NotPortable);
+        e.to_string()
+    };
+    let words = refused(&|| pointer.call((1u64, 2u64)).roots().unwrap());
+    assert!(words.contains("give the function itself"), "{words}");
+    // What is registered leaves by whatever way it was made.
+    let number = delayed_local(|x: &u64| x + 1).call((1u64,));
+    assert!(Graph::new(&number.roots().unwrap()).encode().is_ok());
+    let shared = delayed_local(|_: &u64| Arc::new(std::sync::Mutex::new(1u8)));
+    let words = refused(&|| shared.call((1u64,)).roots().unwrap());
+    assert!(
+        words.contains("gives a") && words.contains("Mutex<u8>"),
+        "{words}"
+    );
+    assert!(words.contains("use delayed"), "{words}");
+}
+
+#[test]
+fn an_argument_of_any_type_stays() {
+    let read = delayed(|x: &Arc<u64>| **x).named("read");
+    let call = read.call((Local(Arc::new(7u64)),));
+    assert_eq!(call.reference().unwrap(), 7);
+    let e = Graph::new(&call.roots().unwrap()).encode().unwrap_err();
+    assert_eq!(e.kind(), ErrorKind::NotPortable);
 }
 
 #[test]
 fn another_build_is_named() {
-    let f = delayed(remote!(|x: &u64| x.to_string())).named("text-of");
+    let f = delayed(|x: &u64| x.to_string()).named("text-of");
     let mut bytes = Graph::new(&f.call((1u64,)).roots().unwrap())
         .encode()
         .unwrap();
@@ -179,15 +195,25 @@ fn postcard_of(id: kvern_core::travel::BuildId) -> Vec<u8> {
 }
 
 #[test]
-fn equal_calls_of_a_travelling_closure_are_one() {
-    let f = || delayed(remote!(|x: &u64| x + 1));
-    let (a, b) = (f().call((1u64,)), f().call((1u64,)));
-    assert_eq!(a.layer().0.key(), b.layer().0.key());
-    assert_ne!(a.layer().0.key(), f().call((2u64,)).layer().0.key());
-    let plain = || delayed(|x: &u64| x + 1);
-    assert_ne!(
-        plain().call((1u64,)).layer().0.key(),
-        plain().call((1u64,)).layer().0.key()
-    );
+fn equal_calls_are_one_where_the_function_is_said_to_be_pure() {
+    let f = || delayed(|x: &u64| x + 1);
+    let key = |d: kvern_core::Delayed<u64>| d.layer().0.key();
+    assert_ne!(key(f().call((1u64,))), key(f().call((1u64,))));
+    let one = f();
+    assert_ne!(key(one.call((1u64,))), key(one.call((1u64,))));
+    let pure = || f().pure();
+    assert_eq!(key(pure().call((1u64,))), key(pure().call((1u64,))));
+    assert_ne!(key(pure().call((1u64,))), key(pure().call((2u64,))));
+    // An argument of any serde type is equal by its bytes.
+    let g = || delayed(|x: &(u8, String)| x.1.len() as u64).pure();
+    let called = |s: &str| key(g().call(((1u8, s.to_owned()),)));
+    assert_eq!(called("a"), called("a"));
+    assert_ne!(called("a"), called("b"));
+    // One that captures is equal to nothing but itself.
+    let k = std::hint::black_box(1u64);
+    let captures = || delayed(move |x: &u64| x + k).pure();
+    assert_ne!(key(captures().call((1,))), key(captures().call((1,))));
+    let one = captures();
+    assert_eq!(key(one.call((1,))), key(one.call((1,))));
     let _ = Session::open("nowhere://").unwrap_err();
 }

@@ -4,7 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use kvern_core::{ErrorKind, Registry, Session, TaskContext, as_completed, delayed, op, remote};
+use kvern_core::delayed::delayed_local;
+use kvern_core::{
+    Collection, ErrorKind, Registry, Session, TaskContext, as_completed, delayed, op,
+};
 use kvern_scheduler_distributed::LocalCluster;
 use serde::{Deserialize, Serialize};
 
@@ -34,16 +37,13 @@ struct Report {
 #[test]
 fn submit_map_scatter_and_gather() {
     let (s, cluster) = session(2);
-    let square = remote!(|x: &u64| x * x);
+    let square = |x: &u64| x * x;
     let nine = s.submit(square, (3u64,)).unwrap();
     let more = s.submit(square, (&nine,)).unwrap();
     assert_eq!(more.wait_timeout(PATIENCE).unwrap().unwrap(), 81);
 
     let many = s
-        .map(
-            remote!(|x: &u64, y: &u64| x * 1000 + y),
-            (0..200u64).map(|i| (i, i)),
-        )
+        .map(|x: &u64, y: &u64| x * 1000 + y, (0..200u64).map(|i| (i, i)))
         .unwrap();
     assert!(
         s.gather(&many)
@@ -56,24 +56,23 @@ fn submit_map_scatter_and_gather() {
     let there = s.scatter(values.clone()).unwrap();
     let sums = s
         .map(
-            remote!(|v: &Vec<f64>| v.iter().sum::<f64>()),
+            |v: &Vec<f64>| v.iter().sum::<f64>(),
             there.iter().map(|h| (h,)),
         )
         .unwrap();
     assert_eq!(s.gather(&sums).unwrap(), [0.0, 5e4, 1e5, 1.5e5, 2e5, 2.5e5]);
     assert_eq!(s.gather(&there).unwrap(), values);
-    let first =
-        remote!(|unit: &f64, all: &[&Vec<f64>]| all.iter().map(|v| v[0] * unit).sum::<f64>());
+    let first = |unit: &f64, all: &[&Vec<f64>]| all.iter().map(|v| v[0] * unit).sum::<f64>();
     let first = s.submit(first, (10.0, &there)).unwrap();
     assert_eq!(first.wait().unwrap(), 150.0);
 
     // They really run in other processes.
     let told = s
         .map(
-            remote!(|n: &u32| Report {
+            |n: &u32| Report {
                 process: std::process::id(),
                 words: vec![("n".to_owned(), *n)],
-            }),
+            },
             (0..8u32).map(|n| (n,)),
         )
         .unwrap();
@@ -95,32 +94,35 @@ fn a_closure_that_captures_is_refused_before_anything_runs() {
     let words = e.to_string();
     assert!(words.contains("captures 8 bytes"), "{words}");
     assert!(
-        words.contains("remote!") && words.contains("#[op]") && words.contains("threads://"),
+        words.contains("argument") && words.contains("#[op]") && words.contains("threads://"),
         "{words}"
     );
-    let e = s.submit(|x: &u64| x + 1, (1u64,)).unwrap_err();
-    assert!(e.to_string().contains("write it as remote!"), "{e}");
     assert_eq!(
-        s.submit(remote!(|x: &u64| x + 1), (1u64,))
-            .unwrap()
-            .wait()
-            .unwrap(),
+        s.submit(|x: &u64| x + 1, (1u64,)).unwrap().wait().unwrap(),
         2
     );
 }
 
 #[test]
-fn a_result_that_cannot_leave_is_an_error_that_says_what_to_do() {
+fn a_result_that_cannot_leave_is_refused_with_what_to_do() {
     struct Stays;
     let (s, _cluster) = session(1);
+    let stays = delayed_local(|| Arc::new(Stays)).named("makes").call(());
     let e = s
-        .compute(
-            &delayed(remote!(|_: &Arc<Stays>| 1u64))
-                .call((&delayed(remote!(|| Arc::new(Stays))).call(()),)),
+        .start(
+            &delayed(|_: &Arc<Stays>| 1u64)
+                .call((&stays,))
+                .roots()
+                .unwrap(),
         )
         .unwrap_err();
     assert_eq!(e.kind(), ErrorKind::NotPortable);
-    assert!(e.to_string().contains("register_type!"), "{e}");
+    let words = e.to_string();
+    assert!(
+        words.contains("makes gives a") && words.contains("Stays"),
+        "{words}"
+    );
+    assert!(words.contains("register_type!"), "{words}");
 }
 
 fn fibonacci(n: &u64) -> u64 {
@@ -128,9 +130,7 @@ fn fibonacci(n: &u64) -> u64 {
         return *n;
     }
     let s = Session::current().unwrap();
-    let parts = s
-        .map(remote!(fibonacci as fn(&u64) -> u64), [(n - 1,), (n - 2,)])
-        .unwrap();
+    let parts = s.map(fibonacci, [(n - 1,), (n - 2,)]).unwrap();
     s.gather(&parts).unwrap().iter().sum()
 }
 
@@ -145,7 +145,7 @@ fn countdown(n: &u64, ctx: &TaskContext<'_>) -> kvern_core::Result<u64> {
 /// Takes results as they come, on the one thread that its worker has.
 fn counted(n: &u64) -> u64 {
     let s = Session::current().unwrap();
-    let parts = s.map(remote!(|x: &u64| x * x), (0..*n).map(|i| (i,)));
+    let parts = s.map(|x: &u64| x * x, (0..*n).map(|i| (i,)));
     as_completed(parts.unwrap())
         .map(|done| done.wait().unwrap())
         .sum()
@@ -154,9 +154,7 @@ fn counted(n: &u64) -> u64 {
 #[test]
 fn a_task_takes_the_results_of_others_as_they_come() {
     let (s, _cluster) = session(1);
-    let f = s
-        .map(remote!(counted as fn(&u64) -> u64), [(5,), (6,), (7,)])
-        .unwrap();
+    let f = s.map(counted, [(5,), (6,), (7,)]).unwrap();
     let all: Vec<_> = f
         .iter()
         .map(|h| h.wait_timeout(PATIENCE).unwrap().unwrap())
@@ -180,7 +178,7 @@ impl<'de> Deserialize<'de> for Counted {
 #[test]
 fn asking_whether_a_result_is_there_does_not_fetch_it() {
     let (s, _cluster) = session(2);
-    let make = remote!(|n: &u64| Counted(vec![*n; 50_000]));
+    let make = |n: &u64| Counted(vec![*n; 50_000]);
     let handles = s.map(make, (0..4u64).map(|n| (n,))).unwrap();
     let mut done = 0;
     for handle in as_completed(handles.clone()) {
@@ -191,7 +189,7 @@ fn asking_whether_a_result_is_there_does_not_fetch_it() {
     assert_eq!((done, READ.load(Ordering::SeqCst)), (4, 0));
     let sums = s
         .map(
-            remote!(|c: &Counted| c.0.iter().sum::<u64>()),
+            |c: &Counted| c.0.iter().sum::<u64>(),
             handles.iter().map(|h| (h,)),
         )
         .unwrap();
@@ -208,7 +206,7 @@ fn results_are_awaited() {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
         .unwrap();
-    let make = remote!(|n: &u64| vec![*n; 20_000]);
+    let make = |n: &u64| vec![*n; 20_000];
     let sum = runtime.block_on(async {
         let mut handles = s.map(make, (0..20u64).map(|n| (n,)))?;
         let mut sum = handles.pop().unwrap().await?[0];
@@ -220,7 +218,7 @@ fn results_are_awaited() {
         Ok::<_, kvern_core::Error>(sum + rest.iter().map(|v| v[19_999]).sum::<u64>())
     });
     assert_eq!(sum.unwrap(), (0..20).sum::<u64>());
-    let failing = s.submit(remote!(|x: &u64| 1 / x), (0u64,)).unwrap();
+    let failing = s.submit(|x: &u64| 1 / x, (0u64,)).unwrap();
     let e = runtime.block_on(s.gather_async([failing])).unwrap_err();
     assert_eq!(e.kind(), ErrorKind::Panic, "{e}");
 }
@@ -228,9 +226,7 @@ fn results_are_awaited() {
 #[test]
 fn tasks_submit_tasks() {
     let (s, _cluster) = session(2);
-    let f = s
-        .submit(remote!(fibonacci as fn(&u64) -> u64), (9u64,))
-        .unwrap();
+    let f = s.submit(fibonacci, (9u64,)).unwrap();
     assert_eq!(f.wait_timeout(PATIENCE).unwrap().unwrap(), 34);
     assert_eq!(s.compute(&countdown::delayed(60u64)).unwrap(), 60);
 }
@@ -239,10 +235,10 @@ fn tasks_submit_tasks() {
 fn a_killed_worker_costs_its_results_and_nothing_else() {
     let (s, cluster) = session(3);
     // Twenty results that live on three workers, and twenty slow tasks that read them.
-    let slow = remote!(|x: &u64, y: &u64| {
+    let slow = |x: &u64, y: &u64| {
         std::thread::sleep(std::time::Duration::from_millis(30));
         x * 100 + y
-    });
+    };
     let first = s.map(slow, (0..20u64).map(|i| (i, 1u64))).unwrap();
     let second = s.map(slow, first.iter().map(|h| (h, 2u64))).unwrap();
     assert_eq!(first[3].wait_timeout(PATIENCE).unwrap().unwrap(), 301);
@@ -280,7 +276,7 @@ fn a_scattered_value_that_a_worker_cannot_read_is_told_to_its_readers() {
     let there = s
         .scatter([Small(vec![1]), Small(vec![2; 4]), Small(vec![3])])
         .unwrap();
-    let sum = remote!(|v: &Small| v.0.iter().sum::<u64>());
+    let sum = |v: &Small| v.0.iter().sum::<u64>();
     let sums = s.map(sum, there.iter().map(|h| (h,))).unwrap();
     let told: Vec<_> = sums
         .iter()
@@ -319,23 +315,23 @@ kvern_core::register_type!(Bomb, "functions.bomb@1", |b: &Bomb| 8 * b.0.len() as
 #[test]
 fn a_value_that_takes_its_workers_with_it_is_not_tried_for_ever() {
     let (s, _cluster) = session(2);
-    let sum = remote!(|b: &Bomb| b.0.iter().sum::<u64>());
+    let sum = |b: &Bomb| b.0.iter().sum::<u64>();
     let sum = s.submit(sum, (Bomb(vec![1 << 40; 20_000]),)).unwrap();
     let e = sum.wait_timeout(PATIENCE).unwrap().unwrap_err();
     assert_eq!(e.kind(), ErrorKind::Task, "{e}");
     let words = "3 workers were lost while they were given a value";
     assert!(e.to_string().contains(words), "{e}");
-    let one = s.submit(remote!(|n: &u64| n + 1), (1u64,)).unwrap();
+    let one = s.submit(|n: &u64| n + 1, (1u64,)).unwrap();
     assert_eq!(one.wait_timeout(PATIENCE).unwrap().unwrap(), 2);
 }
 
 #[test]
 fn large_arguments_wait_for_a_worker_and_survive_theirs() {
     let (s, cluster) = session(1);
-    let sum = remote!(|v: &Vec<u64>, nap: &u64| {
+    let sum = |v: &Vec<u64>, nap: &u64| {
         std::thread::sleep(Duration::from_millis(*nap));
         (std::process::id(), v.iter().sum::<u64>())
-    });
+    };
     let numbers: Vec<u64> = (0..20_000).collect();
     let want = numbers.iter().sum::<u64>();
     kill(cluster.worker_processes()[0]);
@@ -422,7 +418,7 @@ fn scattered_data_dies_with_its_worker_and_readers_are_told() {
     // The values that this client has fetched are here; whoever reads them on a worker needs them there.
     let sums = s
         .map(
-            remote!(|v: &Vec<u64>| v.iter().sum::<u64>()),
+            |v: &Vec<u64>| v.iter().sum::<u64>(),
             there.iter().map(|h| (h,)),
         )
         .unwrap();
@@ -442,13 +438,13 @@ fn a_task_that_kills_its_workers_is_blamed() {
         let (s, cluster) = session(workers);
         let before = cluster.worker_processes();
         let poison = s
-            .submit(remote!(|_: &u64| -> u64 { std::process::abort() }), (1u64,))
+            .submit(|_: &u64| -> u64 { std::process::abort() }, (1u64,))
             .unwrap();
         let e = poison.wait_timeout(PATIENCE).unwrap().unwrap_err();
         println!("{e}");
         // Three, and more where one ended before it was heard that it had begun.
         assert!(e.message().contains(" workers were lost while"), "{e}");
-        let next = s.submit(remote!(|x: &u64| x + 1), (1u64,)).unwrap();
+        let next = s.submit(|x: &u64| x + 1, (1u64,)).unwrap();
         assert_eq!(next.wait_timeout(PATIENCE).unwrap().unwrap(), 2);
         let end = Instant::now() + PATIENCE;
         let lives = |p: &u32| cluster.worker_processes().contains(p);
@@ -463,7 +459,7 @@ fn a_task_that_kills_its_workers_is_blamed() {
 #[test]
 fn a_worker_that_is_killed_is_followed_by_another() {
     let (s, cluster) = session(1);
-    let here = remote!(|_: &u64| std::process::id());
+    let here = |_: &u64| std::process::id();
     for turn in 0..3u64 {
         let process = s.submit(here, (turn,)).unwrap();
         let process = process.wait_timeout(PATIENCE).unwrap().unwrap();
@@ -479,7 +475,7 @@ fn when_all_workers_are_gone_nothing_hangs_on_close() {
     let (s, cluster) = session(2);
     let waits = s
         .submit(
-            remote!(|_: &u64| std::thread::sleep(std::time::Duration::from_secs(5))),
+            |_: &u64| std::thread::sleep(std::time::Duration::from_secs(5)),
             (1u64,),
         )
         .unwrap();

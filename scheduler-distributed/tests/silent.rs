@@ -5,7 +5,7 @@ mod support;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use kvern_core::{ErrorKind, Registry, Scheduler, Session, remote};
+use kvern_core::{ErrorKind, Registry, Scheduler, Session};
 use kvern_scheduler_distributed::{ClusterOptions, LocalCluster};
 
 worker_entry!();
@@ -37,10 +37,10 @@ fn a_worker_that_hangs_is_followed_by_another() {
     for workers in [1, 2] {
         let (s, cluster) = session(workers, Duration::from_secs(3));
         // Large enough to stay where they are made: what the hanging one has cannot be fetched, and is made again.
-        let slow = remote!(|x: &u64| {
+        let slow = |x: &u64| {
             std::thread::sleep(Duration::from_millis(20));
             vec![x * x; 20_000]
-        });
+        };
         let squares = s.map(slow, (0..100u64).map(|x| (x,))).unwrap();
         let hung = cluster.worker_processes()[0];
         squares[10].wait_timeout(PATIENCE).unwrap().unwrap();
@@ -66,13 +66,13 @@ fn a_worker_that_is_busy_is_not_given_up() {
     let (s, cluster) = session(1, Duration::from_secs(4));
     let before = cluster.worker_processes();
     // No thread of the worker but that of the task is at rest.
-    let busy = remote!(|seconds: &u64| {
+    let busy = |seconds: &u64| {
         let end = Instant::now() + Duration::from_secs(*seconds);
         while Instant::now() < end {
             std::hint::spin_loop();
         }
         std::process::id()
-    });
+    };
     let ran = s.submit(busy, (6u64,)).unwrap();
     let ran = ran.wait_timeout(PATIENCE).unwrap().unwrap();
     assert_eq!((before, cluster.worker_processes()), (vec![ran], vec![ran]));

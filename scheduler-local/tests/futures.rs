@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use kvern_core::{Delayed, ErrorKind, Session, TaskHandle, as_completed, delayed, op, remote};
+use kvern_core::{Delayed, ErrorKind, Session, TaskHandle, as_completed, delayed, op};
 use kvern_scheduler_local as _;
 use serde::{Deserialize, Serialize};
 
@@ -25,13 +25,13 @@ struct Report {
 #[test]
 fn submit_map_and_gather() {
     for s in sessions() {
-        let count = remote!(|text: &String| {
+        let count = |text: &String| {
             let mut words = BTreeMap::new();
             for w in text.split(' ') {
                 *words.entry(w.to_owned()).or_insert(0) += 1;
             }
             Report { words }
-        });
+        };
         let one = s.submit(count, (String::from("a b a"),)).unwrap();
         let len = s
             .submit(|r: &Report| r.words.len() as u64, (&one,))
@@ -66,10 +66,7 @@ impl Clone for Counted {
 #[test]
 fn nothing_is_copied_without_need() {
     for s in sessions() {
-        let make = || {
-            s.map(remote!(|x: &u64| Counted(*x)), (0..10).map(|i| (i,)))
-                .unwrap()
-        };
+        let make = || s.map(|x: &u64| Counted(*x), (0..10).map(|i| (i,))).unwrap();
         let clones = || CLONES.load(Ordering::SeqCst);
         let (handles, before) = (make(), clones());
         let all = s.gather(handles).unwrap();
@@ -88,8 +85,7 @@ fn nothing_is_copied_without_need() {
 
         // A list is read where it lies, or is one's own if it must be.
         let before = clones();
-        let sum =
-            remote!(|unit: &u64, all: &[&Counted]| unit * all.iter().map(|c| c.0).sum::<u64>());
+        let sum = |unit: &u64, all: &[&Counted]| unit * all.iter().map(|c| c.0).sum::<u64>();
         assert_eq!(s.submit(sum, (10, &kept)).unwrap().wait().unwrap(), 450);
         let two = s.submit(sum, (1, [&kept[3], &kept[4]])).unwrap();
         assert_eq!(two.wait().unwrap(), 7);
@@ -197,7 +193,7 @@ fn errors_and_panics_are_those_of_the_function() {
             .unwrap_err();
         assert!(e.to_string().contains("invalid digit"), "{e}");
         let e = s
-            .submit(remote!(|x: &i64| -> i64 { panic!("no {x}") }), (4i64,))
+            .submit(|x: &i64| -> i64 { panic!("no {x}") }, (4i64,))
             .unwrap()
             .wait()
             .unwrap_err();
@@ -248,9 +244,7 @@ fn fibonacci(n: &u64) -> u64 {
         return *n;
     }
     let s = Session::current().unwrap();
-    let parts = s
-        .map(remote!(fibonacci as fn(&u64) -> u64), [(n - 1,), (n - 2,)])
-        .unwrap();
+    let parts = s.map(fibonacci, [(n - 1,), (n - 2,)]).unwrap();
     s.gather(&parts).unwrap().iter().sum()
 }
 
@@ -265,7 +259,7 @@ fn countdown(n: &u64, ctx: &kvern_core::TaskContext<'_>) -> kvern_core::Result<u
 /// Takes results as they come, on the one thread there is.
 fn counted(n: &u64) -> u64 {
     let s = Session::current().unwrap();
-    let parts = s.map(remote!(|x: &u64| x * x), (0..*n).map(|i| (i,)));
+    let parts = s.map(|x: &u64| x * x, (0..*n).map(|i| (i,)));
     as_completed(parts.unwrap())
         .map(|done| done.wait().unwrap())
         .sum()
@@ -274,17 +268,13 @@ fn counted(n: &u64) -> u64 {
 #[test]
 fn tasks_submit_tasks() {
     for s in sessions() {
-        let f = s
-            .map(remote!(counted as fn(&u64) -> u64), [(5,), (6,), (7,)])
-            .unwrap();
+        let f = s.map(counted, [(5,), (6,), (7,)]).unwrap();
         let all: Vec<_> = f
             .iter()
             .map(|h| h.wait_timeout(PATIENCE).unwrap().unwrap())
             .collect();
         assert_eq!(all, [30, 55, 91]);
-        let f = s
-            .submit(remote!(fibonacci as fn(&u64) -> u64), (12u64,))
-            .unwrap();
+        let f = s.submit(fibonacci, (12u64,)).unwrap();
         assert_eq!(f.wait_timeout(PATIENCE).unwrap().unwrap(), 144);
         assert_eq!(s.compute(&countdown::delayed(100u64)).unwrap(), 100);
         // The session inside a task closes nothing.

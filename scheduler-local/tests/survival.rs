@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
+use kvern_core::delayed::delayed_local;
 use kvern_core::layer::Blockwise;
 use kvern_core::{
     Annotations, BlockBytes, Collection, ErrorKind, Grid, Layer, OpRef, Result, Root, Session,
@@ -79,7 +80,7 @@ impl Drop for Bomb {
 fn a_destructor_that_panics_takes_no_worker_along() {
     for url in URLS {
         let session = Session::open(url).unwrap();
-        let make = delayed(|| std::sync::Arc::new(Bomb));
+        let make = delayed_local(|| std::sync::Arc::new(Bomb));
         let read = delayed(|_: &std::sync::Arc<Bomb>| 7i64);
         let bomb = make.call(());
         // Taken by its last reader, and freed by the run.

@@ -1,6 +1,6 @@
 //! Single functions and bulk data.
 
-use kvern_core::{Session, TaskHandle, remote};
+use kvern_core::{Session, TaskHandle};
 
 use crate::catalog::Outcome;
 use crate::machine;
@@ -21,7 +21,7 @@ pub(super) fn startup(options: &Options) -> Outcome {
     let timing = measure(options, 5, || -> Result<f64, Failed> {
         let (seconds, one) = clock(|| -> kvern_core::Result<u64> {
             let session = super::session(WORKERS)?;
-            session.submit(remote!(|x: &u64| x + 1), (0u64,))?.wait()
+            session.submit(|x: &u64| x + 1, (0u64,))?.wait()
         });
         assert_one(one?)?;
         Ok(seconds)
@@ -42,7 +42,7 @@ fn assert_one(got: u64) -> Result<(), Failed> {
 
 pub(super) fn latency(options: &Options) -> Outcome {
     let session = super::session(WORKERS)?;
-    let increment = remote!(|x: &u64| x + 1);
+    let increment = |x: &u64| x + 1;
     machine::wait_for_quiet(options.patience);
     let n = options.size(3_000, 100);
     let mut seconds = Vec::with_capacity(n);
@@ -67,7 +67,7 @@ pub(super) fn latency(options: &Options) -> Outcome {
 
 pub(super) fn map(options: &Options) -> Outcome {
     let session = super::session(WORKERS)?;
-    let increment = remote!(|x: &u64| x + 1);
+    let increment = |x: &u64| x + 1;
     let n = options.size(10_000, 100) as u64;
     let timing = measure(options, 7, || -> Result<f64, Failed> {
         let (seconds, got) = clock(|| {
@@ -100,10 +100,7 @@ fn arrays(n: usize) -> Vec<Vec<f64>> {
 
 /// Waits until the workers have all of them.
 fn all_there(session: &Session, handles: &[TaskHandle<Vec<f64>>]) -> kvern_core::Result<()> {
-    let lengths = session.map(
-        remote!(|v: &Vec<f64>| v.len() as u64),
-        handles.iter().map(|h| (h,)),
-    )?;
+    let lengths = session.map(|v: &Vec<f64>| v.len() as u64, handles.iter().map(|h| (h,)))?;
     session.gather(&lengths).map(drop)
 }
 
@@ -133,7 +130,7 @@ pub(super) fn scatter(options: &Options) -> Outcome {
 }
 
 fn made(session: &Session, n: usize) -> kvern_core::Result<Vec<TaskHandle<Vec<f64>>>> {
-    let make = remote!(|i: &u64, n: &u64| vec![*i as f64; *n as usize]);
+    let make = |i: &u64, n: &u64| vec![*i as f64; *n as usize];
     let handles = session.map(make, (0..ARRAYS as u64).map(|i| (i, n as u64)))?;
     all_there(session, &handles)?;
     Ok(handles)
@@ -158,7 +155,7 @@ pub(super) fn worker_to_worker(options: &Options) -> Outcome {
     let session = super::session(WORKERS)?;
     let n = length(options);
     // The sum of the first numbers: all arrays must come to the worker that runs it.
-    let touch = remote!(|all: &[&Vec<f64>]| all.iter().map(|v| v[0]).sum::<f64>());
+    let touch = |all: &[&Vec<f64>]| all.iter().map(|v| v[0]).sum::<f64>();
     let timing = measure(options, 3, || -> Result<f64, Failed> {
         let handles = session.scatter(arrays(n))?;
         all_there(&session, &handles)?;

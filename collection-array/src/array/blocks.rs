@@ -18,10 +18,9 @@ use crate::ops::function::{
 impl<T: Element> Array<T> {
     /// Each element is `f` of its position, and of nothing else: it should be pure.
     ///
-    /// A closure runs in this process. One that [`remote!`](kvern_core::remote) made runs in any process of this build, so that the array can be
-    /// computed on a cluster; and it is known by the place of its code, so that two arrays that one `remote!` of a program makes over the same
-    /// chunks are one array, computed once. Any other closure makes an array that is equal to no other. This holds of all methods that take a
-    /// function.
+    /// A function, or a closure that captures nothing, runs on any backend. One that captures runs on those of this process, and a backend with
+    /// others refuses it. Each call makes an array of its own: two that one function makes are not taken for one. This holds of all methods
+    /// that take a function.
     ///
     /// ```
     /// use kvern_array::Array;
@@ -40,14 +39,13 @@ impl<T: Element> Array<T> {
     }
 
     /// Each chunk is made by `f`, which is told where the chunk lies: a range of positions an axis. Calls must not depend on each other: a chunk may be
-    /// made again. In other processes it runs if [`remote!`](kvern_core::remote) made it, as with [`Array::from_fn`].
+    /// made again. Where it runs is said at [`Array::from_fn`].
     ///
     /// ```
     /// use kvern_array::Array;
-    /// use kvern_core::remote;
-    /// let ends = remote!(|place: &[std::ops::Range<usize>]| {
+    /// let ends = |place: &[std::ops::Range<usize>]| {
     ///     ndarray::ArrayD::from_elem(vec![place[0].len()], place[0].end as u64)
-    /// });
+    /// };
     /// let x = Array::from_block_fn(5, 2, ends)?; // would run on cluster://
     /// assert_eq!(x.reference()?, ndarray::array![2, 2, 4, 4, 5].into_dyn());
     /// # Ok::<(), kvern_core::Error>(())
@@ -73,8 +71,8 @@ impl<T: Element> Array<T> {
         Ok(Self::of(Expr::source(T::DTYPE, shape, splits, source)))
     }
 
-    /// Each chunk replaced by what `f` makes of it, of the same shape. It should be pure. In other processes it runs if
-    /// [`remote!`](kvern_core::remote) made it, as with [`Array::from_fn`]; [`Array::map_blocks_with`] takes along what it needs to know.
+    /// Each chunk replaced by what `f` makes of it, of the same shape. It should be pure. Where it runs is said at
+    /// [`Array::from_fn`]; [`Array::map_blocks_with`] takes along what it needs to know.
     ///
     /// ```
     /// use kvern_array::Array;
@@ -97,10 +95,9 @@ impl<T: Element> Array<T> {
     ///
     /// ```
     /// use kvern_array::Array;
-    /// use kvern_core::remote;
     /// use ndarray::ArrayViewD;
     /// let x = Array::<f64>::arange(0.0, 3.0, 1.0, 2)?;
-    /// let y = x.map_blocks_with(&10.0, remote!(|k: &f64, c: ArrayViewD<'_, f64>| c.mapv(|v| k * v)))?;
+    /// let y = x.map_blocks_with(&10.0, |k: &f64, c: ArrayViewD<'_, f64>| c.mapv(|v| k * v))?;
     /// assert_eq!(y.reference()?, ndarray::array![0.0, 10.0, 20.0].into_dyn());
     /// # Ok::<(), kvern_core::Error>(())
     /// ```

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use kvern_core::operator::{Kernel, decode_params};
 use kvern_core::travel::{self, Maker};
-use kvern_core::{Error, ErrorKind, OpRef, Result, Splits, TaskContext, Value};
+use kvern_core::{Error, ErrorKind, Key, OpRef, Result, Splits, TaskContext, Value};
 use ndarray::{ArrayD, ArrayViewD, IxDyn};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -40,8 +40,8 @@ pub(crate) trait Way<F>: 'static {
     ) -> Result<ArrayD<Self::Out>>;
 }
 
-/// The operator that makes the chunks of an array that is cut like this. With a function made by `remote!` it travels, and is the same operator
-/// wherever the same function, parameters and cuts meet again; with another it stays here, and is equal to nothing but itself.
+/// The operator that makes the chunks of an array that is cut like this. It travels if the function does.
+/// It is equal to nothing but itself: nobody has said that the function gives the same whenever it is asked.
 pub(crate) fn function_op<W, F>(chunks: &[Splits], params: W::Params, f: F) -> OpRef
 where
     W: Way<F>,
@@ -49,13 +49,14 @@ where
 {
     let name = format!("array.{}", W::METHOD);
     // Lengths can always be written; who takes parameters from a user has written them before.
-    let sent = postcard::to_allocvec(&(chunks, &params)).ok();
+    let own = kvern_core::key::unique("array.function");
+    let sent = postcard::to_allocvec(&(chunks, &params, own)).ok();
     match travel::recipe::<F, Make<W>>(&f).zip(sent) {
         Some((recipe, sent)) => OpRef::travelling(name, BY_BLOCK, recipe, sent),
         None => {
-            let chunks = chunks.to_vec();
+            let (chunks, stays) = (chunks.to_vec(), travel::stays(&f));
             let kernel = Run::<F, W> { f, chunks, params };
-            OpRef::local_kernel(name, BY_BLOCK, size_of::<F>(), Arc::new(kernel))
+            OpRef::local_kernel(name, BY_BLOCK, stays, Arc::new(kernel))
         }
     }
 }
@@ -84,8 +85,7 @@ impl<F: Send + Sync, W: Way<F>> Kernel for Run<F, W> {
             .into_iter()
             .map(|(start, len)| start as usize..(start + len) as usize)
             .collect();
-        // The function is not told its context, and can still ask for the session that runs it.
-        let made = ctx.enter(|| W::chunk(&self.f, &self.params, inputs, &place))?;
+        let made = W::chunk(&self.f, &self.params, inputs, &place)?;
         let wanted = lengths(&place);
         if made.shape() != wanted {
             return Err(Error::bad_input(format!(
@@ -105,7 +105,7 @@ impl<F: Send + Sync + 'static, W: Way<F>> Maker<F> for Make<W> {
     type Made = Arc<dyn Kernel>;
 
     fn make(f: F, sent: &[u8]) -> Result<Self::Made> {
-        let (chunks, params) = decode_params(W::METHOD, sent)?;
+        let (chunks, params, _own): (_, _, Key) = decode_params(W::METHOD, sent)?;
         Ok(Arc::new(Run::<F, W> { f, chunks, params }))
     }
 }

@@ -3,8 +3,6 @@
 use std::cmp::Ordering;
 use std::hash::Hash;
 
-use kvern_core::travel::together;
-
 use super::Bag;
 use crate::ends::Eat;
 use crate::ends::count::{Count, Some1};
@@ -44,7 +42,7 @@ impl<T: 'static> Bag<T> {
         S: Fn(A, T) -> A + Send + Sync + 'static,
         C: Fn(A, A) -> A + Send + Sync + 'static,
     {
-        let f = together(step, combine);
+        let f = (step, combine);
         let end = EndPart::of_with::<Eat<Fold<(S, C), A>, T>, _>("fold", f, &Packed(init));
         Item::of(self.expr(), &end)
     }
@@ -68,7 +66,7 @@ impl<T: 'static> Bag<T> {
         S: Fn(A, T) -> A + Send + Sync + 'static,
         C: Fn(A, A) -> A + Send + Sync + 'static,
     {
-        let f = together(key, together(step, combine));
+        let f = (key, (step, combine));
         let end =
             EndPart::of_with::<Eat<FoldBy<(B, (S, C)), K, A>, T>, _>("foldby", f, &Packed(init));
         Bag::reduced(self.expr(), &end)
@@ -98,7 +96,7 @@ impl<T: 'static> Bag<T> {
         S: Fn(A, T) -> A + Send + Sync + 'static,
         C: Fn(A, A) -> A + Send + Sync + 'static,
     {
-        let f = together(key, together(step, combine));
+        let f = (key, (step, combine));
         let end =
             EndPart::of_with::<Eat<FoldBy<(B, (S, C)), K, A>, T>, _>("foldby", f, &Packed(init));
         Bag::exchanged(self.expr(), &end, npartitions, false)

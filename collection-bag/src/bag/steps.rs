@@ -14,8 +14,8 @@ use crate::pipe::steps::{
 impl<T: 'static> Bag<T> {
     /// `f` of each item.
     ///
-    /// A closure runs in this process. One that is to run in others is marked, and captures nothing:
-    /// `bag.map(kvern_core::remote!(|x: i64| x + 1))`; what it needs to know goes along by [`Bag::map_with`].
+    /// A function, or a closure that captures nothing, runs on any backend. One that captures runs on those of this process, and a backend with
+    /// others refuses it; there, what it needs to know goes along by [`Bag::map_with`]. This holds of all methods that take a function.
     pub fn map<U, F>(&self, f: F) -> Bag<U>
     where
         U: 'static,
@@ -29,8 +29,7 @@ impl<T: 'static> Bag<T> {
     ///
     /// ```
     /// use kvern_bag::Bag;
-    /// use kvern_core::remote;
-    /// let bag = Bag::range(4, 2).map_with(&10u64, remote!(|k: &u64, x: u64| k * x));
+    /// let bag = Bag::range(4, 2).map_with(&10u64, |k: &u64, x: u64| k * x);
     /// assert_eq!(bag.reference()?, [0, 10, 20, 30]);
     /// # Ok::<(), kvern_core::Error>(())
     /// ```
@@ -108,7 +107,7 @@ impl<T: 'static> Bag<T> {
         fn itself<T>(x: T) -> T {
             x
         }
-        let f = kvern_core::remote!(itself::<T> as fn(T) -> T);
+        let f = itself::<T>;
         fn of<T: IntoIterator + 'static, F>(bag: &Bag<T>, f: F) -> Bag<T::Item>
         where
             T::Item: 'static,
@@ -158,9 +157,7 @@ impl Bag<serde_json::Value> {
     /// # Ok::<(), kvern_core::Error>(())
     /// ```
     pub fn pluck(&self, field: &str) -> Self {
-        let f = kvern_core::remote!(|field: &String,
-                                     record: serde_json::Value|
-         -> Result<serde_json::Value> {
+        let f = |field: &String, record: serde_json::Value| -> Result<serde_json::Value> {
             let shown =
                 |r: &serde_json::Value| -> String { r.to_string().chars().take(60).collect() };
             match record {
@@ -182,11 +179,9 @@ impl Bag<serde_json::Value> {
                     shown(&other)
                 ))),
             }
-        });
+        };
         self.map_with(&field.to_owned(), f)
-            .try_map(kvern_core::remote!(
-                |r: Result<serde_json::Value>| -> Result<serde_json::Value> { r }
-            ))
+            .try_map(|r: Result<serde_json::Value>| -> Result<serde_json::Value> { r })
     }
 
     /// The field of that name of each record, or `default` where there is none.
@@ -195,15 +190,13 @@ impl Bag<serde_json::Value> {
         let params = (field.to_owned(), default.to_string());
         self.map_with(
             &params,
-            kvern_core::remote!(|p: &(String, String),
-                                 record: serde_json::Value|
-             -> serde_json::Value {
+            |p: &(String, String), record: serde_json::Value| -> serde_json::Value {
                 let mut record = record;
                 match record.get_mut(&p.0) {
                     Some(value) => value.take(),
                     None => serde_json::from_str(&p.1).unwrap_or_default(),
                 }
-            }),
+            },
         )
     }
 }

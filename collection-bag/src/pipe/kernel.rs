@@ -26,7 +26,7 @@ struct Chain {
 impl Kernel for Chain {
     fn run(&self, inputs: &mut [Value], ctx: &TaskContext<'_>) -> Result<Value> {
         let env = Rc::new(Env::new(self.first + ctx.block()));
-        let run = || ctx.enter(|| self.pass(inputs, ctx, &env));
+        let run = || self.pass(inputs, ctx, &env);
         // Caught here rather than by the backend, because here it is known where in the input it happened.
         let result = catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|panic| {
             let words = format!("a function panicked {}: {}", env.about(), said(&*panic));
@@ -62,8 +62,17 @@ fn said(panic: &(dyn std::any::Any + Send)) -> &str {
     }
 }
 
+/// [`ChainWire`] as it is written.
+#[derive(Serialize)]
+struct ChainOut<'a> {
+    first: u64,
+    source: &'a PartWire<dyn Source>,
+    steps: Vec<&'a PartWire<dyn Step>>,
+    end: &'a PartWire<dyn End>,
+}
+
 /// What is sent of a chain.
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 struct ChainWire {
     first: u64,
     source: PartWire<dyn Source>,
@@ -113,31 +122,31 @@ pub(crate) fn chain(
         .collect();
     let name = format!("bag.{}", names.join("."));
     let sent = || {
-        Some(ChainWire {
+        Some(ChainOut {
             first,
             source: source.wire()?,
             steps: steps.iter().map(Part::wire).collect::<Option<_>>()?,
             end: end.wire()?,
         })
     };
-    let recipe = travel::recipe::<_, ReadChain>(&kvern_core::remote!(|| ()));
+    let recipe = travel::recipe::<_, ReadChain>(&());
     if let (Some(recipe), Some(wire)) = (recipe, sent()) {
         let params = encode(&wire)?;
         return Ok(OpRef::travelling(name, BY_BLOCK, recipe, params));
     }
-    let captured = steps.iter().map(|s| s.captured).sum::<usize>();
+    // The first one that stays is told; all of them are to be mended.
+    let stays = [(source.wire().is_none(), source.stays)]
+        .into_iter()
+        .chain(steps.iter().map(|s| (s.wire().is_none(), s.stays)))
+        .find_map(|(here, stays)| here.then_some(stays))
+        .unwrap_or(end.stays);
     let kernel = Chain {
         first,
         source: source.made.clone(),
         steps: steps.iter().map(|s| s.made.clone()).collect(),
         end: end.made.clone(),
     };
-    Ok(OpRef::local_kernel(
-        name,
-        BY_BLOCK,
-        captured + source.captured + end.captured,
-        Arc::new(kernel),
-    ))
+    Ok(OpRef::local_kernel(name, BY_BLOCK, stays, Arc::new(kernel)))
 }
 
 fn encode(params: &impl Serialize) -> Result<Vec<u8>> {
@@ -167,13 +176,13 @@ struct Merge {
 
 impl Kernel for Merge {
     fn run(&self, inputs: &mut [Value], ctx: &TaskContext<'_>) -> Result<Value> {
-        ctx.enter(|| match self.how {
+        match self.how {
             Together::Combine => self.end.combine(inputs),
             Together::Finish => self.end.finish(inputs),
             Together::Pass => only(inputs),
             Together::Split(n) => Ok(self.end.split(only(inputs)?, n as usize)?.into_value()),
             Together::Pick => Parts::pick(&only(inputs)?, ctx.block()),
-        })
+        }
     }
 }
 
@@ -208,7 +217,7 @@ fn merge(end: &Part<dyn End>, how: Together, verb: &str) -> Result<OpRef> {
         Together::Pick => BY_BLOCK,
         _ => OpTraits::default(),
     };
-    let recipe = travel::recipe::<_, ReadMerge>(&kvern_core::remote!(|| ()));
+    let recipe = travel::recipe::<_, ReadMerge>(&());
     if let (Some(recipe), Some(wire)) = (recipe, end.wire()) {
         let params = encode(&(wire, how))?;
         return Ok(OpRef::travelling(name, traits, recipe, params));
@@ -220,7 +229,7 @@ fn merge(end: &Part<dyn End>, how: Together, verb: &str) -> Result<OpRef> {
     Ok(OpRef::local_kernel(
         name,
         traits,
-        end.captured,
+        end.stays,
         Arc::new(kernel),
     ))
 }

@@ -3,21 +3,22 @@
 use std::marker::PhantomData;
 use std::sync::Arc;
 
+use kvern_core::operator::Stays;
 use kvern_core::travel::{self, Maker, Recipe};
-use kvern_core::{Error, ErrorKind, Result};
+use kvern_core::{Error, ErrorKind, Key, Result};
 use serde::{Deserialize, Serialize};
 
 use super::{AnyStage, End, Env, GoOn, Source, Step};
 
-/// How another process makes it, and of which parameters.
-type Wire<X> = (Recipe<Arc<X>>, Arc<[u8]>);
+/// How another process makes it.
+type Wire<X> = Arc<PartWire<X>>;
 
 /// A source, step or end (`X` is its trait) of a chain.
 pub(crate) struct Part<X: ?Sized + 'static> {
     pub(crate) made: Arc<X>,
     pub(crate) name: &'static str,
-    /// Bytes that the user's closure captured.
-    pub(crate) captured: usize,
+    /// Why it stays in this process, if it does.
+    pub(crate) stays: Stays,
     wire: Option<Wire<X>>,
 }
 
@@ -26,7 +27,7 @@ impl<X: ?Sized> Clone for Part<X> {
         Self {
             made: self.made.clone(),
             name: self.name,
-            captured: self.captured,
+            stays: self.stays,
             wire: self.wire.clone(),
         }
     }
@@ -42,6 +43,9 @@ pub(crate) type EndPart = Part<dyn End>;
 pub(crate) struct PartWire<X: ?Sized + 'static> {
     recipe: Recipe<Arc<X>>,
     params: Vec<u8>,
+    /// A function of the user's is asked as often as it is given: nothing says that it gives the same each time, so chains that are built apart
+    /// are apart, however equal they look.
+    own: Option<Key>,
 }
 
 impl<X: ?Sized> PartWire<X> {
@@ -52,12 +56,8 @@ impl<X: ?Sized> PartWire<X> {
 
 impl<X: ?Sized + 'static> Part<X> {
     /// What is sent of it; `None`: it holds a closure that cannot leave this process.
-    pub(crate) fn wire(&self) -> Option<PartWire<X>> {
-        let (recipe, params) = self.wire.as_ref()?;
-        Some(PartWire {
-            recipe: *recipe,
-            params: params.to_vec(),
-        })
+    pub(crate) fn wire(&self) -> Option<&PartWire<X>> {
+        self.wire.as_deref()
     }
 }
 
@@ -109,7 +109,7 @@ macro_rules! parts {
                 F: Send + Sync + 'static,
                 S: FromClosure<F> + $X,
             {
-                Self::build::<F, $of<S>>(name, f, Ok(Vec::new()))
+                Self::build::<F, $of<S>>(name, f, Ok(Vec::new()), true)
             }
 
             /// The part that `S` is of a closure and parameters.
@@ -119,27 +119,29 @@ macro_rules! parts {
                 F: Send + Sync + 'static,
                 S: FromClosure<F> + $X,
             {
-                Self::build::<F, $of<S>>(name, f, encode(name, params))
+                Self::build::<F, $of<S>>(name, f, encode(name, params), true)
             }
 
             /// The part that `S` is of parameters.
             pub(crate) fn plain<S: FromParams + $X>(name: &'static str, params: &impl Serialize) -> Self {
-                Self::build::<_, $plain<S>>(name, kvern_core::remote!(|| ()), encode(name, params))
+                Self::build::<_, $plain<S>>(name, (), encode(name, params), false)
             }
 
-            fn build<F, M>(name: &'static str, f: F, params: Result<Vec<u8>>) -> Self
+            fn build<F, M>(name: &'static str, f: F, params: Result<Vec<u8>>, own: bool) -> Self
             where
                 F: Send + Sync + 'static,
                 M: Maker<F, Made = Arc<dyn $X>>,
             {
-                let (recipe, captured) = (travel::recipe::<F, M>(&f), size_of::<F>());
+                let (recipe, stays) = (travel::recipe::<F, M>(&f), travel::stays(&f));
                 // A chain is built without errors; what is wrong with a part is told when it runs.
                 let (made, params): (Arc<dyn $X>, _) = match params {
                     Ok(p) => (M::make(f, &p).unwrap_or_else(|e| Arc::new(Broken(e))), Some(p)),
                     Err(e) => (Arc::new(Broken(e)), None),
                 };
-                let wire = recipe.zip(params).map(|(r, p)| (r, Arc::from(p)));
-                Self { made, name, captured, wire }
+                let own = own.then(|| kvern_core::key::unique("bag.function"));
+                let wire = recipe.zip(params);
+                let wire = wire.map(|(recipe, params)| Arc::new(PartWire { recipe, params, own }));
+                Self { made, name, stays, wire }
             }
         }
     )*};
@@ -167,7 +169,7 @@ impl Part<dyn Source> {
         Self {
             made: Arc::new(Broken(e)),
             name: "error",
-            captured: 0,
+            stays: Stays::Here,
             wire: None,
         }
     }

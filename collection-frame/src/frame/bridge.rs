@@ -71,10 +71,10 @@ impl Frame {
     /// use kvern_frame::{DataType, Field, Frame, RecordBatch, Schema, arrow};
     /// use std::sync::Arc;
     /// let schema = Arc::new(Schema::new(vec![Field::new("n", DataType::Int64, false)]));
-    /// let made = schema.clone();
-    /// let part = kvern_core::delayed(move |n: &i64| {
+    /// // Batches are no serde type, but a registered one, so they travel all the same.
+    /// let part = kvern_core::delayed::try_delayed_local(|n: &i64| {
     ///     let column = Arc::new(arrow::array::Int64Array::from_iter_values(0..*n));
-    ///     vec![RecordBatch::try_new(made.clone(), vec![column]).expect("one column")]
+    ///     RecordBatch::try_from_iter([("n", column as arrow::array::ArrayRef)]).map(|b| vec![b])
     /// });
     /// let frame = Frame::from_delayed(schema, [part.call((3i64,)), part.call((2i64,))])?;
     /// let rows: usize = frame.reference()?.iter().map(RecordBatch::num_rows).sum();

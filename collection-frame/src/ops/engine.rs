@@ -7,6 +7,7 @@ use std::sync::Arc;
 use arrow::datatypes::SchemaRef;
 use datafusion::execution::SendableRecordBatchStream;
 use futures::TryStreamExt;
+use kvern_core::operator::Stays;
 use kvern_core::{OpRef, OpTraits, Result, TaskContext, Value};
 
 use super::write::ParquetFile;
@@ -83,5 +84,5 @@ where
             async move { job(rows?).await }
         })
     };
-    OpRef::local_kernel(name, OpTraits::default(), 1, Arc::new(kernel))
+    OpRef::local_kernel(name, OpTraits::default(), Stays::Here, Arc::new(kernel))
 }

@@ -9,6 +9,7 @@ use datafusion::execution::SendableRecordBatchStream;
 use datafusion::physical_plan::execution_plan::reset_plan_states;
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties, execute_stream};
 use futures::TryStreamExt;
+use kvern_core::operator::Stays;
 use kvern_core::{OpRef, OpTraits, Result, TaskContext, Value};
 
 use super::write::ParquetFile;
@@ -115,8 +116,7 @@ impl Query {
                 async move { job(plan, context?).await }
             })
         };
-        let captured = size_of::<Self>();
-        OpRef::local_kernel(name, OpTraits::default(), captured, Arc::new(kernel))
+        OpRef::local_kernel(name, OpTraits::default(), Stays::Here, Arc::new(kernel))
     }
 }
 

@@ -9,7 +9,7 @@ use crate::futures::TaskHandle;
 use crate::key::Key;
 use crate::layer::{Data, Edge, LITERAL_MAX, Layer, TaskList};
 use crate::operator::{Kernel, OpRef, OpTraits, TaskContext};
-use crate::travel;
+use crate::travel::{self, Portable};
 use crate::value::{Value, encode_linked};
 
 /// A function of arguments `Args` (a tuple) that takes each by reference. Implemented for closures and `fn`s of up to six, of which the
@@ -46,10 +46,12 @@ pub trait Arguments<Args> {
 #[derive(Debug)]
 pub struct WithList<Before, T>(PhantomData<fn(Before, T)>);
 
-/// Something that can be an argument of type `T`: a `T`, or a reference to a delayed one or to the handle of one.
+/// Something that can be an argument of type `T`: a `T` of a serde type, a reference to a delayed one or to the handle of one, or a `T` of any
+/// type as [`Local`].
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be an argument of type `{T}`",
-    label = "expected a `{T}`, a `&Delayed<{T}>` or a `&TaskHandle<{T}>`"
+    label = "expected a `{T}`, a `&Delayed<{T}>` or a `&TaskHandle<{T}>`",
+    note = "a value of a type that serde does not know is written `Local(value)`; it stays in this process"
 )]
 pub trait Argument<T> {
     /// The layer and output that make it.
@@ -68,16 +70,26 @@ impl<T> Argument<T> for &TaskHandle<T> {
     }
 }
 
-impl<T: Send + Sync + 'static> Argument<T> for T {
+impl<T: Portable> Argument<T> for T {
     fn place(self) -> (Arc<Layer>, u32) {
-        literal(self)
+        literal(Value::serde(self))
     }
 }
 
-/// A value as a layer. A small one of a registered type is keyed by its content, so that equal calls are one; any other is equal to
-/// nothing but itself.
-pub(super) fn literal<T: Send + Sync + 'static>(value: T) -> (Arc<Layer>, u32) {
-    let value = Value::new(value);
+/// A value of any type as an argument: a lock, a channel, an `Arc`. It stays in this process (unless its type is registered), and a backend
+/// with others refuses it when it is submitted.
+#[derive(Debug, Clone, Copy)]
+pub struct Local<T>(pub T);
+
+impl<T: Send + Sync + 'static> Argument<T> for Local<T> {
+    fn place(self) -> (Arc<Layer>, u32) {
+        literal(Value::new(self.0))
+    }
+}
+
+/// A value as a layer. A small one of a registered type is keyed by its content, so that equal calls of a pure function are one; any other
+/// is equal to nothing but itself.
+fn literal(value: Value) -> (Arc<Layer>, u32) {
     let data = match encode_linked(&value, LITERAL_MAX) {
         Some((tag, bytes)) => {
             let key = Key::builder("value").str(tag).bytes(&bytes).finish();

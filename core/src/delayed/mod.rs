@@ -80,16 +80,13 @@
 //! order differs from run to run. Use a `BTreeMap`.
 
 mod arguments;
+mod code;
 
-use arguments::literal;
-pub use arguments::{Argument, Arguments, Function, WithList};
+pub use arguments::{Argument, Arguments, Function, Local, WithList};
+pub(crate) use code::{Fallible, Serde, operator};
 
-use std::any::Any;
 use std::marker::PhantomData;
 use std::sync::Arc;
-
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 
 use crate::annotations::Annotations;
 use crate::collection::Collection;
@@ -98,37 +95,48 @@ use crate::graph::Root;
 use crate::handle::Handle;
 use crate::key;
 use crate::layer::{Data, Edge, Layer, TaskList};
-use crate::operator::{Kernel, OpRef, OpTraits, TaskContext};
-use crate::travel;
+use crate::operator::{OpRef, OpTraits};
+use crate::session::Session;
+use crate::travel::Portable;
 use crate::value::Value;
 
 /// A function made lazy by [`delayed`]; calling it gives a [`Delayed`].
 pub struct DelayedFn<F, Args, Out> {
     op: OpRef,
+    /// Equal calls are one.
+    merged: bool,
     types: PhantomData<fn(F, Args) -> Out>,
 }
 
 impl<F, Args, Out> Clone for DelayedFn<F, Args, Out> {
     fn clone(&self) -> Self {
-        Self {
-            op: self.op.clone(),
-            types: PhantomData,
-        }
+        Self::of(self.op.clone(), self.merged)
     }
 }
 
 /// Makes a function or closure lazy. It takes its arguments by reference (they may be shared with other calls) and gives either a
 /// value or, if fallible, a `Result` (see [`try_delayed`]).
+///
+/// What it gives is of a serde type, so that it can be spilled, and sent from one process to another; [`delayed_local`] takes any type.
+/// A function, or a closure that captures nothing, runs on any backend; one that captures runs on those of this process, and another
+/// refuses it when it is submitted.
+///
+/// ```
+/// use kvern_core::delayed;
+/// #[derive(Clone, serde::Serialize, serde::Deserialize)]
+/// struct Image { width: usize, pixels: Vec<u8> }
+/// fn black(width: &usize) -> Image { Image { width: *width, pixels: vec![0; width * width] } }
+/// let size = delayed(|i: &Image| i.pixels.len() / i.width);
+/// assert_eq!(size.call((&delayed(black).call((3usize,)),)).reference()?, 3);
+/// # Ok::<(), kvern_core::Error>(())
+/// ```
 pub fn delayed<F, Args, Out>(f: F) -> DelayedFn<F, Args, Out>
 where
     F: Function<Args, Out>,
     Args: 'static,
-    Out: Send + Sync + 'static,
+    Out: Portable,
 {
-    DelayedFn {
-        op: operator::<F, Args, Out, Plain>(f),
-        types: PhantomData,
-    }
+    DelayedFn::of(code::operator::<F, Args, Out, code::Serde>(f), false)
 }
 
 /// Makes a fallible function lazy: an `Err` is the task's error and keeps its source chain.
@@ -142,113 +150,46 @@ pub fn try_delayed<F, Args, Out, E>(f: F) -> DelayedFn<F, Args, Out>
 where
     F: Function<Args, Result<Out, E>>,
     Args: 'static,
+    Out: Portable,
+    E: Into<Box<dyn std::error::Error + Send + Sync>> + 'static,
+{
+    let op = code::operator::<F, Args, Result<Out, E>, code::Fallible<code::Serde>>(f);
+    DelayedFn::of(op, false)
+}
+
+/// [`delayed`] for a function that gives anything. What it gives stays in this process, and so does the function: a backend with others
+/// refuses it when it is submitted. (A registered type, such as batches of a frame, can leave like any other.)
+///
+/// ```
+/// use std::sync::Arc;
+/// use std::sync::atomic::{AtomicU64, Ordering};
+/// use kvern_core::delayed::{Local, delayed, delayed_local};
+/// let counter = delayed_local(|from: &u64| Arc::new(AtomicU64::new(*from))).call((5,));
+/// let next = delayed(|c: &Arc<AtomicU64>| c.fetch_add(1, Ordering::Relaxed));
+/// assert_eq!(next.call((&counter,)).reference()?, 5);
+/// // A value of any type as an argument:
+/// assert_eq!(next.call((Local(Arc::new(AtomicU64::new(7))),)).reference()?, 7);
+/// # Ok::<(), kvern_core::Error>(())
+/// ```
+pub fn delayed_local<F, Args, Out>(f: F) -> DelayedFn<F, Args, Out>
+where
+    F: Function<Args, Out>,
+    Args: 'static,
+    Out: Send + Sync + 'static,
+{
+    DelayedFn::of(code::local::<F, Args, Out, Out, code::Any>(f), false)
+}
+
+/// [`try_delayed`] for a function that gives anything, as [`delayed_local`].
+pub fn try_delayed_local<F, Args, Out, E>(f: F) -> DelayedFn<F, Args, Out>
+where
+    F: Function<Args, Result<Out, E>>,
+    Args: 'static,
     Out: Send + Sync + 'static,
     E: Into<Box<dyn std::error::Error + Send + Sync>> + 'static,
 {
-    DelayedFn {
-        op: operator::<F, Args, Result<Out, E>, Fallible<Plain>>(f),
-        types: PhantomData,
-    }
-}
-
-/// The operator of a function: one that travels if the function does ([`remote!`](crate::remote)), else one of this process.
-pub(crate) fn operator<F, Args, Out, W>(f: F) -> OpRef
-where
-    F: Function<Args, Out>,
-    Args: 'static,
-    Out: 'static,
-    W: Wrap<Out>,
-{
-    let name = std::any::type_name::<F>();
-    let traits = OpTraits::default();
-    match travel::recipe::<F, Call<Args, Out, W>>(&f) {
-        Some(recipe) => OpRef::travelling(name, traits, recipe, Vec::new()),
-        None => OpRef::local_kernel(name, traits, size_of::<F>(), kernel::<F, Args, Out, W>(f)),
-    }
-}
-
-fn kernel<F, Args, Out, W>(f: F) -> Arc<dyn Kernel>
-where
-    F: Function<Args, Out>,
-    Args: 'static,
-    Out: 'static,
-    W: Wrap<Out>,
-{
-    Arc::new(move |inputs: &mut [Value], ctx: &TaskContext<'_>| {
-        // A function that is not told its context can still ask for the session that runs it.
-        W::wrap(ctx.enter(|| f.apply(inputs))?)
-    })
-}
-
-/// Makes the kernel of a function in whatever process it runs.
-struct Call<Args, Out, W> {
-    args: PhantomData<fn() -> Args>,
-    out: PhantomData<fn() -> Out>,
-    wrap: PhantomData<fn() -> W>,
-}
-
-impl<F, Args, Out, W> travel::Maker<F> for Call<Args, Out, W>
-where
-    F: Function<Args, Out>,
-    Args: 'static,
-    Out: 'static,
-    W: Wrap<Out>,
-{
-    type Made = Arc<dyn Kernel>;
-
-    fn make(f: F, _params: &[u8]) -> Result<Arc<dyn Kernel>> {
-        Ok(kernel::<F, Args, Out, W>(f))
-    }
-}
-
-/// How a task makes its value of what its function returned.
-pub(crate) trait Wrap<R>: 'static {
-    fn wrap(returned: R) -> Result<Value>;
-}
-
-/// A value of any type: it can leave the process if its type is registered.
-pub(crate) struct Plain;
-
-impl<T: Any + Send + Sync> Wrap<T> for Plain {
-    fn wrap(returned: T) -> Result<Value> {
-        Ok(Value::new(returned))
-    }
-}
-
-impl<T, E> Wrap<Result<T, E>> for Fallible<Plain>
-where
-    T: Any + Send + Sync,
-    E: Into<Box<dyn std::error::Error + Send + Sync>> + 'static,
-{
-    fn wrap(returned: Result<T, E>) -> Result<Value> {
-        returned
-            .map(Value::new)
-            .map_err(|e| crate::function::task_error(e.into()))
-    }
-}
-
-/// A value of a serde type: it can leave the process.
-pub(crate) struct Portable;
-
-impl<T: Serialize + DeserializeOwned + Any + Send + Sync> Wrap<T> for Portable {
-    fn wrap(returned: T) -> Result<Value> {
-        Ok(Value::serde(returned))
-    }
-}
-
-/// A `Result`, whose error is the task's.
-pub(crate) struct Fallible<W>(PhantomData<W>);
-
-impl<T, E> Wrap<Result<T, E>> for Fallible<Portable>
-where
-    T: Serialize + DeserializeOwned + Any + Send + Sync,
-    E: Into<Box<dyn std::error::Error + Send + Sync>> + 'static,
-{
-    fn wrap(returned: Result<T, E>) -> Result<Value> {
-        returned
-            .map(Value::serde)
-            .map_err(|e| crate::function::task_error(e.into()))
-    }
+    let op = code::local::<F, Args, Result<Out, E>, Out, code::Fallible<code::Any>>(f);
+    DelayedFn::of(op, false)
 }
 
 impl<F, Args, Out> DelayedFn<F, Args, Out> {
@@ -259,32 +200,45 @@ impl<F, Args, Out> DelayedFn<F, Args, Out> {
     /// ```
     #[must_use]
     pub fn named(self, name: impl Into<String>) -> Self {
-        Self {
-            op: self.op.renamed(name),
-            types: PhantomData,
-        }
+        Self::of(self.op.renamed(name), self.merged)
     }
 
-    /// Says that equal calls need not give equal values (it draws random numbers, asks the clock) or that calls do something besides: each
-    /// [`call`](Self::call) is a task of its own then, which is not run a second time after it was lost unless
-    /// [`retries`](Annotations::retries) are annotated. Unless this is said, equal calls of a function are one task.
+    /// Says that equal calls give equal values and do nothing besides: they are one task then, wherever they meet in a graph. Arguments that are
+    /// values are equal if their serialised bytes are. Of a function of which this is not said, each [`call`](Self::call) is a task of its
+    /// own.
     ///
     /// ```
     /// # use std::sync::atomic::{AtomicU64, Ordering};
-    /// static DRAWN: AtomicU64 = AtomicU64::new(0);
-    /// let draw = kvern_core::delayed(|| DRAWN.fetch_add(1, Ordering::Relaxed)).impure();
-    /// let both = kvern_core::delayed(|a: &u64, b: &u64| a != b);
-    /// assert!(both.call((&draw.call(()), &draw.call(()))).reference()?);
+    /// static CALLS: AtomicU64 = AtomicU64::new(0);
+    /// let square = kvern_core::delayed(|x: &u64| { CALLS.fetch_add(1, Ordering::Relaxed); x * x });
+    /// let sum = kvern_core::delayed(|a: &u64, b: &u64| a + b);
+    /// assert_eq!(sum.call((&square.call((3,)), &square.call((3,)))).reference()?, 18);
+    /// assert_eq!(CALLS.load(Ordering::Relaxed), 2);
+    /// let square = square.pure();
+    /// assert_eq!(sum.call((&square.call((3,)), &square.call((3,)))).reference()?, 18);
+    /// assert_eq!(CALLS.load(Ordering::Relaxed), 3);
     /// # Ok::<(), kvern_core::Error>(())
     /// ```
+    #[must_use]
+    pub fn pure(self) -> Self {
+        Self::of(self.op, true)
+    }
+
+    /// Says that calls do something that must not be done twice: a call that was lost with its worker is not run a second time, unless
+    /// [`retries`](Annotations::retries) are annotated.
     #[must_use]
     pub fn impure(self) -> Self {
         let traits = OpTraits {
             pure: false,
             ..self.op.traits()
         };
+        Self::of(self.op.with_traits(traits), false)
+    }
+
+    fn of(op: OpRef, merged: bool) -> Self {
         Self {
-            op: self.op.with_traits(traits),
+            op,
+            merged,
             types: PhantomData,
         }
     }
@@ -293,15 +247,24 @@ impl<F, Args, Out> DelayedFn<F, Args, Out> {
     pub fn call<A: Arguments<Args>>(&self, args: A) -> Delayed<Out> {
         let mut inputs = Vec::new();
         args.collect(&mut inputs);
-        call(self.op.clone(), inputs)
+        one_task(self.op.clone(), inputs, self.merged)
     }
 }
 
-/// One task that runs `op` over outputs of other layers.
+/// One task that runs a named operator over outputs of other layers. Two calls of something impure are two calls, however equal they look.
 #[doc(hidden)]
 pub fn call<Out>(op: OpRef, inputs: Vec<(Arc<Layer>, u32)>) -> Delayed<Out> {
-    // Two calls of something impure are two calls, however equal they look.
-    let key = (!op.traits().pure).then(|| key::unique("call"));
+    let merged = op.traits().pure;
+    one_task(op, inputs, merged)
+}
+
+/// One task that runs `op`; a task of its own unless equal ones are to be merged.
+pub(crate) fn one_task<Out>(
+    op: OpRef,
+    inputs: Vec<(Arc<Layer>, u32)>,
+    merged: bool,
+) -> Delayed<Out> {
+    let key = (!merged).then(|| key::unique("call"));
     let mut list = TaskList::new();
     let op = list.op(op);
     let mut layers: Vec<Arc<Layer>> = Vec::with_capacity(inputs.len());
@@ -358,9 +321,9 @@ impl<T> Delayed<T> {
 }
 
 impl<T: Clone + Send + Sync + 'static> Delayed<T> {
-    /// A value that is there already.
-    pub fn value(value: T) -> Self {
-        let (layer, output) = literal(value);
+    /// A value that is there already; one of any type is written `Local(value)`.
+    pub fn value(value: impl Argument<T>) -> Self {
+        let (layer, output) = value.place();
         Self::of_layer(layer, output)
     }
 
@@ -393,7 +356,31 @@ impl<T: Clone + Send + Sync + 'static> Delayed<T> {
     /// # Errors
     /// The first task that failed.
     pub fn compute(&self) -> Result<T> {
-        crate::Session::current()?.compute(self)
+        self.compute_in(&Session::current()?)
+    }
+
+    /// Computes it in a session and waits.
+    ///
+    /// # Errors
+    /// The first task that failed.
+    pub fn compute_in(&self, session: &Session) -> Result<T> {
+        session.compute(self)
+    }
+
+    /// Starts computing it in the current session and returns at once: the same value, which the backend keeps.
+    ///
+    /// # Errors
+    /// If the graph is refused.
+    pub fn persist(&self) -> Result<Self> {
+        self.persist_in(&Session::current()?)
+    }
+
+    /// [`Delayed::persist`] in a session.
+    ///
+    /// # Errors
+    /// If the graph is refused.
+    pub fn persist_in(&self, session: &Session) -> Result<Self> {
+        session.persist(self)
     }
 
     /// Computes it with the reference executor, one task after another.

@@ -2,23 +2,40 @@
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
+use std::ops::Deref;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
 
-use super::TaskHandle;
+use super::{TaskFuture, TaskHandle};
+use crate::error::Result;
 
-/// The handles in the order in which they are done, failed ones included. An iterator that waits; [`AsCompleted::next_done`] awaits.
-/// Dropping it lets go of the handles that are left. A result is read from where it is made only when its handle is asked for it.
+/// The results in the order in which they are done, failed ones included. An iterator that waits; [`AsCompleted::next_done`] awaits.
+/// Dropping it lets go of the handles that are left. A result is read from where it is made only when it is asked for.
+///
+/// Each comes with its [index](Completed::index) among those that were given, and with [what it was given with](Completed::with):
+/// `as_completed(params.iter().zip(handles))`.
 ///
 /// Inside a task use it as an iterator: another thread runs tasks in its place meanwhile, of which an executor of futures knows nothing.
-pub fn as_completed<T>(handles: impl IntoIterator<Item = TaskHandle<T>>) -> AsCompleted<T> {
+///
+/// ```no_run
+/// # use kvern_core::{Session, as_completed};
+/// let session = Session::open("threads://")?;
+/// let names = ["ab", "c"];
+/// let handles = session.map(|s: &String| s.len(), names.iter().map(|n| (n.to_string(),)))?;
+/// for done in as_completed(names.iter().zip(handles)) {
+///     println!("number {}, {}, has {} letters", done.index, done.with, done.wait()?);
+/// }
+/// # Ok::<(), kvern_core::Error>(())
+/// ```
+pub fn as_completed<I>(handles: impl IntoIterator<Item = I>) -> AsCompleted<I::Output, I::With>
+where
+    I: Awaited,
+{
     let done = Arc::new(Done::default());
-    let handles: Vec<Option<TaskHandle<T>>> = handles.into_iter().map(Some).collect();
-    for (i, handle) in handles.iter().enumerate() {
+    let handles: Vec<_> = handles.into_iter().map(|i| Some(i.parts())).collect();
+    for (i, (_, handle)) in handles.iter().flatten().enumerate() {
         let done = done.clone();
-        if let Some(handle) = handle {
-            handle.handle().when_settled(move || done.push(i));
-        }
+        handle.handle().when_settled(move || done.push(i));
     }
     AsCompleted {
         left: handles.len(),
@@ -28,9 +45,76 @@ pub fn as_completed<T>(handles: impl IntoIterator<Item = TaskHandle<T>>) -> AsCo
     }
 }
 
+/// What [`as_completed`] waits for: a handle, or a pair of anything and a handle.
+pub trait Awaited {
+    /// The type of the result.
+    type Output;
+    /// What stands beside the handle; `()` for one alone.
+    type With;
+
+    /// Both.
+    fn parts(self) -> (Self::With, TaskHandle<Self::Output>);
+}
+
+impl<T> Awaited for TaskHandle<T> {
+    type Output = T;
+    type With = ();
+
+    fn parts(self) -> ((), Self) {
+        ((), self)
+    }
+}
+
+impl<A, T> Awaited for (A, TaskHandle<T>) {
+    type Output = T;
+    type With = A;
+
+    fn parts(self) -> (A, TaskHandle<T>) {
+        self
+    }
+}
+
+/// A handle that is done, failed or not. It can be used as the [`TaskHandle`] that it holds.
+#[derive(Debug, Clone)]
+pub struct Completed<T, A = ()> {
+    /// Which one of those that were given to [`as_completed`], counted from 0.
+    pub index: usize,
+    /// What the handle was given with.
+    pub with: A,
+    /// The handle.
+    pub handle: TaskHandle<T>,
+}
+
+impl<T, A> Deref for Completed<T, A> {
+    type Target = TaskHandle<T>;
+
+    fn deref(&self) -> &TaskHandle<T> {
+        &self.handle
+    }
+}
+
+impl<T: Clone + Send + Sync + 'static, A> Completed<T, A> {
+    /// The result, as [`TaskHandle::into_result`].
+    ///
+    /// # Errors
+    /// As [`TaskHandle::wait`].
+    pub fn into_result(self) -> Result<T> {
+        self.handle.into_result()
+    }
+}
+
+impl<T: Clone + Send + Sync + 'static, A> IntoFuture for Completed<T, A> {
+    type Output = Result<T>;
+    type IntoFuture = TaskFuture<T>;
+
+    fn into_future(self) -> TaskFuture<T> {
+        self.handle.into_future()
+    }
+}
+
 /// See [`as_completed`].
-pub struct AsCompleted<T> {
-    handles: Vec<Option<TaskHandle<T>>>,
+pub struct AsCompleted<T, A = ()> {
+    handles: Vec<Option<(A, TaskHandle<T>)>>,
     /// None before this one is left.
     first: usize,
     left: usize,
@@ -82,9 +166,9 @@ impl Done {
     }
 }
 
-impl<T> AsCompleted<T> {
+impl<T, A> AsCompleted<T, A> {
     /// The next handle that is done; `None` when all have been given out.
-    pub async fn next_done(&mut self) -> Option<TaskHandle<T>> {
+    pub async fn next_done(&mut self) -> Option<Completed<T, A>> {
         if self.left == 0 {
             return None;
         }
@@ -113,16 +197,21 @@ impl<T> AsCompleted<T> {
         self.left
     }
 
-    fn give(&mut self, i: usize) -> Option<TaskHandle<T>> {
+    fn give(&mut self, i: usize) -> Option<Completed<T, A>> {
         self.left -= 1;
-        self.handles[i].take()
+        let (with, handle) = self.handles[i].take()?;
+        Some(Completed {
+            index: i,
+            with,
+            handle,
+        })
     }
 }
 
-impl<T> Iterator for AsCompleted<T> {
-    type Item = TaskHandle<T>;
+impl<T, A> Iterator for AsCompleted<T, A> {
+    type Item = Completed<T, A>;
 
-    fn next(&mut self) -> Option<TaskHandle<T>> {
+    fn next(&mut self) -> Option<Completed<T, A>> {
         if self.left == 0 {
             return None;
         }
@@ -138,7 +227,7 @@ impl<T> Iterator for AsCompleted<T> {
             while self.handles.get(self.first)?.is_none() {
                 self.first += 1;
             }
-            let waits_for = self.handles[self.first].as_ref()?.handle().run().clone();
+            let waits_for = self.handles[self.first].as_ref()?.1.handle().run().clone();
             waits_for.while_blocked(&|| done.is_some(), &|| done.wait());
             if !done.is_some() {
                 // The backend cannot have this task wait; the handle says why.

@@ -1,15 +1,15 @@
 //! Futures: functions submitted one by one, whose results are there when they are there.
 //!
 //! ```no_run
-//! use kvern_core::{Session, as_completed, remote};
+//! use kvern_core::{Session, as_completed};
 //!
 //! let session = Session::open("threads://")?;
-//! let square = remote!(|x: &u64| x * x); // a plain closure does as well where tasks need not leave the process
+//! let square = |x: &u64| x * x;
 //! let nine = session.submit(square, (3u64,))?;
 //! let eighty_one = session.submit(square, (&nine,))?; // a result that may not be there yet is an argument like any other
 //! assert_eq!(eighty_one.wait()?, 81);
 //!
-//! let many = session.map(square, (0..5u64).map(|x| (x,)))?;
+//! let many = session.tasks().retries(2).map(square, (0..5u64).map(|x| (x,)))?;
 //! assert_eq!(session.gather(&many)?, [0, 1, 4, 9, 16]);
 //!
 //! let mut sum = 0;
@@ -32,7 +32,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-pub use completed::{AsCompleted, as_completed};
+pub use completed::{AsCompleted, Awaited, Completed, as_completed};
+pub use submit::Tasks;
 
 use crate::delayed::{Delayed, wrong_type};
 use crate::error::Result;

@@ -1,37 +1,38 @@
 //! What a session does with single functions and values: submit, map, scatter, gather.
 
-use std::any::Any;
 use std::future::IntoFuture;
-
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+use std::sync::Arc;
+use std::time::Duration;
 
 use super::{Gather, TaskFuture, TaskHandle};
-use crate::delayed::{Arguments, Fallible, Function, Portable, call, operator};
+use crate::annotations::Annotations;
+use crate::delayed::{Arguments, Fallible, Function, Serde, one_task, operator};
 use crate::error::Result;
-use crate::graph::Root;
+use crate::graph::{Outputs, Root};
+use crate::key;
 use crate::layer::{Edge, Layer, TaskList};
 use crate::operator::OpRef;
 use crate::session::Session;
+use crate::travel::Portable;
 use crate::value::Value;
 
 impl Session {
     /// Starts a function and returns at once. The tuple holds its arguments: values, or references to delayed values or handles.
     ///
     /// The function takes its arguments by reference, and what it gives is of a serde type, so that the result can be spilled and sent.
-    /// To run in another process the function must travel: see [`travel`](mod@crate::travel). A backend whose workers are other
-    /// processes refuses one that does not.
+    /// A function, or a closure that captures nothing, runs on any backend; one that captures runs on those of this process. See
+    /// [`Session::tasks`] for retries, time limits, priorities and names.
     ///
     /// # Errors
     /// As [`Scheduler::submit`](crate::Scheduler::submit): among others [`ErrorKind::NotPortable`](crate::ErrorKind::NotPortable)
-    /// for a closure that cannot leave this process, naming the bytes that it captures and what to do.
+    /// for a closure that captures, if the backend's workers are other processes, naming the bytes that it captures and what to do.
     pub fn submit<F, Args, Out>(&self, f: F, args: impl Arguments<Args>) -> Result<TaskHandle<Out>>
     where
         F: Function<Args, Out>,
         Args: 'static,
-        Out: Serialize + DeserializeOwned + Any + Send + Sync,
+        Out: Portable,
     {
-        self.one(operator::<F, Args, Out, Portable>(f), args)
+        self.tasks().submit(f, args)
     }
 
     /// [`Session::submit`] of a function that may fail: its `Err` is the task's error and keeps its source chain.
@@ -46,24 +47,10 @@ impl Session {
     where
         F: Function<Args, Result<Out, E>>,
         Args: 'static,
-        Out: Serialize + DeserializeOwned + Any + Send + Sync,
+        Out: Portable,
         E: Into<Box<dyn std::error::Error + Send + Sync>> + 'static,
     {
-        self.one(
-            operator::<F, Args, Result<Out, E>, Fallible<Portable>>(f),
-            args,
-        )
-    }
-
-    fn one<Args, Out>(&self, op: OpRef, args: impl Arguments<Args>) -> Result<TaskHandle<Out>> {
-        let mut inputs = Vec::new();
-        args.collect(&mut inputs);
-        let (layer, output) = call::<Out>(op, inputs).into_layer();
-        let root = Root {
-            layer,
-            outputs: crate::Outputs::Only(vec![output]),
-        };
-        Ok(TaskHandle::of(self.start(&[root])?.handle(0)))
+        self.tasks().try_submit(f, args)
     }
 
     /// Starts a function for each tuple of arguments, as one graph, and returns at once: the handles are in the order of the
@@ -80,39 +67,67 @@ impl Session {
         F: Function<Args, Out>,
         A: Arguments<Args>,
         Args: 'static,
-        Out: Serialize + DeserializeOwned + Any + Send + Sync,
+        Out: Portable,
     {
-        let mut list = TaskList::new();
-        let op = list.op(operator::<F, Args, Out, Portable>(f));
-        let (mut layers, mut inputs, mut tasks) = (Vec::new(), Vec::new(), Vec::new());
-        for a in args {
-            a.collect(&mut inputs);
-            let edges: Vec<Edge> = inputs
-                .drain(..)
-                .map(|(layer, output)| {
-                    layers.push(layer);
-                    let slot = layers.len() as u32 - 1;
-                    Edge::Input { slot, output }
-                })
-                .collect();
-            tasks.push(list.task_with(op, edges));
+        self.tasks().map(f, args)
+    }
+
+    /// [`Session::map`] of a function that may fail: an `Err` is the error of that one task, and the others go on.
+    ///
+    /// # Errors
+    /// As [`Session::submit`].
+    pub fn try_map<F, Args, Out, E, A>(
+        &self,
+        f: F,
+        args: impl IntoIterator<Item = A>,
+    ) -> Result<Vec<TaskHandle<Out>>>
+    where
+        F: Function<Args, Result<Out, E>>,
+        A: Arguments<Args>,
+        Args: 'static,
+        Out: Portable,
+        E: Into<Box<dyn std::error::Error + Send + Sync>> + 'static,
+    {
+        self.tasks().try_map(f, args)
+    }
+
+    /// Says how functions are to be run before they are submitted: tried again, stopped, preferred, named.
+    ///
+    /// ```no_run
+    /// # use std::time::Duration;
+    /// # use kvern_core::{Session, as_completed};
+    /// fn model(growth: &f64, capacity: &f64) -> Result<f64, String> {
+    ///     if *growth > 2.9 { Err("did not converge".into()) } else { Ok(capacity * growth) }
+    /// }
+    /// let session = Session::open("threads://")?;
+    /// let runs = session.tasks().named("model").retries(2).backoff(Duration::from_millis(100)).timeout(Duration::from_secs(60));
+    /// let params: Vec<_> = (0..30).map(|i| (0.1 * f64::from(i), 10.0)).collect();
+    /// let handles = runs.try_map(model, params.iter().copied())?;
+    /// for done in as_completed(params.iter().zip(handles)) {
+    ///     match done.wait() {
+    ///         Ok(y) => println!("{:?} gives {y}", done.with),
+    ///         Err(e) => println!("number {} of {:?} failed: {e}", done.index, done.with),
+    ///     }
+    /// }
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
+    pub fn tasks(&self) -> Tasks<'_> {
+        Tasks {
+            session: self,
+            name: None,
+            pure: false,
+            annotations: Annotations::new(),
         }
-        if tasks.is_empty() {
-            return Ok(Vec::new());
-        }
-        let layer = Layer::new(list.into_kind(tasks), layers);
-        let handles = self.start(&[Root::all(&layer)])?.handles();
-        Ok(handles.into_iter().map(TaskHandle::of).collect())
     }
 
     /// Hands values to the backend, where they live (and are spilled) like results.
     ///
     /// # Errors
     /// As [`Scheduler::scatter`](crate::Scheduler::scatter).
-    pub fn scatter<T>(&self, values: impl IntoIterator<Item = T>) -> Result<Vec<TaskHandle<T>>>
-    where
-        T: Serialize + DeserializeOwned + Any + Send + Sync,
-    {
+    pub fn scatter<T: Portable>(
+        &self,
+        values: impl IntoIterator<Item = T>,
+    ) -> Result<Vec<TaskHandle<T>>> {
         let values = values.into_iter().map(Value::serde).collect();
         let handles = self.scheduler().scatter(values)?;
         Ok(handles.into_iter().map(TaskHandle::of).collect())
@@ -146,5 +161,192 @@ impl Session {
             values.push(result.await?);
         }
         Ok(values)
+    }
+}
+
+/// How functions are to be run: made by [`Session::tasks`], used as often as one likes.
+#[derive(Debug, Clone)]
+#[must_use = "it starts nothing by itself"]
+pub struct Tasks<'a> {
+    session: &'a Session,
+    name: Option<String>,
+    pure: bool,
+    annotations: Annotations,
+}
+
+impl Tasks<'_> {
+    /// Names the function in errors, progress and pictures; otherwise it has the compiler's name.
+    pub fn named(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// How often a task that failed or panicked is tried again.
+    pub fn retries(mut self, retries: u32) -> Self {
+        self.annotations = self.annotations.retries(retries);
+        self
+    }
+
+    /// How long to wait before a task is tried again; twice as long each further time.
+    pub fn backoff(mut self, pause: Duration) -> Self {
+        self.annotations = self.annotations.backoff(pause);
+        self
+    }
+
+    /// A task that runs longer fails.
+    pub fn timeout(mut self, limit: Duration) -> Self {
+        self.annotations = self.annotations.timeout(limit);
+        self
+    }
+
+    /// Tasks of higher priority start first.
+    pub fn priority(mut self, priority: i32) -> Self {
+        self.annotations = self.annotations.priority(priority);
+        self
+    }
+
+    /// Everything that can be said, in the place of what was said before.
+    pub fn annotate(mut self, annotations: Annotations) -> Self {
+        self.annotations = annotations;
+        self
+    }
+
+    /// Equal calls are one task, as [`DelayedFn::pure`](crate::delayed::DelayedFn::pure) says.
+    pub fn pure(mut self) -> Self {
+        self.pure = true;
+        self
+    }
+
+    /// [`Session::submit`], run so.
+    ///
+    /// # Errors
+    /// As [`Session::submit`].
+    pub fn submit<F, Args, Out>(&self, f: F, args: impl Arguments<Args>) -> Result<TaskHandle<Out>>
+    where
+        F: Function<Args, Out>,
+        Args: 'static,
+        Out: Portable,
+    {
+        self.one(operator::<F, Args, Out, Serde>(f), args)
+    }
+
+    /// [`Session::try_submit`], run so.
+    ///
+    /// # Errors
+    /// As [`Session::submit`].
+    pub fn try_submit<F, Args, Out, E>(
+        &self,
+        f: F,
+        args: impl Arguments<Args>,
+    ) -> Result<TaskHandle<Out>>
+    where
+        F: Function<Args, Result<Out, E>>,
+        Args: 'static,
+        Out: Portable,
+        E: Into<Box<dyn std::error::Error + Send + Sync>> + 'static,
+    {
+        self.one(
+            operator::<F, Args, Result<Out, E>, Fallible<Serde>>(f),
+            args,
+        )
+    }
+
+    /// [`Session::map`], run so.
+    ///
+    /// # Errors
+    /// As [`Session::submit`].
+    pub fn map<F, Args, Out, A>(
+        &self,
+        f: F,
+        args: impl IntoIterator<Item = A>,
+    ) -> Result<Vec<TaskHandle<Out>>>
+    where
+        F: Function<Args, Out>,
+        A: Arguments<Args>,
+        Args: 'static,
+        Out: Portable,
+    {
+        self.many(operator::<F, Args, Out, Serde>(f), args)
+    }
+
+    /// [`Session::try_map`], run so.
+    ///
+    /// # Errors
+    /// As [`Session::submit`].
+    pub fn try_map<F, Args, Out, E, A>(
+        &self,
+        f: F,
+        args: impl IntoIterator<Item = A>,
+    ) -> Result<Vec<TaskHandle<Out>>>
+    where
+        F: Function<Args, Result<Out, E>>,
+        A: Arguments<Args>,
+        Args: 'static,
+        Out: Portable,
+        E: Into<Box<dyn std::error::Error + Send + Sync>> + 'static,
+    {
+        self.many(
+            operator::<F, Args, Result<Out, E>, Fallible<Serde>>(f),
+            args,
+        )
+    }
+
+    fn op(&self, op: OpRef) -> OpRef {
+        match &self.name {
+            Some(name) => op.renamed(name.as_str()),
+            None => op,
+        }
+    }
+
+    fn annotated(&self, layer: Arc<Layer>) -> Arc<Layer> {
+        if self.annotations == Annotations::default() {
+            layer
+        } else {
+            layer.annotated(self.annotations.clone())
+        }
+    }
+
+    fn one<Args, Out>(&self, op: OpRef, args: impl Arguments<Args>) -> Result<TaskHandle<Out>> {
+        let mut inputs = Vec::new();
+        args.collect(&mut inputs);
+        let (layer, output) = one_task::<Out>(self.op(op), inputs, self.pure).into_layer();
+        let root = Root {
+            layer: self.annotated(layer),
+            outputs: Outputs::Only(vec![output]),
+        };
+        Ok(TaskHandle::of(self.session.start(&[root])?.handle(0)))
+    }
+
+    fn many<Args, Out, A: Arguments<Args>>(
+        &self,
+        op: OpRef,
+        args: impl IntoIterator<Item = A>,
+    ) -> Result<Vec<TaskHandle<Out>>> {
+        let mut list = TaskList::new();
+        let op = list.op(self.op(op));
+        let (mut layers, mut inputs, mut tasks) = (Vec::new(), Vec::new(), Vec::new());
+        for a in args {
+            a.collect(&mut inputs);
+            let edges: Vec<Edge> = inputs
+                .drain(..)
+                .map(|(layer, output)| {
+                    layers.push(layer);
+                    let slot = layers.len() as u32 - 1;
+                    Edge::Input { slot, output }
+                })
+                .collect();
+            tasks.push(list.task_with(op, edges));
+        }
+        if tasks.is_empty() {
+            return Ok(Vec::new());
+        }
+        let key = (!self.pure).then(|| key::unique("map"));
+        let kind = Arc::new(list.into_kind(tasks));
+        let layer = Arc::new(Layer::build(kind, layers, key, None, None));
+        let handles = self
+            .session
+            .start(&[Root::all(&self.annotated(layer))])?
+            .handles();
+        Ok(handles.into_iter().map(TaskHandle::of).collect())
     }
 }

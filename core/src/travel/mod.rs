@@ -7,30 +7,33 @@
 //! build, that the place is inside its own read-only data, and the descriptor's mark and signature before it looks any further.
 //!
 //! ```
-//! use kvern_core::{delayed, remote};
+//! use kvern_core::{delayed, travel};
 //!
-//! let double = delayed(remote!(|x: &i64| x * 2)); // would run in any process of this build
-//! assert_eq!(double.call((21i64,)).reference()?, 42);
+//! fn double(x: &i64) -> i64 { x * 2 }
+//! assert!(travel::travels(&double));
+//! assert!(travel::travels(&|x: &i64| x * 2));
+//! let k = 2;
+//! assert!(!travel::travels(&move |x: &i64| x * k)); // captures k
+//!
+//! let twice = delayed(double); // would run in any process of this build
+//! assert_eq!(twice.call((21i64,)).reference()?, 42);
 //! # Ok::<(), kvern_core::Error>(())
 //! ```
 //!
-//! Only [`remote!`](crate::remote) makes a closure travel. It proves, by having the compiler turn it into a plain function pointer, that
-//! *nothing* is captured. That the closure is of size zero would not be enough: it could hold a token of size zero that stands for
-//! something that has been done in this process. What a closure would capture goes along as serde data instead: as an argument of
-//! the call, or as parameters where a collection takes some (`map_with`).
+//! A function, or a closure that captures nothing, has no bytes, so there is nothing to send but the place of its code. What a
+//! closure would capture goes along as serde data instead: as an argument of the call, or as parameters where a collection takes some
+//! (`map_with`). One that captures runs in this process; a backend that has others refuses it when it is submitted.
 //!
-//! ```compile_fail
-//! let k = 3;
-//! let f = kvern_core::remote!(|x: i64| x * k); // captures k
-//! ```
-//!
-//! A function is given with its signature, which is the proof; `_` would let a closure be its own:
-//!
-//! ```compile_fail
-//! let token = std::marker::PhantomData::<u8>; // of size zero, and captured
-//! let f = move |x: i64| { let _held = token; x };
-//! let f = kvern_core::remote!(f as _);
-//! ```
+//! # What is assumed
+//! What travels is a `'static` type of size zero that has no destructor. All functions and closures that capture nothing are such types. So is a
+//! closure that captures *by value* only things which are: `PhantomData`, a unit struct, or a token, a value of no size that stands for
+//! something that was done (a library that was initialised) or that there is once (a peripheral). The compiler does not tell these from
+//! closures that capture nothing, and stable Rust cannot ask whether a type is `Copy` where any type may come. In the process where the closure was
+//! made nothing can go wrong: kvern calls a function by reference, from any number of threads, and drops it without an effect, so that one made of
+//! nothing does what the one that was given would do. In another process the closure holds a token that nobody made there. **So a
+//! closure that is given to kvern must not capture a token of no size that other code trusts for memory safety**, unless what it stands
+//! for holds in every process of the program. No such closure comes about unless somebody writes such a token down; captured
+//! together with something that has a size (`(token, 0u8)`), it makes the closure stay.
 //!
 //! Where it works: programs in ELF format (Linux). Elsewhere a closure stays in its process, and says so when asked to leave.
 
@@ -38,9 +41,8 @@ mod image;
 mod recipe;
 mod types;
 
-use std::any::TypeId;
-use std::collections::HashSet;
-use std::sync::{PoisonError, RwLock};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 pub use image::BuildId;
 pub use recipe::{KernelMaker, Maker, Recipe, operator, recipe};
@@ -48,54 +50,34 @@ pub(crate) use types::{
     OF_BUILD, OfBuild, decode_of_build, encode_of_build, list_of_build, of_build,
 };
 
-/// The types of closures that were seen to capture nothing.
-static MARKED: RwLock<Option<HashSet<TypeId>>> = RwLock::new(None);
+use crate::operator::Stays;
 
-/// Says that closures of this type capture nothing. Not an interface: call [`remote!`](crate::remote), which has the compiler prove it.
-#[doc(hidden)]
-pub fn __mark<F: Copy + Send + Sync + 'static, P: Copy>(f: F, _proof: P) -> F {
-    const { assert!(size_of::<F>() == 0) };
-    // A closure that is its own proof proves nothing.
-    const {
-        assert!(
-            size_of::<P>() == size_of::<fn()>(),
-            "the proof must be a function pointer"
-        );
-    };
-    let id = TypeId::of::<F>();
-    if !is_marked::<F>() {
-        let mut marked = MARKED.write().unwrap_or_else(PoisonError::into_inner);
-        marked.get_or_insert_default().insert(id);
-    }
-    f
+/// What can be sent to another process of the same build, and spilled: any serde type. Implemented for all of them.
+pub trait Portable: Serialize + DeserializeOwned + Send + Sync + 'static {}
+
+impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> Portable for T {}
+
+/// Whether a closure can run in any process of this build: it has no bytes and no destructor ([what that leaves
+/// unproved](self#what-is-assumed)).
+pub fn travels<F: 'static>(_f: &F) -> bool {
+    nothing_to_send::<F>() && build_id().is_some()
 }
 
-/// Whether closures of this type were seen to capture nothing.
-pub fn is_marked<F: 'static>() -> bool {
-    let marked = MARKED.read().unwrap_or_else(PoisonError::into_inner);
-    size_of::<F>() == 0
-        && marked
-            .as_ref()
-            .is_some_and(|m| m.contains(&TypeId::of::<F>()))
+pub(crate) const fn nothing_to_send<F: 'static>() -> bool {
+    size_of::<F>() == 0 && !std::mem::needs_drop::<F>()
 }
 
-/// Two closures as one thing to make a [`recipe`] of: it travels if both do.
-///
-/// ```
-/// use kvern_core::{remote, travel};
-/// let both = travel::together(remote!(|x: i64| x + 1), remote!(|x: i64| x - 1));
-/// assert_eq!((both.1)((both.0)(5)), 5);
-/// ```
-pub fn together<F: Send + Sync + 'static, G: Send + Sync + 'static>(f: F, g: G) -> (F, G) {
-    // Two marked types are `Copy`, of no size, and made of nothing; so is their pair, and whatever holds of them for
-    // `recipe` holds of it.
-    if is_marked::<F>() && is_marked::<G>() && !is_marked::<(F, G)>() {
-        let mut marked = MARKED.write().unwrap_or_else(PoisonError::into_inner);
-        marked
-            .get_or_insert_default()
-            .insert(TypeId::of::<(F, G)>());
+/// Why a closure of this type stays in its process.
+pub fn stays<F: 'static>(_f: &F) -> Stays {
+    let name = std::any::type_name::<F>();
+    match size_of::<F>() {
+        0 if nothing_to_send::<F>() => Stays::Platform,
+        0 => Stays::Destructor,
+        n if n == size_of::<fn()>() && (name.starts_with("fn(") || name.starts_with("for<")) => {
+            Stays::Pointer
+        }
+        n => Stays::Captures(n),
     }
-    (f, g)
 }
 
 /// The identity of this program file; `None` where closures cannot travel.
@@ -103,42 +85,45 @@ pub fn build_id() -> Option<BuildId> {
     image::Image::here().map(|i| i.build)
 }
 
-/// A closure that can run in any process of this build: gives the closure itself, after proving that it captures nothing.
-///
-/// Its parameters need written types: `remote!(|x: i64| x + 1)`, `remote!(|x: &str| -> usize { x.len() })`. A function is given with
-/// its signature: `remote!(parse as fn(&str) -> f64)`.
-///
-/// ```
-/// use kvern_core::remote;
-/// fn half(x: f64) -> f64 { x / 2.0 }
-/// let f = remote!(|x: f64, y: f64| x + y);
-/// let g = remote!(half as fn(f64) -> f64);
-/// assert_eq!(g(f(1.0, 2.0)), 1.5);
-/// ```
-#[macro_export]
-macro_rules! remote {
-    (|| -> $out:ty $body:block) => {{
-        let f = || -> $out { $body };
-        let proof: fn() -> $out = f;
-        $crate::travel::__mark(f, proof)
-    }};
-    (|| $body:expr) => {{
-        let f = || $body;
-        let proof: fn() -> _ = f;
-        $crate::travel::__mark(f, proof)
-    }};
-    (|$($arg:tt : $ty:ty),+ $(,)?| -> $out:ty $body:block) => {{
-        let f = |$($arg: $ty),+| -> $out { $body };
-        let proof: fn($($ty),+) -> $out = f;
-        $crate::travel::__mark(f, proof)
-    }};
-    (|$($arg:tt : $ty:ty),+ $(,)?| $body:expr) => {{
-        let f = |$($arg: $ty),+| $body;
-        let proof: fn($($ty),+) -> _ = f;
-        $crate::travel::__mark(f, proof)
-    }};
-    ($f:path as $ty:ty) => {{
-        let proof: $ty = $f;
-        $crate::travel::__mark($f, proof)
-    }};
+#[cfg(test)]
+mod tests {
+    use std::marker::PhantomData;
+
+    use super::*;
+
+    #[test]
+    fn what_has_nothing_to_send_is_told_from_what_has() {
+        fn function(x: i64) -> i64 {
+            x
+        }
+        fn ask<F: 'static>(f: &F) -> (bool, Stays) {
+            (nothing_to_send::<F>(), stays(f))
+        }
+        struct Guard;
+        impl Drop for Guard {
+            fn drop(&mut self) {}
+        }
+        let (guard, phantom, text) = (Guard, PhantomData::<String>, String::from("a"));
+        assert_eq!(ask(&function), (true, Stays::Platform));
+        assert_eq!(ask(&|x: i64| x + 1), (true, Stays::Platform));
+        assert_eq!(ask(&(function, |x: i64| x + 1)), (true, Stays::Platform));
+        assert_eq!(ask(&(function, ())), (true, Stays::Platform));
+        assert_eq!(
+            ask(&move |x: i64| (phantom, x).1),
+            (true, Stays::Platform),
+            "what is assumed"
+        );
+        assert_eq!(
+            ask(&move |x: i64| {
+                let _held = &guard;
+                x
+            }),
+            (false, Stays::Destructor)
+        );
+        assert_eq!(
+            ask(&move |x: i64| text.len() as i64 + x),
+            (false, Stays::Captures(24))
+        );
+        assert_eq!(ask(&(function as fn(i64) -> i64)), (false, Stays::Pointer));
+    }
 }

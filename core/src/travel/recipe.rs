@@ -10,7 +10,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::image::{BuildId, Image};
 use crate::error::{Error, ErrorKind, Result};
-use crate::operator::{Kernel, OpRef, OpTraits};
+use crate::operator::{Kernel, OpRef, OpTraits, Stays};
 
 /// Two words by which a descriptor is known. They mean nothing, and stand nowhere else among a program's constants: whoever looks for
 /// them compares their hash, so that not even the comparison puts them there.
@@ -179,10 +179,9 @@ impl<Made> Recipe<Made> {
     }
 }
 
-/// The recipe for what `M` makes of this closure, if closures of its type may travel: [`remote!`](crate::remote) made it, and this
-/// platform can.
+/// The recipe for what `M` makes of this closure, if it may travel ([`travels`](super::travels)).
 pub fn recipe<F: Send + Sync + 'static, M: Maker<F>>(_f: &F) -> Option<Recipe<M::Made>> {
-    if !super::is_marked::<F>() {
+    if !super::nothing_to_send::<F>() {
         return None;
     }
     let descriptor: &'static Descriptor<Make<M::Made>> = &Of::<F, M>::DESCRIPTOR;
@@ -215,10 +214,9 @@ pub fn operator<M: KernelMaker>(name: &str, traits: OpTraits, params: Vec<u8>) -
             M::make(params)
         }
     }
-    let nothing = crate::remote!(|| ());
-    Ok(match recipe::<_, Alone<M>>(&nothing) {
+    Ok(match recipe::<_, Alone<M>>(&()) {
         Some(recipe) => OpRef::travelling(name, traits, recipe, params),
-        None => OpRef::local_kernel(name, traits, 0, M::make(&params)?),
+        None => OpRef::local_kernel(name, traits, Stays::Platform, M::make(&params)?),
     })
 }
 
@@ -232,13 +230,14 @@ impl<F: Send + Sync + 'static, M: Maker<F>> Of<F, M> {
     /// A closure of type `F` out of nothing, which is what it consists of.
     fn conjure() -> F {
         assert!(
-            size_of::<F>() == 0,
-            "a recipe is only made of what was marked"
+            super::nothing_to_send::<F>(),
+            "a recipe is only made of what has no bytes and no destructor"
         );
-        // SAFETY: `F` has no bytes, so reading one touches no memory, and any well-aligned pointer will do. That one may exist is what
-        // `recipe` has checked before this code could be referred to: `remote!` had such a value, saw it become a plain function
-        // pointer (so that it captures nothing, not even a token of size zero), and `F` is `Copy`, as `__mark` demands, which allows
-        // another one; or `F` is a pair of two such types (`together`).
+        // SAFETY: `F` has no bytes, so reading one touches no memory, and any well-aligned pointer will do. That there may be one: `recipe`
+        // was given a value of the type before this code was referred to, here or in the process that sent the reference, which runs
+        // the same program. That there may be another: it has no destructor and is only called by reference, so it does what that value
+        // would do if it were shared for ever. In a process where there was none this leans on what the module says that it
+        // assumes: that no captured value of no size stands for something that holds in one process of a program only.
         unsafe { NonNull::<F>::dangling().read() }
     }
 }
@@ -276,8 +275,8 @@ mod tests {
 
     #[test]
     fn a_recipe_survives_the_wire() {
-        let double = of(crate::remote!(|x: i64| x * 2)).unwrap();
-        let third = of(crate::remote!(|x: i64| -> i64 { x / 3 })).unwrap();
+        let double = of(|x: i64| x * 2).unwrap();
+        let third = of(|x: i64| -> i64 { x / 3 }).unwrap();
         for (recipe, result) in [(double, 15), (third, 7)] {
             let bytes = postcard::to_allocvec(&recipe).unwrap();
             assert!(bytes.len() <= 40, "{} bytes", bytes.len());
@@ -287,15 +286,15 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_proven_does_not_travel() {
+    fn what_captures_does_not_travel() {
         let k = std::hint::black_box(3);
-        assert!(of(|x| x + 1).is_none());
+        assert!(of(|x| x + 1).is_some());
         assert!(of(move |x| x + k).is_none());
     }
 
     #[test]
     fn forged_places_are_refused() {
-        let good = of(crate::remote!(|x: i64| x - 1)).unwrap().place;
+        let good = of(|x: i64| x - 1).unwrap().place;
         let make = |place: Place| {
             Recipe::<Made> {
                 place,
@@ -346,7 +345,7 @@ mod tests {
     #[test]
     fn every_constant_of_this_program_can_be_asked() {
         let image = Image::here().unwrap();
-        let good = of(crate::remote!(|x: i64| x + 40)).unwrap().place;
+        let good = of(|x: i64| x + 40).unwrap().place;
         let mut rng = 1u64;
         for _ in 0..20_000 {
             rng = rng

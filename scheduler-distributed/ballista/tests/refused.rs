@@ -106,7 +106,7 @@ fn graphs_of_tasks_are_refused_by_name() {
     );
 
     // A frame over partitions that tasks make.
-    let make = delayed(|n: &i64| vec![numbers(0, *n)]);
+    let make = kvern_core::delayed::delayed_local(|n: &i64| vec![numbers(0, *n)]);
     let parts = [make.call((3i64,)), make.call((4i64,))];
     let mixed = Frame::from_delayed(numbers(0, 0).schema(), parts).unwrap();
     let e = refused(&session, &mixed.filter(col("n").gt(lit(1))).unwrap());

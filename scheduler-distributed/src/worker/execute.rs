@@ -243,8 +243,8 @@ impl Executor {
             deadline: limit.and_then(|l| begun.checked_add(l)),
         };
         let context = TaskContext::of_task(&host, assign.key, op, assign.block);
-        let result =
-            panics::caught(|| context.enter(|| kernel.run(inputs, &context))).unwrap_or_else(|p| Err(p.into()));
+        let result = panics::caught(|| context.enter(|| kernel.run(inputs, &context)))
+            .unwrap_or_else(|p| Err(p.into()));
         let took = begun.elapsed();
         match (result, limit) {
             (_, Some(limit)) if took > limit => Err(Error::new(

@@ -129,10 +129,10 @@ fn crossing() -> kvern::Result<Delayed<String>> {
         place: i64,
         value: f64,
     }
-    let readings = Bag::from_sequence(0..600i64, 4).map(remote!(|n: i64| Reading {
+    let readings = Bag::from_sequence(0..600i64, 4).map(|n: i64| Reading {
         place: n % 3,
         value: n as f64,
-    }));
+    });
     let schema = Schema::new(vec![
         Field::new("place", DataType::Int64, false),
         Field::new("value", DataType::Float64, false),
@@ -143,7 +143,7 @@ fn crossing() -> kvern::Result<Delayed<String>> {
         .sort("place")?;
     let x = column_to_array(&sums, "sum", 3)?;
     let above = &x - &x.mean(())?;
-    let text = delayed(remote!(|all: &Vec<f64>| format!("{all:?}")));
+    let text = delayed(|all: &Vec<f64>| format!("{all:?}"));
     Ok(text.call((&above.to_delayed()?,)))
 }
 

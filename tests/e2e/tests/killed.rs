@@ -55,12 +55,12 @@ fn what_a_graph_brings() {
 #[test]
 fn bags() {
     let (here, there) = survives(|| {
-        let slow = remote!(|n: u64| {
+        let slow = |n: u64| {
             if n.is_multiple_of(50) {
                 std::thread::sleep(std::time::Duration::from_millis(1));
             }
             n % 97
-        });
+        };
         Ok(Bag::from_sequence(0..20_000u64, 60).map(slow).frequencies())
     });
     let sorted = |mut v: Vec<(u64, u64)>| {
@@ -73,18 +73,19 @@ fn bags() {
 #[test]
 fn functions() {
     let (here, there) = survives(|| {
-        let slow = delayed(remote!(|a: &u64, b: &u64| {
+        let slow = delayed(|a: &u64, b: &u64| {
             std::thread::sleep(std::time::Duration::from_millis(2));
             a.wrapping_mul(31).wrapping_add(*b)
-        }));
+        });
         // Eight chains that meet.
         let mut chains: Vec<Delayed<u64>> = (0..8u64).map(Delayed::value).collect();
         for step in 0..20u64 {
             chains = chains.iter().map(|c| slow.call((c, step))).collect();
         }
-        let all = delayed(remote!(|all: &Vec<u64>| all
-            .iter()
-            .fold(0u64, |a, b| a.wrapping_mul(7).wrapping_add(*b))));
+        let all = delayed(|all: &Vec<u64>| {
+            all.iter()
+                .fold(0u64, |a, b| a.wrapping_mul(7).wrapping_add(*b))
+        });
         Ok(all.call((&chains,)))
     });
     assert_eq!(here, there);
@@ -94,10 +95,10 @@ fn functions() {
 fn a_bag_that_is_being_written() {
     let folder = tempfile::tempdir().unwrap();
     let (session, cluster) = cluster(3);
-    let slow = remote!(|n: u64| {
+    let slow = |n: u64| {
         std::thread::sleep(std::time::Duration::from_millis(10));
         n * 3
-    });
+    };
     let numbers = Bag::from_sequence(0..1_000u64, 50).map(slow);
     let target = folder.path().join("out");
     // Whether a file, finished or not, stands in the folder that will be the target.

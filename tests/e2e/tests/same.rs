@@ -61,13 +61,13 @@ fn bags() {
     let pattern = folder.path().join("*.txt").display().to_string();
     let top = same(|session| {
         let words = read_text(&pattern)?.words().frequencies();
-        session.compute(&words.topk_by_key(3, remote!(|pair: &(String, u64)| pair.1)))
+        session.compute(&words.topk_by_key(3, |pair: &(String, u64)| pair.1))
     });
     assert_eq!(top[0], ("stone".to_owned(), 8_000));
     same(|session| {
         let even = Bag::from_sequence(0..10_000u64, 8)
-            .filter(remote!(|n: &u64| n.is_multiple_of(2)))
-            .map(remote!(|n: u64| n * n));
+            .filter(|n: &u64| n.is_multiple_of(2))
+            .map(|n: u64| n * n);
         session.compute(&even.sum())
     });
 }
@@ -80,5 +80,5 @@ fn a_bag_whose_closures_capture_says_so_at_the_submit() {
     let e = session.compute(&bag.sum()).unwrap_err();
     assert_eq!(e.kind(), kvern::ErrorKind::NotPortable);
     assert!(e.to_string().contains("captures 8 bytes"), "{e}");
-    assert!(e.to_string().contains("remote!"), "{e}");
+    assert!(e.to_string().contains("map_with"), "{e}");
 }

@@ -61,7 +61,7 @@ fn an_elementwise_operation_over_a_million_chunks_is_small() {
     let url = format!("tcp://{address}?token={}", token.text());
     let session = Session::open(&url).unwrap();
     let sent = || count.load(Ordering::SeqCst);
-    let add = remote!(|x: &u64| x + 1);
+    let add = |x: &u64| x + 1;
     let one = session.submit(add, (1u64,)).unwrap();
     assert_eq!(
         one.wait_timeout(Duration::from_secs(60)).unwrap().unwrap(),

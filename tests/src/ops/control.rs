@@ -107,8 +107,6 @@ operator!(
     }
 });
 
-#[cold]
-
 /// Waits for two tasks that sleep so many microseconds, holding a lock that all tasks like it share, and counts them.
 pub fn careful(micros: u64) -> OpRef {
     named(&Careful, &micros)
