@@ -22,6 +22,7 @@
 //! cluster.
 
 pub mod about;
+mod absent;
 #[cfg(all(feature = "array", feature = "bag", feature = "frame"))]
 pub mod bridge;
 #[cfg(feature = "config-file")]

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use kvern_core::config::{
-    Config, ConfigError, ConfigValue, Key, Kind, Linked, Schema, Source, Value, config_keys,
-    variable_of,
+    Absent, Config, ConfigError, ConfigValue, Key, Kind, Linked, Schema, Source, Value,
+    config_keys, variable_of,
 };
 use kvern_core::text::ByteAmount;
 use proptest::prelude::*;
@@ -325,6 +325,40 @@ fn linked_crates_declare_their_own_keys() {
     );
     assert!(schema.get("scheduler").is_some() && schema.get("progress").is_some());
     assert!(schema.reserved().any(|v| v.name == "KVERN_MILL_TRACE"));
+}
+
+/// The settings of one user, in a program that leaves a part out.
+#[test]
+fn what_a_crate_that_is_left_out_would_declare_is_passed_over() {
+    let mill = Absent {
+        crate_name: "kvern-mill",
+        linked_by: "the feature \"mill\" of kvern",
+        keys: &["mill.wind", "look"],
+        variables: &["KVERN_MILL_DEBUG"],
+    };
+    let mut config = Config::new(schema().with_absent([mill]));
+    config
+        .add_environment([
+            ("KVERN_MILL_WIND", "high"),
+            ("KVERN_MILL_DEBUG", "1"),
+            ("KVERN_LOOK", "off"),
+        ])
+        .unwrap();
+    file(&mut config, "mill.wind", "low").unwrap();
+    // Declared by a crate that is linked, so it is that one's.
+    assert_eq!(config.get::<String>("look"), Ok("off".to_owned()));
+
+    let variable = config.add_environment([("KVERN_MILL_WINDS", "high")]);
+    assert!(matches!(variable, Err(ConfigError::UnknownVariable { .. })));
+    for error in [
+        config.get::<String>("mill.wind").unwrap_err(),
+        config.set("mill.wind", "high").map(|_| ()).unwrap_err(),
+    ] {
+        assert_eq!(
+            error.to_string(),
+            "\"mill.wind\" is a configuration key of kvern-mill, which this program leaves out; it is linked by the feature \"mill\" of kvern"
+        );
+    }
 }
 
 #[test]

@@ -87,6 +87,18 @@ pub enum ConfigError {
         /// The nearest key there is.
         nearest: Option<String>,
     },
+    /// A program asks for, or sets, a key of a crate that it does not link.
+    #[error(
+        "{key:?} is a configuration key of {crate_name}, which this program leaves out; it is linked by {linked_by}"
+    )]
+    NotLinked {
+        /// The key.
+        key: String,
+        /// The crate that declares it.
+        crate_name: &'static str,
+        /// How it is linked.
+        linked_by: &'static str,
+    },
     /// A program asks for a key as a type that its value does not have.
     #[error("{key} is {value}, which cannot be read as {wanted}; its type is {kind}")]
     WrongType {

@@ -95,6 +95,22 @@ pub struct Linked {
 
 inventory::collect!(Linked);
 
+/// What a crate would declare that a program does not link: a user's settings are for all their programs, whichever parts each has, so
+/// files and variables may name these keys. Submitted through `inventory` by whoever knows both the crate and that it is left out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Absent {
+    /// The crate.
+    pub crate_name: &'static str,
+    /// How it is linked, as the end of a sentence: `the feature "plugins" of kvern`.
+    pub linked_by: &'static str,
+    /// The names of its keys.
+    pub keys: &'static [&'static str],
+    /// The variables that it reads and that are no configuration.
+    pub variables: &'static [&'static str],
+}
+
+inventory::collect!(Absent);
+
 /// Declares the configuration keys of a crate, for every program that links it.
 ///
 /// ```

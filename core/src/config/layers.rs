@@ -7,6 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::error::ConfigError;
+use super::key::Absent;
 use super::read::FromValue;
 use super::schema::{DeclaredKey, Schema};
 use super::source::Source;
@@ -94,7 +95,8 @@ impl Config {
         &self.schema
     }
 
-    /// Adds the values of a file: dotted key, value, and line from 1 where it is known.
+    /// Adds the values of a file: dotted key, value, and line from 1 where it is known. Those of crates that are known and not linked are
+    /// passed over.
     ///
     /// # Errors
     ///
@@ -111,13 +113,16 @@ impl Config {
                 path: path.to_owned(),
                 line,
             };
-            read.push(self.read(name.as_ref(), &value, source)?);
+            if self.schema.absent(name.as_ref()).is_none() {
+                read.push(self.read(name.as_ref(), &value, source)?);
+            }
         }
         self.push_all(read);
         Ok(())
     }
 
-    /// Adds the environment variables that begin with `KVERN_`; the others are passed over.
+    /// Adds the environment variables that begin with `KVERN_`; the others are passed over, as are those of crates that are known and not
+    /// linked.
     ///
     /// A variable that is empty counts as not there, as most shells cannot unset one for a single command.
     ///
@@ -137,7 +142,7 @@ impl Config {
             .collect();
         let mut read = Vec::new();
         for (variable, value) in ours {
-            if self.schema.is_reserved(&variable) {
+            if self.schema.is_reserved(&variable) || self.schema.is_of_absent(&variable) {
                 continue;
             }
             let Some(key) = self.schema.get_variable(&variable) else {
@@ -233,6 +238,9 @@ impl Config {
     }
 
     fn no_such_key(&self, key: &str) -> ConfigError {
+        if let Some(absent) = self.schema.absent(key) {
+            return not_linked(absent, key);
+        }
         ConfigError::NoSuchKey {
             key: key.to_owned(),
             nearest: self.schema.nearest(key).map(str::to_owned),
@@ -247,6 +255,7 @@ impl Config {
     ) -> Result<(&'static str, Entry), ConfigError> {
         match self.schema.get(key) {
             Some(key) => read_as(key, value, source),
+            None if self.schema.absent(key).is_some() => Err(self.no_such_key(key)),
             None => Err(ConfigError::UnknownKey {
                 place: source.into(),
                 key: key.to_owned(),
@@ -261,6 +270,14 @@ impl Config {
             let at = stack.partition_point(|below| below.source.rank() <= entry.source.rank());
             stack.insert(at, entry);
         }
+    }
+}
+
+fn not_linked(absent: &Absent, key: &str) -> ConfigError {
+    ConfigError::NotLinked {
+        key: key.to_owned(),
+        crate_name: absent.crate_name,
+        linked_by: absent.linked_by,
     }
 }
 

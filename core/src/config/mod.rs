@@ -12,7 +12,8 @@
 //!
 //! A variable is `KVERN_` and the key in capitals, with `_` for each `.` and `-`. A variable that begins with `KVERN_`
 //! and belongs to no key is an error too, but for those that a crate reserved for other ends, and those that begin with
-//! `KVERN_TEST_`.
+//! `KVERN_TEST_`. Settings are a user's, and programs differ in what they link: those of a crate that is known and left out ([`Absent`])
+//! are passed over.
 //!
 //! This module reads no files: whoever does hands the values over with [`Config::add_file_values`]. A [`FileReader`]
 //! that is linked takes part in [`Config::load`].
@@ -41,7 +42,7 @@ mod value;
 
 pub use crate::config_keys;
 pub use error::ConfigError;
-pub use key::{Key, Linked, Variable, variable_of};
+pub use key::{Absent, Key, Linked, Variable, variable_of};
 pub use kind::Kind;
 pub use layers::{Config, Entry, FileReader};
 pub use read::FromValue;

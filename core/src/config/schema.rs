@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::error::ConfigError;
-use super::key::{Key, Linked, Variable, is_name, variable_of};
+use super::key::{Absent, Key, Linked, Variable, is_name, variable_of};
 use super::kind::Kind;
 use super::value::{ConfigValue, Value};
 use crate::text::nearest;
@@ -78,6 +78,7 @@ pub struct Schema {
     keys: BTreeMap<&'static str, DeclaredKey>,
     by_variable: BTreeMap<String, &'static str>,
     reserved: BTreeMap<&'static str, Variable>,
+    absent: Vec<Absent>,
 }
 
 impl Schema {
@@ -87,7 +88,8 @@ impl Schema {
     ///
     /// As [`Schema::new`].
     pub fn linked() -> Result<Self, ConfigError> {
-        Self::new(inventory::iter::<Linked>.into_iter().copied())
+        let schema = Self::new(inventory::iter::<Linked>.into_iter().copied())?;
+        Ok(schema.with_absent(inventory::iter::<Absent>.into_iter().copied()))
     }
 
     /// The keys of these declarations.
@@ -112,6 +114,14 @@ impl Schema {
         }
         schema.check_tables()?;
         Ok(schema)
+    }
+
+    /// With what crates would declare that are not linked: files and variables may name it, and are passed over there. What is declared
+    /// as well is there.
+    #[must_use]
+    pub fn with_absent(mut self, absent: impl IntoIterator<Item = Absent>) -> Self {
+        self.absent.extend(absent);
+        self
     }
 
     fn add(&mut self, key: &Key, crate_name: &'static str) -> Result<(), ConfigError> {
@@ -199,6 +209,20 @@ impl Schema {
     /// The variables that begin with `KVERN_` and are no configuration, by name.
     pub fn reserved(&self) -> impl Iterator<Item = &Variable> {
         self.reserved.values()
+    }
+
+    /// Who would declare this key and is not linked.
+    pub fn absent(&self, name: &str) -> Option<&Absent> {
+        let absent = self.absent.iter().find(|a| a.keys.contains(&name));
+        absent.filter(|_| self.get(name).is_none())
+    }
+
+    /// Whether a variable belongs to a crate that is not linked.
+    pub(crate) fn is_of_absent(&self, variable: &str) -> bool {
+        self.get_variable(variable).is_none()
+            && self.absent.iter().any(|a| {
+                a.variables.contains(&variable) || a.keys.iter().any(|k| variable_of(k) == variable)
+            })
     }
 
     pub(crate) fn is_reserved(&self, variable: &str) -> bool {
