@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use kvern_core::{OpRef, Result};
+use kvern_core::{OpRef, Result, Splits};
 
 use super::Array;
 use crate::dtype::Element;
@@ -35,7 +35,7 @@ impl<T: Element> Array<T> {
     /// computed.
     pub fn apply<U: Element>(&self, op: &OpRef) -> Result<Array<U>> {
         let args = vec![self.expr().clone()];
-        blocks(op, self.splits().to_vec(), args)
+        blocks(op, self.splits().to_vec(), args, None)
     }
 
     /// [`Array::apply`] of an operator of two arrays of one shape; they are cut alike before.
@@ -53,16 +53,50 @@ impl<T: Element> Array<T> {
         }
         let args = vec![self.expr().clone(), other.expr().clone()];
         let (chunks, args) = unify(self.shape(), args)?;
-        blocks(op, chunks, args)
+        blocks(op, chunks, args, None)
+    }
+
+    /// [`Array::apply`] of an operator that reduces one axis: it is given chunks that hold the whole of `axis` (the array is cut so before),
+    /// and gives each without that axis, as NumPy's reductions do. A negative `axis` counts from the last.
+    ///
+    /// ```
+    /// use kvern_array::Array;
+    /// use kvern_array::kernels::AnyChunk;
+    /// use kvern_core::{OpRef, TaskContext, Value};
+    /// use ndarray::Axis;
+    ///
+    /// // The first along the last axis.
+    /// let first = OpRef::local("first", |inputs: &mut [Value], _: &TaskContext<'_>| {
+    ///     let chunk = inputs[0].downcast_ref::<AnyChunk>().and_then(|c| c.peek::<f64>()).unwrap();
+    ///     let last = Axis(chunk.ndim() - 1);
+    ///     Ok(Value::new(AnyChunk::from(chunk.index_axis(last, 0).to_owned())))
+    /// });
+    /// let x = Array::<f64>::arange(0.0, 6.0, 1.0, 2)?.reshape([3, 2])?;
+    /// assert_eq!(x.apply_reduction::<f64>(&first, -1)?.reference()?, ndarray::array![0.0, 2.0, 4.0].into_dyn());
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Array::apply`], and if there is no such axis.
+    pub fn apply_reduction<U: Element>(&self, op: &OpRef, axis: isize) -> Result<Array<U>> {
+        let axis = crate::shape::axis("apply_reduction", axis, self.ndim())?;
+        let mut chunks = self.splits().to_vec();
+        chunks[axis] = Splits::from_lengths([self.shape()[axis] as u64]);
+        let whole = self.expr().rechunk(chunks.clone())?;
+        chunks[axis] = Splits::from_lengths([1]);
+        let kept: Array<U> = blocks(op, chunks, vec![whole], Some(axis as u32))?;
+        let axes = (0..self.ndim()).filter(|&a| a != axis).map(Some);
+        Ok(Array::of(kept.expr().view(axes.collect())?))
     }
 }
 
 fn blocks<U: Element>(
     op: &OpRef,
-    chunks: Vec<kvern_core::Splits>,
+    chunks: Vec<Splits>,
     args: Vec<Arc<Expr>>,
+    reduced: Option<u32>,
 ) -> Result<Array<U>> {
-    let op = expected(op.clone(), args.len() as u32, U::DTYPE, &chunks)?;
+    let op = expected(op.clone(), args.len() as u32, U::DTYPE, &chunks, reduced)?;
     let shape = chunks.iter().map(|s| s.total() as usize).collect();
     Ok(Array::of(Expr::new(
         U::DTYPE,

@@ -2,17 +2,19 @@
 //! has run.
 
 use kvern_core::program::{Arg, Program, Step};
-use kvern_core::{Error, OpRef, Result, Splits, TaskContext, Value};
+use kvern_core::{Error, ErrorKind, OpRef, Result, Splits, TaskContext, Value};
 use serde::{Deserialize, Serialize};
 
 use super::{BY_BLOCK, block_shape, named, operator};
 use crate::dtype::DType;
-use crate::value::{chunk_of, describe};
+use crate::value::{chunk_of, describe, take_chunk, to_value};
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Expect {
     dtype: DType,
     chunks: Vec<Splits>,
+    /// The axis, of length 1 in `chunks`, that the operator leaves out. It is put back.
+    reduced: Option<u32>,
 }
 
 operator!(
@@ -20,14 +22,22 @@ operator!(
     ExpectOp, "array.expect", BY_BLOCK, Expect
 );
 
-/// `op` over `inputs` chunks, whose result must be the chunk of that type at the block of `chunks`.
-pub(crate) fn expected(op: OpRef, inputs: u32, dtype: DType, chunks: &[Splits]) -> Result<OpRef> {
+/// `op` over `inputs` chunks, whose result must be the chunk of that type at the block of `chunks`; without the axis `reduced`, if one is
+/// given.
+pub(crate) fn expected(
+    op: OpRef,
+    inputs: u32,
+    dtype: DType,
+    chunks: &[Splits],
+    reduced: Option<u32>,
+) -> Result<OpRef> {
     let check = named(
         "array.expect",
         BY_BLOCK,
         &Expect {
             dtype,
             chunks: chunks.to_vec(),
+            reduced,
         },
     )?;
     let step = |op, args| Step {
@@ -43,12 +53,14 @@ pub(crate) fn expected(op: OpRef, inputs: u32, dtype: DType, chunks: &[Splits]) 
 }
 
 impl Expect {
-    #[allow(
-        clippy::unnecessary_wraps,
-        reason = "the operators' macro checks all parameters alike"
-    )]
     fn check(&self) -> Result<()> {
-        Ok(())
+        match self.reduced {
+            Some(axis) if axis as usize >= self.chunks.len() => Err(Error::bad_input(format!(
+                "array.expect: axis {axis} of {} axes",
+                self.chunks.len()
+            ))),
+            _ => Ok(()),
+        }
     }
 
     fn run(&self, inputs: &mut [Value], ctx: &TaskContext<'_>) -> Result<Value> {
@@ -59,14 +71,37 @@ impl Expect {
             )));
         };
         let chunk = chunk_of(value)?;
-        let wanted = block_shape(&self.chunks, ctx.block());
+        let whole = block_shape(&self.chunks, ctx.block());
+        let mut wanted = whole.clone();
+        if let Some(axis) = self.reduced {
+            wanted.remove(axis as usize);
+        }
         if (chunk.dtype(), chunk.shape()) != (self.dtype, wanted.as_slice()) {
+            let hint = match self.reduced {
+                None if chunk.ndim() < wanted.len() => {
+                    " (`apply_reduction` takes operators that leave an axis out)"
+                }
+                _ => "",
+            };
             return Err(Error::bad_input(format!(
-                "the operator gave a chunk {}, where {} was announced",
+                "the operator gave a chunk {}, where {} was announced{hint}",
                 describe(chunk.dtype(), chunk.shape()),
                 describe(self.dtype, &wanted)
             )));
         }
-        Ok(std::mem::replace(value, Value::UNIT))
+        if self.reduced.is_none() {
+            return Ok(std::mem::replace(value, Value::UNIT));
+        }
+        let chunk = take_chunk(value)?;
+        // As many elements, so this fails for no layout that `compact` gives.
+        let shaped = chunk
+            .reshaped(&whole)
+            .or_else(|| chunk.compact().reshaped(&whole));
+        shaped.map(to_value).ok_or_else(|| {
+            Error::new(
+                ErrorKind::Internal,
+                format!("a chunk of shape {wanted:?} cannot be seen as one of {whole:?}"),
+            )
+        })
     }
 }

@@ -349,6 +349,6 @@ fn operator(keys: &Keys, f: &Function) -> TokenStream {
             }
         }
 
-        #sdk::__submit!(#name);
+        #sdk::register_operator!(#name);
     }
 }

@@ -1,6 +1,8 @@
 //! Operators over tensors.
 
+use kvern_plugin::input::{Inputs, read};
 use kvern_plugin::prelude::*;
+use kvern_plugin::{IntoOutput, NoParams, PluginOperator, abi};
 use serde::Deserialize;
 
 /// A factor, which must be finite.
@@ -59,3 +61,54 @@ fn center(x: ArrayViewD<'_, f64>) -> Result<ArrayD<f64>> {
 fn positive(x: TensorView<'_, i64>) -> Tensor<bool> {
     x.map(|v| v > 0)
 }
+
+/// The greatest less the least along the last axis, which is left out. By hand: the shape of its result is known, and not that of its input.
+struct Span;
+
+impl PluginOperator for Span {
+    const NAME: &'static str = "sample.span";
+    const VERSION: u32 = 1;
+    const FLAGS: u64 = abi::op::flags::DETERMINISTIC;
+    type Params = NoParams;
+
+    fn signature() -> String {
+        r#"{"inputs": [{"name": "x", "takes": "tensor float64"}], "output": "tensor float64"}"#
+            .into()
+    }
+
+    fn run(_: &NoParams, inputs: Inputs<'_>, _: &Ctx<'_>) -> Result<abi::Value> {
+        inputs.expect(1)?;
+        let x: TensorView<'_, f64> = read(&inputs, 0, "x")?;
+        let Some((&last, rest)) = x.shape().split_last() else {
+            return Err(Error::bad_input("input x has no axis to reduce"));
+        };
+        let Some(row) = usize::try_from(last).ok().filter(|&n| n > 0) else {
+            return Err(Error::bad_input("no elements have no span"));
+        };
+        let all = x.to_vec();
+        let spans = all.chunks(row).map(|row| {
+            let (low, high) = row
+                .iter()
+                .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), &v| {
+                    (low.min(v), high.max(v))
+                });
+            high - low
+        });
+        Tensor::from_vec(rest, spans.collect())?.into_output()
+    }
+
+    fn infer(_: &NoParams, inputs: &[abi::Meta]) -> Result<abi::Meta> {
+        let [x] = inputs else {
+            let words = format!("1 input is taken, got {}", inputs.len());
+            return Err(Error::bad_input(words));
+        };
+        // The lengths are those of the input, so far as they are read.
+        Ok(abi::Meta {
+            ndim: x.ndim.saturating_sub(1),
+            nbytes: -1,
+            ..*x
+        })
+    }
+}
+
+kvern_plugin::register_operator!(Span);

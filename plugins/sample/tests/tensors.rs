@@ -6,7 +6,7 @@ use kvern::array::Array;
 use kvern::array::kernels::AnyChunk;
 use kvern::core::Value;
 use kvern::{Error, ErrorKind};
-use ndarray::{ArrayD, IxDyn};
+use ndarray::{ArrayD, Axis, IxDyn};
 use serde_json::json;
 use support::{op, run, session};
 
@@ -37,6 +37,38 @@ fn an_array_is_scaled_on_either_backend() {
             assert_eq!(y, data.mapv(|v| v * 2.5), "{url} {shape:?}");
         }
     }
+}
+
+#[test]
+fn an_axis_is_reduced_by_an_operator_written_by_hand() {
+    let span = op("sample.span", json!(null));
+    for url in ["sync://", "threads://?workers=2"] {
+        let session = session(url);
+        let data = numbers(&[7, 5, 4]);
+        let x = Array::from_ndarray(data.clone(), (3, 2, 3)).unwrap();
+        let y = x.apply_reduction::<f64>(&span, -1).unwrap();
+        assert_eq!(y.shape(), [7, 5]);
+        let want = data.map_axis(Axis(2), |row| {
+            let (low, high) = row
+                .iter()
+                .fold((f64::MAX, f64::MIN), |(l, h), v| (l.min(*v), h.max(*v)));
+            high - low
+        });
+        assert_eq!(y.compute_in(&session).unwrap(), want, "{url}");
+        // `apply` announces the shape of the chunk; the error says what takes this operator.
+        let e = x.apply::<f64>(&span).unwrap();
+        let e = e.compute_in(&session).unwrap_err().to_string();
+        assert!(
+            e.contains("gave a chunk float64[3, 2], where float64[3, 2, 3] was announced")
+                && e.contains("apply_reduction"),
+            "{e}"
+        );
+    }
+    let e = Array::from_ndarray(numbers(&[2, 2]), ())
+        .unwrap()
+        .apply_reduction::<f64>(&span, 2)
+        .unwrap_err();
+    assert_eq!(e.kind(), ErrorKind::BadInput, "{e}");
 }
 
 #[test]

@@ -44,7 +44,9 @@ pub use context::Ctx;
 pub use error::{Error, Result};
 pub use input::FromInput;
 pub use json::Json;
-pub use operator::PluginOperator;
+/// The binary border, for operators that are written by hand.
+pub use kvern_plugin_abi as abi;
+pub use operator::{NoParams, PluginOperator};
 pub use output::IntoOutput;
 pub use tensor::{Element, Tensor, TensorView};
 

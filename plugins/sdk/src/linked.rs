@@ -14,7 +14,7 @@ use crate::shim;
 /// The operator as the core knows it.
 ///
 /// # Panics
-/// Never: names come from the attribute, which checks them, and are text.
+/// Never: names are text, and versions are checked when the operator is registered.
 pub fn operator<O: PluginOperator>() -> Arc<dyn Operator> {
     // SAFETY: a table of this program, whose functions are those of `shim`.
     match unsafe { TableOperator::new(table::<O>()) } {

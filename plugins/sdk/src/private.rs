@@ -6,7 +6,7 @@ pub use kvern_plugin_root::export_root;
 
 pub use crate::export::{About, FLAGS, OpEntry, decl, init, query};
 pub use crate::input::{Inputs, read};
-pub use crate::operator::NoParams;
+pub use crate::operator::{NoParams, check_declaration};
 pub use crate::shim::table;
 
 #[cfg(feature = "linked")]
@@ -94,33 +94,4 @@ pub fn joined(lines: &[&str]) -> String {
         let _ = write!(all, "{space}{}", line.trim());
     }
     all
-}
-
-/// Registers the operator with kvern-core, in a program that links its crate.
-#[cfg(feature = "linked")]
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __submit {
-    ($Operator:ty) => {
-        $crate::__private::inventory::submit! {
-            $crate::__private::kvern_core::OperatorEntry {
-                make: || $crate::__private::operator::<$Operator>(),
-                source: ::core::concat!(::core::env!("CARGO_PKG_NAME"), " ", ::core::env!("CARGO_PKG_VERSION")),
-            }
-        }
-    };
-}
-
-/// Registers the operator with the library that it is in.
-#[cfg(not(feature = "linked"))]
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __submit {
-    ($Operator:ty) => {
-        $crate::__private::inventory::submit! {
-            $crate::__private::OpEntry {
-                table: $crate::__private::table::<$Operator>,
-            }
-        }
-    };
 }
