@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::command::{Command, Done, Failure};
 use crate::workspace::Workspace;
-use crate::{deny, docs, examples, features, fmt, layers, lint, msrv, test, tidy, wasm};
+use crate::{deny, docs, examples, features, fmt, layers, lint, msrv, outside, test, tidy, wasm};
 
 pub(crate) const COMMAND: Command = Command {
     name: "ci",
@@ -33,6 +33,7 @@ const STEPS: &[Command] = &[
     test::COMMAND,
     test::LOOM,
     examples::COMMAND,
+    outside::COMMAND,
 ];
 
 struct Outcome {

@@ -17,9 +17,11 @@ mod layers;
 mod lint;
 mod metadata;
 mod msrv;
+mod outside;
 mod parts;
 mod process;
 mod sim;
+mod stress;
 mod test;
 mod text;
 mod tidy;
@@ -43,7 +45,9 @@ const COMMANDS: &[Command] = &[
     wasm::COMMAND,
     bench::COMMAND,
     sim::COMMAND,
+    stress::COMMAND,
     examples::COMMAND,
+    outside::COMMAND,
     fixtures::COMMAND,
     msrv::COMMAND,
 ];
