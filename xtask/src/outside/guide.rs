@@ -53,12 +53,12 @@ pub(super) fn follow(workspace: &Workspace, folder: &Path) -> Result<(), Failure
     prints("the program that links it", run.args(["run", "--quiet"]))
 }
 
-/// The files in the guide: a line that ends in "`PATH`:", and the block after it, without what documentation hides.
+/// The files in the guide: a line that ends in "**PATH**:", and the block after it, without what documentation hides.
 fn files(text: &str) -> Vec<(&str, String)> {
     let mut found = Vec::new();
     let mut lines = text.lines();
     while let Some(line) = lines.next() {
-        let path = line.strip_suffix("`:").and_then(|l| l.rsplit('`').next());
+        let path = line.strip_suffix("**:").and_then(|l| l.rsplit("**").next());
         let Some(path) = path else { continue };
         let block = lines
             .by_ref()
