@@ -33,7 +33,7 @@ fn run(workspace: &Workspace, args: &[String]) -> Result<Done, Failure> {
 const BESIDE: &[&str] = &["ballista"];
 
 /// Members that ask for features of the facade.
-const ABOVE: &[&str] = &["kvern-cli", "kvern-e2e"];
+const ABOVE: &[&str] = &["kvern-cli", "kvern-e2e", "kvern-fuzz"];
 
 /// The flags that choose each set.
 fn sets(facade: &Package) -> Vec<Vec<String>> {
@@ -77,7 +77,7 @@ mod tests {
             [
                 "--package kvern --no-default-features",
                 "--package kvern --no-default-features --features kvern/array",
-                "--workspace --exclude kvern-cli --exclude kvern-e2e --no-default-features --features kvern/ballista",
+                "--workspace --exclude kvern-cli --exclude kvern-e2e --exclude kvern-fuzz --no-default-features --features kvern/ballista",
                 "--package kvern --no-default-features --features kvern/local",
                 "--package kvern",
                 "--workspace --features kvern/array,kvern/ballista,kvern/local",

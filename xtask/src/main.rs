@@ -13,6 +13,7 @@ mod examples;
 mod features;
 mod fixtures;
 mod fmt;
+mod fuzz;
 mod layers;
 mod lint;
 mod metadata;
@@ -46,6 +47,7 @@ const COMMANDS: &[Command] = &[
     bench::COMMAND,
     sim::COMMAND,
     stress::COMMAND,
+    fuzz::COMMAND,
     examples::COMMAND,
     outside::COMMAND,
     fixtures::COMMAND,

@@ -147,3 +147,26 @@ fn strings(value: &Value, field: &str) -> Vec<String> {
 fn string(value: &Value, field: &str) -> Option<String> {
     value.get(field)?.as_str().map(str::to_owned)
 }
+
+/// The program of that name, if this message of cargo is about it.
+pub(crate) fn executable(message: &str, name: &str) -> Option<PathBuf> {
+    let message: Value = serde_json::from_str(message).ok()?;
+    (message["target"]["name"] == name).then_some(())?;
+    message["executable"].as_str().map(PathBuf::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_program_is_found_among_the_messages() {
+        let other = r#"{"reason":"compiler-artifact","target":{"name":"kvern"},"executable":null}"#;
+        let ours =
+            r#"{"reason":"compiler-artifact","target":{"name":"cases"},"executable":"t/cases-1"}"#;
+        assert_eq!(executable(other, "cases"), None);
+        assert_eq!(executable(ours, "cases"), Some("t/cases-1".into()));
+        assert_eq!(executable(ours, "frame"), None);
+        assert_eq!(executable("not a message", "cases"), None);
+    }
+}

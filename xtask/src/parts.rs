@@ -38,6 +38,7 @@ pub(crate) const PARTS: &[(&str, Part)] = &[
     ("frame", Part::Package("kvern-frame")),
     ("facade", Part::Package(FACADE)),
     ("e2e", Part::Package("kvern-e2e")),
+    ("fuzz", Part::Package("kvern-fuzz")),
     ("cli", Part::Package("kvern-cli")),
     ("conformance", Part::Package("kvern-conformance")),
     ("plugins", Part::Plugins),

@@ -9,6 +9,7 @@ use super::request::Request;
 use super::row::{Role, Row};
 use crate::command::Failure;
 use crate::fixtures;
+use crate::metadata::executable;
 use crate::process;
 use crate::workspace::Workspace;
 
@@ -111,28 +112,5 @@ impl Program {
             .lines()
             .map(|line| Row::parse(line, entry.role))
             .collect()
-    }
-}
-
-/// The program, if this message of cargo is about it.
-fn executable(message: &str, name: &str) -> Option<PathBuf> {
-    let message: Value = serde_json::from_str(message).ok()?;
-    (message["target"]["name"] == name).then_some(())?;
-    message["executable"].as_str().map(PathBuf::from)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_program_is_found_among_the_messages() {
-        let other = r#"{"reason":"compiler-artifact","target":{"name":"kvern"},"executable":null}"#;
-        let ours =
-            r#"{"reason":"compiler-artifact","target":{"name":"cases"},"executable":"t/cases-1"}"#;
-        assert_eq!(executable(other, "cases"), None);
-        assert_eq!(executable(ours, "cases"), Some("t/cases-1".into()));
-        assert_eq!(executable(ours, "frame"), None);
-        assert_eq!(executable("not a message", "cases"), None);
     }
 }

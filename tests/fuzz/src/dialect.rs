@@ -1,0 +1,121 @@
+//! Where DuckDB and kvern differ and both may: the table. Most rows are kept apart by what is generated or by how it is written; an answer
+//! that differs is never let pass.
+
+/// A difference of dialect.
+#[derive(Debug)]
+pub struct Rule {
+    /// What differs.
+    pub what: &'static str,
+    /// Why both may.
+    pub reason: &'static str,
+    /// What is done so that it is no difference here.
+    pub handled: &'static str,
+}
+
+const fn rule(what: &'static str, reason: &'static str, handled: &'static str) -> Rule {
+    Rule {
+        what,
+        reason,
+        handled,
+    }
+}
+
+/// All of them.
+pub const RULES: &[Rule] = &[
+    rule(
+        "`7 / 2` of whole numbers is 3 in kvern and 3.5 in DuckDB",
+        "PostgreSQL and DuckDB read the slash differently",
+        "DuckDB is given `//`",
+    ),
+    rule(
+        "division of whole numbers by zero: an error, or null",
+        "both are settings",
+        "divisors are constants or `nullif(x, 0)`",
+    ),
+    rule(
+        "sums and products that do not fit their type",
+        "DuckDB refuses, or widens sums to 128 bits",
+        "ranges are tracked, and what could overflow is not generated",
+    ),
+    rule(
+        "`CAST(2.5 AS BIGINT)`: cut, or rounded to even",
+        "SQL leaves it open",
+        "`CAST(trunc(x) AS BIGINT)` on both sides, of numbers that fit",
+    ),
+    rule(
+        "where nulls stand in an order that does not say so",
+        "each side has its own default",
+        "every key says NULLS FIRST or NULLS LAST",
+    ),
+    rule(
+        "the last bits of averages, deviations, and of sums of fractions",
+        "floating-point addition is not associative, and partitions are added in any order",
+        "averages and deviations are compared to 1e-9, and nothing is decided by them; sums are of quarters, which are exact",
+    ),
+    rule(
+        "-0.0 and 0.0 in an answer, and the payload of NaN",
+        "equal values may stand for each other in a group or a minimum",
+        "the comparison takes each pair for one value",
+    ),
+    rule(
+        "text of floats: `1e16` or `10000000000000000`",
+        "both come back as the same number",
+        "floats are not cast to text",
+    ),
+    rule(
+        "types of results: sums as HUGEINT, averages of decimals as decimals, `length` as INTEGER",
+        "each side has its own rules",
+        "numbers are compared by value, and results that are computed with are cast to one type",
+    ),
+    rule(
+        "`date + interval` is a date or a timestamp",
+        "each side has its own rules",
+        "cast to a date on both sides",
+    ),
+    rule(
+        "upper case of `ß`",
+        "one character, or two",
+        "not among the texts",
+    ),
+    rule(
+        "an empty field of CSV, and words that mean missing",
+        "CSV has no null",
+        "texts of CSV tables are never empty, floats of theirs always finite",
+    ),
+    rule(
+        "a constant in GROUP BY is a position",
+        "SQL says so, where it does",
+        "constants are not keys",
+    ),
+];
+
+/// Errors of DuckDB after which a seed says nothing, and why. Any other error of DuckDB is a slip of the generator.
+pub const DUCK_CANNOT: &[(&str, &str)] = &[
+    (
+        "Out of Range Error",
+        "a value that does not fit its type, in a branch whose range nobody tracks",
+    ),
+    (
+        "Conversion Error",
+        "a value that cannot be converted, in a branch that is not taken elsewhere",
+    ),
+];
+
+/// What kvern refuses by name, and why that is right: what the error holds, and the reason.
+pub const REFUSED: &[(&str, &str)] = &[];
+
+/// The reason why an error of DuckDB lets a seed pass.
+pub fn duck_cannot(error: &str) -> Option<&'static str> {
+    DUCK_CANNOT
+        .iter()
+        .find(|known| error.contains(known.0))
+        .map(|known| known.1)
+}
+
+/// The reason why an error of kvern lets a seed pass.
+pub fn refused(error: &str) -> Option<&'static str> {
+    REFUSED
+        .iter()
+        .find(|known| error.contains(known.0))
+        .map(|known| known.1)
+}
