@@ -141,8 +141,9 @@ impl Val {
     pub fn near(&self, other: &Self, tolerance: f64) -> bool {
         match (self, other) {
             (Self::Float(a), Self::Float(b)) => {
-                let close = (a - b).abs() <= tolerance * a.abs().max(b.abs()).max(1.0);
-                close || canonical(*a).to_bits() == canonical(*b).to_bits()
+                let apart = (a - b).abs();
+                let close = apart <= tolerance * a.abs().max(b.abs()).max(1.0);
+                (close && apart.is_finite()) || canonical(*a).to_bits() == canonical(*b).to_bits()
             }
             (Self::List(a), Self::List(b)) => {
                 a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.near(b, tolerance))
@@ -270,6 +271,7 @@ mod tests {
         assert!(Val::Float(1.0).near(&Val::Float(1.0 + 1e-13), 1e-9));
         assert!(!Val::Float(1.0).near(&Val::Float(1.1), 1e-9));
         assert!(Val::Float(f64::INFINITY).near(&Val::Float(f64::INFINITY), 1e-9));
+        assert!(!Val::Float(f64::MAX).near(&Val::Float(f64::MIN), 1e-9));
         assert!(!Val::Float(f64::INFINITY).near(&Val::Float(1.0), 1e-9));
     }
 }
