@@ -202,7 +202,8 @@ pub trait Run: Send + Sync {
 
     /// Stops the run: tasks that have not started never do, running ones are asked to stop (and count as cancelled even if they
     /// finish), results not yet there become
-    /// [`ErrorKind::Cancelled`]. Those that are there stay.
+    /// [`ErrorKind::Cancelled`], whatever other task has failed before. Those that are there stay, failures among them; and if a task had
+    /// failed before, [`Run::wait_all`] goes on telling that.
     fn cancel(&self);
 
     /// How far it is.

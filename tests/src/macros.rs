@@ -120,6 +120,7 @@ macro_rules! __kvern_cases {
                 a_running_task_is_told [Concurrent];
                 results_that_are_there_stay [Concurrent];
                 only_that_run [Concurrent];
+                after_a_failure [Concurrent];
                 dropping_cancels [Concurrent];
                 a_storm [];
             }

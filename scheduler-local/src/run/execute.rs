@@ -88,7 +88,7 @@ impl RunCore {
         if self.memory.is_over()
             && let Err(e) = self.memory.make_room(0)
         {
-            self.verdict.fail(|| e);
+            self.verdict.stop(|| e);
             // This task is inside: whoever is the last to leave sweeps.
             let _ = self.gate.shut();
         }

@@ -393,7 +393,7 @@ impl RunCore {
         if self.is_ended() {
             return;
         }
-        self.verdict.fail(cancelled);
+        self.verdict.stop(cancelled);
         if self.gate.shut() {
             self.sweep();
         }
@@ -460,9 +460,9 @@ impl RunCore {
         Some(over)
     }
 
-    /// The error of a run that was cancelled, or its first failure.
-    pub(crate) fn first_error(&self) -> Option<&Error> {
-        self.verdict.first_error()
+    /// Why a result that is not there will not be made.
+    pub(crate) fn stopped(&self) -> Option<&Error> {
+        self.verdict.stopped()
     }
 }
 

@@ -121,7 +121,7 @@ impl Outputs {
         }
         // Once told that there is none, nobody is told otherwise.
         if slot.refuse() {
-            let why = run.first_error().cloned().unwrap_or_else(cancelled);
+            let why = run.stopped().cloned().unwrap_or_else(cancelled);
             return Some(Err(as_cancelled(why)));
         }
         // It came meanwhile. SAFETY: as above.
@@ -129,7 +129,7 @@ impl Outputs {
     }
 }
 
-/// What a task that never ran reports when its run was stopped by another's failure.
+/// What a task that never ran reports when its run was stopped: cancelled, or since the backend cannot go on.
 fn as_cancelled(e: Error) -> Error {
     if e.kind() == ErrorKind::Cancelled {
         return e;

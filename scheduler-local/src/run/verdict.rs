@@ -12,6 +12,7 @@ use kvern_core::{Error, Result};
 #[derive(Default)]
 pub(crate) struct Verdict {
     first_error: OnceLock<Error>,
+    stopped: OnceLock<Error>,
     ended: AtomicBool,
 }
 
@@ -19,6 +20,18 @@ impl Verdict {
     /// A task failed, or the run was stopped. Only the first is kept.
     pub(crate) fn fail(&self, error: impl FnOnce() -> Error) {
         self.first_error.get_or_init(error);
+    }
+
+    /// What has not been made will not be, for this reason: somebody cancelled the run, or the backend cannot go on. It is the run's error, too,
+    /// unless a task has failed before; but it is no other task's failure that keeps a result from being made.
+    pub(crate) fn stop(&self, why: impl FnOnce() -> Error) {
+        let why = self.stopped.get_or_init(why).clone();
+        self.fail(|| why);
+    }
+
+    /// Why what is missing will not be made.
+    pub(crate) fn stopped(&self) -> Option<&Error> {
+        self.stopped.get()
     }
 
     /// Nothing more will happen. False: it had ended before.

@@ -259,3 +259,38 @@ pub fn a_storm(fx: &Fixture) {
     println!("storm: {right} results were right, {cancelled} cancelled");
     fx.still_works(&scheduler);
 }
+
+/// A run that is cancelled after one of its tasks failed: the task's own error stays, and is the run's; what was not made yet is cancelled, and is
+/// not told as the failure of another task.
+pub fn after_a_failure(fx: &Fixture) {
+    let scheduler = fx.open();
+    let (gate, begun) = (Gate::closed(), Probe::new());
+    let mut list = TaskList::new();
+    let fail = list.op(ops::fail(ErrorKind::Io, "no such luck"));
+    let wait = list.op(ops::gate(&gate.path(), &begun.path()));
+    let mix = list.op(ops::mix(1));
+    let bad = list.task(fail, []);
+    let slow = list.task(wait, []);
+    let later = list.task(mix, [slow]);
+    let run = submit(&scheduler, &[Root::all(&list.finish([bad, slow, later]))]);
+    let failed = || fx.result("failed", &run.handle(0));
+    expect_error("failed", failed(), ErrorKind::Io);
+    assert!(begun.wait_for(1, fx.waits()), "the task does not start");
+    run.cancel();
+    for i in [1, 2] {
+        let e = expect_error(
+            "cancelled",
+            fx.result("cancelled", &run.handle(i)),
+            ErrorKind::Cancelled,
+        );
+        assert_eq!(e.message(), "the run was cancelled", "{e:?}");
+        assert!(std::error::Error::source(&e).is_none(), "{e:?}");
+        assert!(e.task().is_none(), "{e:?}");
+    }
+    let e = expect_error("failed", failed(), ErrorKind::Io);
+    assert_eq!(e.message(), "no such luck");
+    expect_error("wait_all", fx.finish("cancelled run", &run), ErrorKind::Io);
+    gate.open();
+    drop(run);
+    fx.still_works(&scheduler);
+}
