@@ -7,6 +7,9 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::key::Key;
+use crate::operator::OpRef;
+use crate::show;
+use crate::value::Value;
 
 /// What a caller can do about an error. The numbers and names are stable: they cross the wire and the plugin border.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -104,6 +107,56 @@ pub struct TaskInfo {
     pub operator: String,
     /// What each input was: type, dtype and shape as its value tells.
     pub inputs: Vec<String>,
+    /// Of a function or closure: which call of it.
+    pub call: Option<Call>,
+}
+
+/// A call of a function that somebody submitted or made lazy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Call {
+    /// Which of several that were made at once ([`Session::map`](crate::Session::map)), from 0.
+    pub index: Option<u32>,
+    /// Its arguments, shortened.
+    pub arguments: Vec<String>,
+}
+
+impl TaskInfo {
+    /// The task of that key, which runs `op` over `inputs`. `block`: its number in its layer.
+    pub fn new(key: Key, op: &OpRef, block: u32, inputs: &[Value]) -> Self {
+        let call = op.is_function().then(|| Call {
+            index: op.traits().uses_block.then_some(block),
+            arguments: show::arguments(inputs),
+        });
+        Self {
+            key,
+            operator: op.label(),
+            inputs: inputs.iter().map(Value::describe).collect(),
+            call,
+        }
+    }
+}
+
+impl fmt::Display for TaskInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(call) = &self.call {
+            // By its place in the source, and its arguments: what its author knows it by.
+            write!(f, "{}", self.operator)?;
+            if let Some(index) = call.index {
+                write!(f, ", call {index}")?;
+            }
+            return write!(f, " ({})", call.arguments.join(", "));
+        }
+        write!(f, "task {}", self.key.short())?;
+        // Data has no operator.
+        if !self.operator.is_empty() {
+            write!(f, " ({}", self.operator)?;
+            if !self.inputs.is_empty() {
+                write!(f, ", inputs {}", self.inputs.join(", "))?;
+            }
+            write!(f, ")")?;
+        }
+        Ok(())
+    }
 }
 
 /// A `Result` with kvern's error.
@@ -176,16 +229,7 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(t) = &self.0.task {
-            write!(f, "task {}", t.key.short())?;
-            // Data has no operator.
-            if !t.operator.is_empty() {
-                write!(f, " ({}", t.operator)?;
-                if !t.inputs.is_empty() {
-                    write!(f, ", inputs {}", t.inputs.join(", "))?;
-                }
-                write!(f, ")")?;
-            }
-            write!(f, ": ")?;
+            write!(f, "{t}: ")?;
         }
         f.write_str(&self.0.message)
     }
@@ -276,6 +320,7 @@ mod tests {
             key: Key::from_words([0xabcd_ef01_0000_0000, 2]),
             operator: "array.add@1".into(),
             inputs: vec!["f64[3]".into()],
+            call: None,
         });
         let bytes = postcard::to_allocvec(&ErrorRecord::from(&e)).unwrap();
         let back = Error::from(postcard::from_bytes::<ErrorRecord>(&bytes).unwrap());
@@ -296,6 +341,7 @@ mod tests {
             key: Key::from_words([w, 0]),
             operator: "op@1".into(),
             inputs: vec![],
+            call: None,
         };
         let data = TaskInfo {
             operator: String::new(),
@@ -303,6 +349,20 @@ mod tests {
         };
         let words = Error::bad_input("no").at_task(data).to_string();
         assert_eq!(words, "task abcdef01: no");
+        let call = Call {
+            index: Some(3),
+            arguments: vec!["7".into(), "\"three\"".into()],
+        };
+        let mapped = TaskInfo {
+            operator: "closure at src/main.rs:31".into(),
+            call: Some(call),
+            ..info(1)
+        };
+        let words = Error::bad_input("no").at_task(mapped).to_string();
+        assert_eq!(
+            words,
+            "closure at src/main.rs:31, call 3 (7, \"three\"): no"
+        );
         let e = Error::bad_input("no").at_task(info(1)).at_task(info(2));
         assert_eq!(e.task().unwrap().key, Key::from_words([1, 0]));
     }

@@ -36,6 +36,7 @@ pub mod reference;
 pub mod registry;
 pub mod scheduler;
 pub mod session;
+mod show;
 pub mod text;
 pub mod travel;
 pub mod url;

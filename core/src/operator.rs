@@ -2,6 +2,7 @@
 //! ([`Kernel`]).
 
 use std::fmt;
+use std::panic::Location;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -104,6 +105,8 @@ struct OpInner {
     version: u32,
     traits: OpTraits,
     key: Key,
+    /// Whether errors name it by its call.
+    function: bool,
     body: OpBody,
 }
 
@@ -180,6 +183,7 @@ impl OpRef {
             version,
             traits,
             key,
+            function: false,
             body: OpBody::Named(params),
         }))
     }
@@ -220,6 +224,7 @@ impl OpRef {
             version: 0,
             traits,
             key: key::unique("op.local"),
+            function: false,
             body,
         }))
     }
@@ -243,6 +248,7 @@ impl OpRef {
             version: 0,
             traits,
             key,
+            function: false,
             body: OpBody::Travelling { recipe, params },
         }))
     }
@@ -276,10 +282,29 @@ impl OpRef {
             version: self.0.version,
             traits: self.0.traits,
             key: self.0.key,
+            function: self.0.function,
             body,
         };
         change(&mut inner);
         Self(Arc::new(inner))
+    }
+
+    /// The same closure as a function that was submitted or made lazy at that place in the source, by which errors name it. `several`: it is
+    /// called for each of a list, and errors tell which call it was. Its name is that of its type.
+    #[must_use]
+    pub(crate) fn function_at(&self, place: &Location<'_>, several: bool) -> Self {
+        let (file, line) = (place.file(), place.line());
+        self.closure_with(|inner| {
+            inner.function = true;
+            inner.traits.uses_block = several;
+            // What the compiler calls a closure or a pointer says nothing; the name of a function does.
+            let what = match inner.name.rsplit("::").next() {
+                _ if inner.name.contains("{{closure}}") => "closure",
+                Some(name) if name.chars().all(|c| c.is_alphanumeric() || c == '_') => name,
+                _ => "function",
+            };
+            inner.name = format!("{what} at {file}:{line}");
+        })
     }
 
     /// Several operators run as one task.
@@ -292,6 +317,7 @@ impl OpRef {
             version: 0,
             traits,
             key,
+            function: false,
             body: OpBody::Program(program),
         }))
     }
@@ -327,6 +353,11 @@ impl OpRef {
             OpBody::Named(_) => format!("{}@{}", self.0.name, self.0.version),
             _ => self.0.name.clone(),
         }
+    }
+
+    /// Whether it is a function that somebody submitted or made lazy ([`OpRef::function_at`]).
+    pub fn is_function(&self) -> bool {
+        self.0.function
     }
 
     /// Whether the two are one object (a cheap test before comparing keys).
@@ -378,6 +409,7 @@ enum OpWire {
     Travelling {
         name: String,
         traits: OpTraits,
+        function: bool,
         recipe: Recipe<Arc<dyn Kernel>>,
         params: Vec<u8>,
     },
@@ -398,6 +430,7 @@ impl Serialize for OpRef {
             OpBody::Travelling { recipe, params } => OpWire::Travelling {
                 name: self.0.name.clone(),
                 traits: self.0.traits,
+                function: self.0.function,
                 recipe: *recipe,
                 params: params.clone(),
             }
@@ -422,9 +455,11 @@ impl<'de> Deserialize<'de> for OpRef {
             OpWire::Travelling {
                 name,
                 traits,
+                function,
                 recipe,
                 params,
-            } => Self::travelling(name, traits, recipe, params),
+            } => Self::travelling(name, traits, recipe, params)
+                .closure_with(|inner| inner.function = function),
         })
     }
 }
@@ -447,6 +482,7 @@ pub(crate) fn deserialize_flat<'de, D: serde::Deserializer<'de>>(d: D) -> Result
         Travelling {
             name: String,
             traits: OpTraits,
+            function: bool,
             recipe: Recipe<Arc<dyn Kernel>>,
             params: Vec<u8>,
         },
@@ -462,9 +498,11 @@ pub(crate) fn deserialize_flat<'de, D: serde::Deserializer<'de>>(d: D) -> Result
         Flat::Travelling {
             name,
             traits,
+            function,
             recipe,
             params,
-        } => OpRef::travelling(name, traits, recipe, params),
+        } => OpRef::travelling(name, traits, recipe, params)
+            .closure_with(|inner| inner.function = function),
     })
 }
 

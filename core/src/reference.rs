@@ -70,18 +70,12 @@ pub fn run(g: &TaskGraph, registry: &Registry) -> Result<Vec<Value>> {
             .iter()
             .filter_map(|&d| values[d as usize].clone())
             .collect();
-        let shown: Vec<String> = inputs.iter().map(Value::describe).collect();
+        let task = TaskInfo::new(g.key(t), g.op(t), g.block(t), &inputs);
         let kernel = registry.resolve(g.op(t))?;
         let context = TaskContext::new(&Plain, g, t);
         let value = context
             .enter(|| kernel.run(&mut inputs, &context))
-            .map_err(|e| {
-                e.at_task(TaskInfo {
-                    key: g.key(t),
-                    operator: g.op(t).label(),
-                    inputs: shown,
-                })
-            })?;
+            .map_err(|e| e.at_task(task))?;
         values[t as usize] = Some(value);
     }
     Ok(g.outputs()

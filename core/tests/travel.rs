@@ -118,7 +118,10 @@ fn errors_there_name_the_closure() {
     let parse = try_delayed(|s: &String| s.parse::<u64>()).named("parse");
     let text = delayed(|x: &u64| x.to_string());
     let e = elsewhere(&text.call((&parse.call((String::from("six"),)),))).unwrap_err();
-    assert!(e.contains("(parse") && e.contains("invalid digit"), "{e}");
+    assert!(
+        e.contains("parse (\"six\")") && e.contains("invalid digit"),
+        "{e}"
+    );
 }
 
 #[test]

@@ -86,6 +86,7 @@ pub use arguments::{Argument, Arguments, Function, Local, WithList};
 pub(crate) use code::{Fallible, Serde, operator};
 
 use std::marker::PhantomData;
+use std::panic::Location;
 use std::sync::Arc;
 
 use crate::annotations::Annotations;
@@ -130,13 +131,15 @@ impl<F, Args, Out> Clone for DelayedFn<F, Args, Out> {
 /// assert_eq!(size.call((&delayed(black).call((3usize,)),)).reference()?, 3);
 /// # Ok::<(), kvern_core::Error>(())
 /// ```
+#[track_caller]
 pub fn delayed<F, Args, Out>(f: F) -> DelayedFn<F, Args, Out>
 where
     F: Function<Args, Out>,
     Args: 'static,
     Out: Portable,
 {
-    DelayedFn::of(code::operator::<F, Args, Out, code::Serde>(f), false)
+    let op = code::operator::<F, Args, Out, code::Serde>(f);
+    DelayedFn::of(op.function_at(Location::caller(), false), false)
 }
 
 /// Makes a fallible function lazy: an `Err` is the task's error and keeps its source chain.
@@ -146,6 +149,7 @@ where
 /// let e = parse.call((String::from("six"),)).reference().unwrap_err();
 /// assert!(e.to_string().contains("invalid digit"), "{e}");
 /// ```
+#[track_caller]
 pub fn try_delayed<F, Args, Out, E>(f: F) -> DelayedFn<F, Args, Out>
 where
     F: Function<Args, Result<Out, E>>,
@@ -154,7 +158,7 @@ where
     E: Into<Box<dyn std::error::Error + Send + Sync>> + 'static,
 {
     let op = code::operator::<F, Args, Result<Out, E>, code::Fallible<code::Serde>>(f);
-    DelayedFn::of(op, false)
+    DelayedFn::of(op.function_at(Location::caller(), false), false)
 }
 
 /// [`delayed`] for a function that gives anything. What it gives stays in this process, and so does the function: a backend with others
@@ -171,16 +175,19 @@ where
 /// assert_eq!(next.call((Local(Arc::new(AtomicU64::new(7))),)).reference()?, 7);
 /// # Ok::<(), kvern_core::Error>(())
 /// ```
+#[track_caller]
 pub fn delayed_local<F, Args, Out>(f: F) -> DelayedFn<F, Args, Out>
 where
     F: Function<Args, Out>,
     Args: 'static,
     Out: Send + Sync + 'static,
 {
-    DelayedFn::of(code::local::<F, Args, Out, Out, code::Any>(f), false)
+    let op = code::local::<F, Args, Out, Out, code::Any>(f);
+    DelayedFn::of(op.function_at(Location::caller(), false), false)
 }
 
 /// [`try_delayed`] for a function that gives anything, as [`delayed_local`].
+#[track_caller]
 pub fn try_delayed_local<F, Args, Out, E>(f: F) -> DelayedFn<F, Args, Out>
 where
     F: Function<Args, Result<Out, E>>,
@@ -189,11 +196,11 @@ where
     E: Into<Box<dyn std::error::Error + Send + Sync>> + 'static,
 {
     let op = code::local::<F, Args, Result<Out, E>, Out, code::Fallible<code::Any>>(f);
-    DelayedFn::of(op, false)
+    DelayedFn::of(op.function_at(Location::caller(), false), false)
 }
 
 impl<F, Args, Out> DelayedFn<F, Args, Out> {
-    /// Names it in errors, explanations and pictures; otherwise it has the compiler's name for the closure.
+    /// Names it in errors, explanations and pictures; otherwise it has the place in the source where it was made lazy.
     ///
     /// ```
     /// let mean = kvern_core::delayed(|v: &Vec<f64>| v.iter().sum::<f64>() / v.len() as f64).named("mean");

@@ -1,6 +1,7 @@
 //! What a session does with single functions and values: submit, map, scatter, gather.
 
 use std::future::IntoFuture;
+use std::panic::Location;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,6 +27,7 @@ impl Session {
     /// # Errors
     /// As [`Scheduler::submit`](crate::Scheduler::submit): among others [`ErrorKind::NotPortable`](crate::ErrorKind::NotPortable)
     /// for a closure that captures, if the backend's workers are other processes, naming the bytes that it captures and what to do.
+    #[track_caller]
     pub fn submit<F, Args, Out>(&self, f: F, args: impl Arguments<Args>) -> Result<TaskHandle<Out>>
     where
         F: Function<Args, Out>,
@@ -39,6 +41,7 @@ impl Session {
     ///
     /// # Errors
     /// As [`Session::submit`].
+    #[track_caller]
     pub fn try_submit<F, Args, Out, E>(
         &self,
         f: F,
@@ -58,6 +61,7 @@ impl Session {
     ///
     /// # Errors
     /// As [`Session::submit`].
+    #[track_caller]
     pub fn map<F, Args, Out, A>(
         &self,
         f: F,
@@ -76,6 +80,7 @@ impl Session {
     ///
     /// # Errors
     /// As [`Session::submit`].
+    #[track_caller]
     pub fn try_map<F, Args, Out, E, A>(
         &self,
         f: F,
@@ -175,7 +180,7 @@ pub struct Tasks<'a> {
 }
 
 impl Tasks<'_> {
-    /// Names the function in errors, progress and pictures; otherwise it has the compiler's name.
+    /// Names the function in errors, progress and pictures; otherwise it has the place in the source where it was submitted.
     pub fn named(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
         self
@@ -221,19 +226,22 @@ impl Tasks<'_> {
     ///
     /// # Errors
     /// As [`Session::submit`].
+    #[track_caller]
     pub fn submit<F, Args, Out>(&self, f: F, args: impl Arguments<Args>) -> Result<TaskHandle<Out>>
     where
         F: Function<Args, Out>,
         Args: 'static,
         Out: Portable,
     {
-        self.one(operator::<F, Args, Out, Serde>(f), args)
+        let op = operator::<F, Args, Out, Serde>(f);
+        self.one(op.function_at(Location::caller(), false), args)
     }
 
     /// [`Session::try_submit`], run so.
     ///
     /// # Errors
     /// As [`Session::submit`].
+    #[track_caller]
     pub fn try_submit<F, Args, Out, E>(
         &self,
         f: F,
@@ -245,16 +253,15 @@ impl Tasks<'_> {
         Out: Portable,
         E: Into<Box<dyn std::error::Error + Send + Sync>> + 'static,
     {
-        self.one(
-            operator::<F, Args, Result<Out, E>, Fallible<Serde>>(f),
-            args,
-        )
+        let op = operator::<F, Args, Result<Out, E>, Fallible<Serde>>(f);
+        self.one(op.function_at(Location::caller(), false), args)
     }
 
     /// [`Session::map`], run so.
     ///
     /// # Errors
     /// As [`Session::submit`].
+    #[track_caller]
     pub fn map<F, Args, Out, A>(
         &self,
         f: F,
@@ -266,13 +273,15 @@ impl Tasks<'_> {
         Args: 'static,
         Out: Portable,
     {
-        self.many(operator::<F, Args, Out, Serde>(f), args)
+        let op = operator::<F, Args, Out, Serde>(f);
+        self.many(op.function_at(Location::caller(), true), args)
     }
 
     /// [`Session::try_map`], run so.
     ///
     /// # Errors
     /// As [`Session::submit`].
+    #[track_caller]
     pub fn try_map<F, Args, Out, E, A>(
         &self,
         f: F,
@@ -285,10 +294,8 @@ impl Tasks<'_> {
         Out: Portable,
         E: Into<Box<dyn std::error::Error + Send + Sync>> + 'static,
     {
-        self.many(
-            operator::<F, Args, Result<Out, E>, Fallible<Serde>>(f),
-            args,
-        )
+        let op = operator::<F, Args, Result<Out, E>, Fallible<Serde>>(f);
+        self.many(op.function_at(Location::caller(), true), args)
     }
 
     fn op(&self, op: OpRef) -> OpRef {

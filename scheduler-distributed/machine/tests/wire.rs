@@ -1,6 +1,6 @@
 //! What travels: it comes back as it was, versions that differ are told apart, and no bytes make a decoder panic.
 
-use kvern_core::error::{ErrorRecord, TaskInfo};
+use kvern_core::error::{Call, ErrorRecord, TaskInfo};
 use kvern_core::{Error, ErrorKind, Key};
 use kvern_machine::wire::{
     Answer, Assign, DataReply, DataRequest, FromClient, FromWorker, Hello, HelloError, Input,
@@ -31,6 +31,10 @@ fn error() -> ErrorRecord {
             key: Key::builder("wire").finish(),
             operator: "array.add@1".into(),
             inputs: vec!["f64[3]".into()],
+            call: Some(Call {
+                index: Some(7),
+                arguments: vec!["3".into()],
+            }),
         }),
         causes: vec!["the disk is gone".into()],
     }

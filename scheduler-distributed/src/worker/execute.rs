@@ -199,11 +199,8 @@ impl Executor {
             .pick_up(job, &mut inputs)
             .and_then(|()| self.call(job, &graph, op, &mut inputs));
         let result = result.map_err(|e| {
-            e.at_task(TaskInfo {
-                key: assign.key,
-                operator: op.label(),
-                inputs: inputs.iter().map(Value::describe).collect(),
-            })
+            let block = assign.block;
+            e.at_task(TaskInfo::new(assign.key, op, block, &inputs))
         });
         inputs.into_iter().for_each(discard);
         result

@@ -356,22 +356,20 @@ impl RunCore {
     /// Names the task in an error, with what its inputs were.
     #[cold]
     fn blame(&self, task: u32, e: Error, inputs: &[Value]) -> Error {
-        let inputs = self.tasks.deps(task).iter().enumerate().map(|(i, &d)| {
-            // A kernel may have taken an input apart; then its projected look is all that is left to tell.
-            match inputs.get(i) {
+        let op = self.tasks.op(task);
+        let mut info = TaskInfo::new(self.tasks.key(task), op, self.tasks.block(task), inputs);
+        info.inputs = (self.tasks.deps(task).iter().enumerate())
+            .map(|(i, &d)| match inputs.get(i) {
                 Some(v) if !v.is::<()>() => v.describe(),
+                // A kernel may have taken an input apart; then its projected look is all that is left to tell.
                 _ => self
                     .tasks
                     .layer_of(d)
                     .meta()
                     .map_or_else(|| self.tasks.op(d).label(), |m| m.describe()),
-            }
-        });
-        e.at_task(TaskInfo {
-            key: self.tasks.key(task),
-            operator: self.tasks.op(task).label(),
-            inputs: inputs.collect(),
-        })
+            })
+            .collect();
+        e.at_task(info)
     }
 
     #[cold]

@@ -307,6 +307,7 @@ impl<'a> Doing<'a> {
                         key,
                         operator,
                         inputs: shown.clone(),
+                        call: None,
                     });
                     let retried = retries > 0;
                     let told = Event::TaskFailed {

@@ -14,6 +14,7 @@ fn record(kind: ErrorKind, message: String, task: Option<Key>) -> ErrorRecord {
             // The machine does not know names of operators; the shell of the scheduler may add it.
             operator: String::new(),
             inputs: Vec::new(),
+            call: None,
         }),
         causes: Vec::new(),
     }
