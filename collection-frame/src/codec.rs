@@ -1,5 +1,8 @@
 //! How the nodes of ours in a physical plan are written and read again; DataFusion writes its own.
 
+mod known;
+mod same;
+
 use std::sync::Arc;
 
 use arrow::datatypes::Schema;
@@ -7,22 +10,18 @@ use datafusion::common::{DataFusionError, internal_err, not_impl_err};
 use datafusion::datasource::physical_plan::FileScanConfigBuilder;
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::execution::TaskContext;
+use datafusion::execution::config::SessionConfig;
 use datafusion::logical_expr::{AggregateUDF, ScalarUDF, WindowUDF};
-use datafusion::physical_expr::LexOrdering;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion_proto::bytes::{
     physical_plan_from_bytes_with_extension_codec, physical_plan_to_bytes_with_extension_codec,
 };
-use datafusion_proto::physical_plan::from_proto::{
-    parse_physical_sort_exprs, parse_protobuf_file_scan_config,
-};
-use datafusion_proto::physical_plan::to_proto::{
-    serialize_file_scan_config, serialize_physical_sort_exprs,
-};
+use datafusion_proto::physical_plan::from_proto::parse_protobuf_file_scan_config;
+use datafusion_proto::physical_plan::to_proto::serialize_file_scan_config;
 use datafusion_proto::physical_plan::{
     PhysicalExtensionCodec, PhysicalPlanDecodeContext, PhysicalProtoConverterExtension,
 };
-use datafusion_proto::protobuf::{FileScanExecConf, PhysicalSortExprNodeCollection};
+use datafusion_proto::protobuf::FileScanExecConf;
 use kvern_core::{Error, ErrorKind, Registry, Result};
 use prost::Message;
 use serde::{Deserialize, Serialize};
@@ -30,13 +29,21 @@ use serde::{Deserialize, Serialize};
 use crate::error::{from_df, into_df};
 use crate::function;
 use crate::parts::{InputExec, InputSpec};
+use crate::plan::windows;
 use crate::read::csv_source;
+use known::Known;
 
 type DfResult<T> = std::result::Result<T, DataFusionError>;
 
-/// A plan as bytes that any process with this crate can read.
-pub(crate) fn encode(plan: &Arc<dyn ExecutionPlan>) -> Result<Vec<u8>> {
-    physical_plan_to_bytes_with_extension_codec(plan.clone(), &Codec::of(None))
+/// A plan as bytes that any process with this crate can read, and what they are when they are read: the same plan, or it is an error.
+/// What DataFusion's form leaves out would else be left out without a word.
+///
+/// `config`: what the plan was made with. A function is another one under other options.
+pub(crate) fn encode(
+    plan: &Arc<dyn ExecutionPlan>,
+    config: &SessionConfig,
+) -> Result<(Vec<u8>, Arc<dyn ExecutionPlan>)> {
+    let bytes = physical_plan_to_bytes_with_extension_codec(plan.clone(), &Codec::of(None))
         .map(|b| b.to_vec())
         .map_err(|e| {
             let e = from_df(e);
@@ -48,16 +55,47 @@ pub(crate) fn encode(plan: &Arc<dyn ExecutionPlan>) -> Result<Vec<u8>> {
                 .map_or_else(|| e.message().to_owned(), |(node, _)| node.to_owned());
             let words = format!("the plan cannot be written: {why}; compute it by Way::Local");
             Error::new(ErrorKind::NotPortable, words)
-        })
+        })?;
+    let context = TaskContext::from(crate::engine::base()).with_session_config(config.clone());
+    let read = decode_in(&bytes, None, &context)?;
+    same::plans(&read, plan).map_err(|why| {
+        let words = format!("the plan cannot be written: {why}; compute it by Way::Local");
+        Error::new(ErrorKind::NotPortable, words)
+    })?;
+    Ok((bytes, read))
+}
+
+/// Whether a plan is the same where an engine reads it that is given it by [`backend::codec`](crate::backend::codec).
+///
+/// # Errors
+/// [`ErrorKind::NotPortable`] naming what would be lost.
+pub(crate) fn check_travels(plan: &Arc<dyn ExecutionPlan>) -> Result<()> {
+    let codec = Codec::strict(Arc::new(Registry::linked()?));
+    let bytes =
+        physical_plan_to_bytes_with_extension_codec(plan.clone(), &codec).map_err(from_df)?;
+    let context = crate::engine::base().task_ctx();
+    let read =
+        physical_plan_from_bytes_with_extension_codec(&bytes, &context, &codec).map_err(from_df)?;
+    same::plans(&read, plan).map_err(|why| {
+        let words = format!("the plan cannot be written: {why}; compute the frame on threads://");
+        Error::new(ErrorKind::NotPortable, words)
+    })
 }
 
 /// Reads what [`encode`] wrote; the operators behind functions of columns are found in the registry, or else among the functions that this
 /// process made.
 pub(crate) fn decode(bytes: &[u8], registry: Option<&Registry>) -> Result<Arc<dyn ExecutionPlan>> {
-    let context = crate::engine::base().task_ctx();
+    decode_in(bytes, registry, &crate::engine::base().task_ctx())
+}
+
+fn decode_in(
+    bytes: &[u8],
+    registry: Option<&Registry>,
+    context: &TaskContext,
+) -> Result<Arc<dyn ExecutionPlan>> {
     // DataFusion wants a codec that borrows nothing.
     let codec = Codec::of(registry.map(|r| Arc::new(r.clone())));
-    physical_plan_from_bytes_with_extension_codec(bytes, &context, &codec).map_err(|e| {
+    physical_plan_from_bytes_with_extension_codec(bytes, context, &codec).map_err(|e| {
         let words = format!("a plan of {} bytes cannot be read: {e}", bytes.len());
         Error::with_source(ErrorKind::Decode, words, from_df(e))
     })
@@ -106,9 +144,9 @@ impl Codec {
 enum Node {
     Input {
         spec: InputSpec,
-        /// A protobuf schema, and the orders of the rows.
+        /// A protobuf schema.
         schema: Vec<u8>,
-        orderings: Vec<Vec<u8>>,
+        known: Known,
     },
     Csv {
         source: csv_source::Wire,
@@ -130,9 +168,16 @@ impl PhysicalExtensionCodec for Codec {
         self.check_known(udaf.name(), known.get(udaf.name()).map(AsRef::as_ref), udaf)
     }
 
-    fn try_encode_udwf(&self, udwf: &WindowUDF, _buf: &mut Vec<u8>) -> DfResult<()> {
+    fn try_encode_udwf(&self, udwf: &WindowUDF, buf: &mut Vec<u8>) -> DfResult<()> {
+        if windows::encode(udwf, buf) {
+            return Ok(());
+        }
         let known = crate::engine::base().window_functions();
         self.check_known(udwf.name(), known.get(udwf.name()).map(AsRef::as_ref), udwf)
+    }
+
+    fn try_decode_udwf(&self, name: &str, buf: &[u8]) -> DfResult<Arc<WindowUDF>> {
+        windows::decode(name, buf)
     }
 
     fn try_decode_udf(&self, name: &str, buf: &[u8]) -> DfResult<Arc<ScalarUDF>> {
@@ -147,19 +192,10 @@ impl PhysicalExtensionCodec for Codec {
     ) -> DfResult<()> {
         let wire = if let Some(input) = node.downcast_ref::<InputExec>() {
             let schema: datafusion_proto::protobuf::Schema = input.schema().as_ref().try_into()?;
-            let mut orderings = Vec::new();
-            for ordering in input.orderings() {
-                let physical_sort_expr_nodes =
-                    serialize_physical_sort_exprs(ordering, self, converter)?;
-                let list = PhysicalSortExprNodeCollection {
-                    physical_sort_expr_nodes,
-                };
-                orderings.push(list.encode_to_vec());
-            }
             Node::Input {
                 spec: input.spec.clone(),
                 schema: schema.encode_to_vec(),
-                orderings,
+                known: Known::of(input.equivalence(), self, converter)?,
             }
         } else if let Some((scan, source)) = csv_scan(node.as_ref()) {
             Node::Csv {
@@ -191,24 +227,13 @@ impl PhysicalExtensionCodec for Codec {
             Node::Input {
                 spec,
                 schema,
-                orderings,
+                known,
             } => {
                 let schema = datafusion_proto::protobuf::Schema::decode(schema.as_slice())
                     .map_err(|e| malformed(&e))?;
                 let schema: Schema = (&schema).try_into()?;
-                let mut read = Vec::new();
-                for bytes in orderings {
-                    let list = PhysicalSortExprNodeCollection::decode(bytes.as_slice())
-                        .map_err(|e| malformed(&e))?;
-                    let exprs = parse_physical_sort_exprs(
-                        &list.physical_sort_expr_nodes,
-                        &context,
-                        &schema,
-                        converter,
-                    )?;
-                    read.extend(LexOrdering::new(exprs));
-                }
-                Ok(Arc::new(InputExec::new(spec, Arc::new(schema), &read)))
+                let equivalence = known.read(Arc::new(schema), &context, converter)?;
+                Ok(Arc::new(InputExec::new(spec, equivalence)))
             }
             Node::Csv { source, scan } => {
                 let scan = FileScanExecConf::decode(scan.as_slice()).map_err(|e| malformed(&e))?;

@@ -12,6 +12,9 @@ pub fn from_df(e: DataFusionError) -> Error {
 }
 
 fn convert(e: &DataFusionError) -> Error {
+    if let Some(words) = not_taken(&e.to_string()) {
+        return Error::bad_input(words);
+    }
     match e {
         DataFusionError::Context(_, inner) | DataFusionError::Diagnostic(_, inner) => {
             convert(inner)
@@ -68,6 +71,29 @@ fn external(
         return convert(shared);
     }
     Error::new(ErrorKind::Task, words(whole))
+}
+
+/// What DataFusion says of a function whose arguments have types that it does not take, in one sentence: by itself it tells all that it has
+/// tried, and now and then that this is a bug of its own.
+fn not_taken(words: &str) -> Option<String> {
+    const BEGIN: &str = "No function matches the given name and argument types '";
+    let (_, rest) = words.split_once(BEGIN)?;
+    let (call, rest) = rest.split_once("'.")?;
+    let (name, types) = call.split_once('(')?;
+    let taken: Vec<&str> = rest
+        .split_once("Candidate functions:")
+        .map_or("", |(_, list)| list)
+        .lines()
+        .map(str::trim)
+        .filter(|l| l.starts_with(name))
+        .collect();
+    let taken = match taken.is_empty() {
+        true => String::new(),
+        false => format!(" (but {})", taken.join(", ")),
+    };
+    Some(format!(
+        "{name} does not take ({types}{taken}: cast its arguments"
+    ))
 }
 
 fn words(e: &DataFusionError) -> String {

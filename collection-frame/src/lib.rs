@@ -2,7 +2,7 @@
 //!
 //! Where to look: [`Frame`] is the lazy table (`frame`), a DataFusion logical plan. How it is run is [`Way`]: as one streaming query of
 //! this process (`engine`), or cut at its exchanges (`cut`) into tasks (`ops`) that any scheduler runs; or handed whole to an engine that a
-//! backend has ([`backend`]). Files are read in `read`, and `value` says what the tasks pass to each other.
+//! backend has ([`backend`]). What kvern does to plans beside DataFusion is in `plan`. Files are read in `read`, and `value` says what the tasks pass to each other.
 
 pub mod backend;
 mod codec;
@@ -13,6 +13,7 @@ mod frame;
 mod function;
 mod ops;
 mod parts;
+mod plan;
 mod read;
 mod value;
 

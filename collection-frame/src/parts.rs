@@ -14,7 +14,7 @@ use datafusion::common::{DataFusionError, Statistics, internal_err};
 use datafusion::datasource::memory::MemorySourceConfig;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::logical_expr::{Expr, TableType};
-use datafusion::physical_expr::{EquivalenceProperties, LexOrdering, Partitioning, PhysicalExpr};
+use datafusion::physical_expr::{EquivalenceProperties, Partitioning, PhysicalExpr};
 use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
 use datafusion::physical_plan::statistics::StatisticsArgs;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
@@ -88,7 +88,10 @@ impl TableProvider for Parts {
             Some(p) => Arc::new(self.schema.project(p)?),
         };
         Ok(Arc::new(PartsExec {
-            properties: properties(schema, groups.unwrap_or(self.count()), &[]),
+            properties: properties(
+                EquivalenceProperties::new(schema),
+                groups.unwrap_or(self.count()),
+            ),
             table: Arc::new(self.clone()),
             projection: projection.cloned(),
             groups,
@@ -194,25 +197,20 @@ pub(crate) struct InputExec {
 }
 
 impl InputExec {
-    /// `orderings`: in which orders the rows of each partition are.
-    pub(crate) fn new(spec: InputSpec, schema: SchemaRef, orderings: &[LexOrdering]) -> Self {
+    /// `known`: the columns, in which orders the rows of each partition are, what is constant in them and what is equal.
+    pub(crate) fn new(spec: InputSpec, known: EquivalenceProperties) -> Self {
         let partitions = match spec.chained {
             true => 1,
             false => spec.groups.unwrap_or(spec.count) as usize,
         };
         Self {
             spec,
-            properties: properties(schema, partitions, orderings),
+            properties: properties(known, partitions),
         }
     }
 
-    pub(crate) fn orderings(&self) -> Vec<LexOrdering> {
-        self.properties
-            .eq_properties
-            .oeq_class()
-            .iter()
-            .cloned()
-            .collect()
+    pub(crate) fn equivalence(&self) -> &EquivalenceProperties {
+        &self.properties.eq_properties
     }
 
     /// What the task was given for a partition, in batches of at most so many rows.
@@ -271,15 +269,9 @@ impl InputExec {
     }
 }
 
-fn properties(
-    schema: SchemaRef,
-    partitions: usize,
-    orderings: &[LexOrdering],
-) -> Arc<PlanProperties> {
-    let mut equal = EquivalenceProperties::new(schema);
-    equal.add_orderings(orderings.iter().cloned());
+fn properties(known: EquivalenceProperties, partitions: usize) -> Arc<PlanProperties> {
     Arc::new(PlanProperties::new(
-        equal,
+        known,
         Partitioning::UnknownPartitioning(partitions),
         EmissionType::Incremental,
         Boundedness::Bounded,

@@ -3,14 +3,21 @@
 use std::any::{Any, TypeId};
 use std::borrow::Cow;
 use std::collections::HashSet;
+use std::sync::Arc;
 
-use arrow::array::ArrayData;
+use arrow::array::{
+    Array, ArrayData, ArrayRef, AsArray, GenericByteViewArray, RecordBatchOptions, make_array,
+};
 use arrow::buffer::Buffer;
+use arrow::datatypes::{ByteViewType, DataType, Field};
+use arrow::error::ArrowError;
 use arrow::ipc::reader::StreamDecoder;
 use arrow::ipc::writer::StreamWriter;
 use arrow::record_batch::RecordBatch;
 use kvern_core::bulk::{Bulk, Lent, Numbers, Room};
-use kvern_core::{Error, ErrorKind, Key, Result, TypeEntry, Value};
+use kvern_core::{Error, ErrorKind, Key, TypeEntry, Value};
+
+type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// What a partition is: batches of one schema, in order. An empty list is a partition without rows.
 pub(crate) type Batches = Vec<RecordBatch>;
@@ -98,6 +105,66 @@ fn add(data: &ArrayData, seen: &mut HashSet<usize>, total: &mut u64) {
     }
     for child in data.child_data() {
         add(child, seen, total);
+    }
+}
+
+/// The batch without the text of rows that are not in it: a view array of a few rows keeps all buffers of those that it was taken from.
+pub(crate) fn own(batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
+    let shares = |f: &Arc<Field>| holds_views(f.data_type());
+    if !batch.schema_ref().fields().iter().any(shares) {
+        return Ok(batch.clone());
+    }
+    let columns = batch.columns().iter().map(own_column);
+    let columns = columns.collect::<Result<Vec<_>, _>>()?;
+    let rows = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+    RecordBatch::try_new_with_options(batch.schema(), columns, &rows)
+}
+
+pub(crate) fn holds_views(t: &DataType) -> bool {
+    match t {
+        DataType::Utf8View | DataType::BinaryView => true,
+        DataType::List(f)
+        | DataType::LargeList(f)
+        | DataType::FixedSizeList(f, _)
+        | DataType::Map(f, _) => holds_views(f.data_type()),
+        DataType::Struct(fields) => fields.iter().any(|f| holds_views(f.data_type())),
+        DataType::Dictionary(_, v) => holds_views(v),
+        _ => false,
+    }
+}
+
+fn own_column(column: &ArrayRef) -> Result<ArrayRef, ArrowError> {
+    if let Some(text) = column.as_string_view_opt() {
+        return Ok(own_views(text, column));
+    }
+    if let Some(bytes) = column.as_binary_view_opt() {
+        return Ok(own_views(bytes, column));
+    }
+    if !holds_views(column.data_type()) {
+        return Ok(column.clone());
+    }
+    let data = column.to_data();
+    let children = data.child_data().iter();
+    let children = children.map(|c| Ok(own_column(&make_array(c.clone()))?.to_data()));
+    let children = children.collect::<Result<Vec<_>, ArrowError>>()?;
+    Ok(make_array(
+        data.into_builder().child_data(children).build()?,
+    ))
+}
+
+/// Copied where less than half of what it holds is its own.
+fn own_views<T: ByteViewType + ?Sized>(
+    views: &GenericByteViewArray<T>,
+    column: &ArrayRef,
+) -> ArrayRef {
+    /// Longer text is not kept in the view itself.
+    const INLINE: u32 = 12;
+    let held: usize = views.data_buffers().iter().map(Buffer::capacity).sum();
+    let lengths = views.lengths().filter(|&n| n > INLINE);
+    let used: usize = lengths.map(|n| n as usize).sum();
+    match held > 2 * used {
+        true => Arc::new(views.gc()),
+        false => column.clone(),
     }
 }
 

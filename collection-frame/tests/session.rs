@@ -7,7 +7,7 @@ use kvern_core::delayed::delayed_local;
 use kvern_core::events::{Observer, Subscription};
 use kvern_core::scheduler::{Description, MemoryUse, Run, Scheduler};
 use kvern_core::{Collection, ErrorKind, Handle, Plan, Result, Session, Value, delayed};
-use kvern_frame::arrow::array::{ArrayRef, AsArray, Int64Array, StringArray};
+use kvern_frame::arrow::array::{ArrayRef, AsArray, Int64Array, StringArray, StringViewArray};
 use kvern_frame::arrow::datatypes::{DataType, Field, Int64Type, Schema};
 use kvern_frame::functions::{count, sum};
 use kvern_frame::{Frame, JoinHow, RecordBatch, Way, col, lit, sql};
@@ -372,7 +372,7 @@ fn mistakes_are_told_when_they_are_made() {
     );
     says(
         f.concat(&f.select("n").unwrap()).unwrap_err(),
-        "2 and of 1 columns",
+        "column \"name\" is in the first frame and not in the second, which has: n",
     );
     says(Frame::from_batches([]).unwrap_err(), "no batch");
     says(
@@ -442,4 +442,93 @@ fn describe_and_explain_tell_what_is_there() {
     ] {
         assert!(e.contains(words), "{words} is not in\n{e}");
     }
+}
+
+#[test]
+fn text_that_is_dealt_out_weighs_what_is_there() {
+    let rows = 20_000i64;
+    let text = (0..rows).map(|i| {
+        format!(
+            "{i} {}",
+            "a text that is long enough to be kept beside".repeat(2)
+        )
+    });
+    let text: Vec<String> = text.collect();
+    let bytes: usize = text.iter().map(String::len).sum();
+    let keys: ArrayRef = Arc::new(Int64Array::from_iter_values((0..rows).map(|i| i % 97)));
+    let views: ArrayRef = Arc::new(StringViewArray::from_iter_values(&text));
+    let plain: ArrayRef = Arc::new(StringArray::from_iter_values(&text));
+    let peak = |column: ArrayRef| {
+        let s = Session::open("threads://?workers=2").unwrap();
+        let batch = RecordBatch::try_from_iter([("k", keys.clone()), ("t", column)]);
+        let f = Frame::from_batches([batch.unwrap()]).unwrap();
+        let text = "SELECT k, t, row_number() OVER (PARTITION BY k ORDER BY t) AS nth FROM t";
+        let f = sql(text, [("t", &f)])
+            .unwrap()
+            .via(Way::Tasks)
+            .partitions(32);
+        let kept = f.persist(&s).unwrap();
+        assert_eq!(kept.count_in(&s).unwrap(), rows as u64);
+        let m = s.memory();
+        (m.held, m.peak)
+    };
+    let (as_views, as_plain) = (peak(views), peak(plain));
+    println!("{bytes} bytes of text: {as_views:?} as views, {as_plain:?} as offsets");
+    assert!(as_views.0 < 2 * as_plain.0, "{as_views:?} {as_plain:?}");
+    assert!(as_views.1 < 2 * as_plain.1, "{as_views:?} {as_plain:?}");
+}
+
+#[test]
+fn a_sort_beyond_memory_spills_wherever_temporary_files_go() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("text.parquet");
+    let big = Session::open("threads://?workers=2").unwrap();
+    let rows = 400_000i64;
+    let batches = (0..10).map(|b| {
+        let of = b * rows / 10..(b + 1) * rows / 10;
+        let text = of.map(|i| {
+            format!(
+                "{:016x} {}",
+                (i as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15),
+                "x".repeat(140)
+            )
+        });
+        RecordBatch::try_from_iter([(
+            "t",
+            Arc::new(StringArray::from_iter_values(text)) as ArrayRef,
+        )])
+        .unwrap()
+    });
+    Frame::from_batches(batches)
+        .unwrap()
+        .write_parquet_in(&path, &big)
+        .unwrap();
+    let sorted = Frame::read_parquet(&path).unwrap().sort("t").unwrap();
+    let small = Session::open("threads://?workers=2&memory=64MiB").unwrap();
+    let out = folder.path().join("sorted.parquet");
+    assert_eq!(
+        sorted
+            .via(Way::Local)
+            .write_parquet_in(&out, &small)
+            .unwrap(),
+        rows as u64
+    );
+    let got = big
+        .compute(&Frame::read_parquet(&out).unwrap().head(1).unwrap())
+        .unwrap();
+    let first = got[0]
+        .column(0)
+        .as_any()
+        .downcast_ref::<StringViewArray>()
+        .unwrap()
+        .value(0)
+        .to_owned();
+    assert!(first.starts_with("0000000000000000 x"), "{first}");
+    // Told not to, it does not.
+    let never = Session::open("threads://?workers=2&memory=64MiB&spill=false").unwrap();
+    let e = sorted
+        .via(Way::Local)
+        .write_parquet_in(&out, &never)
+        .unwrap_err();
+    assert_eq!(e.kind(), ErrorKind::OutOfMemory, "{e}");
 }

@@ -67,7 +67,8 @@ pub struct Description {
     pub threads: usize,
     /// Memory budget for results in bytes, if there is one.
     pub memory_budget: Option<u64>,
-    /// The folder in which results are spilled, if one was named; operators that spill by themselves use the same.
+    /// The folder in which results are spilled, if they are: the one that was named, or that of temporary files. Operators that spill by
+    /// themselves use the same, and none where there is none.
     pub spill_directory: Option<std::path::PathBuf>,
     /// What it can do.
     pub capabilities: Capabilities,

@@ -166,7 +166,7 @@ impl Scheduler for SyncScheduler {
             "one task after another on the calling thread, in the same order each time",
         );
         d.memory_budget = Some(self.inner.memory.budget());
-        d.spill_directory = self.inner.memory.directory().map(Into::into);
+        d.spill_directory = self.inner.memory.directory();
         d.capabilities.closures = true;
         d.capabilities.spill = true;
         d.capabilities.deterministic = true;

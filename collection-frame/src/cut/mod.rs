@@ -10,15 +10,19 @@ mod exchange;
 mod in_order;
 mod layers;
 mod node;
+mod own_rows;
 
 use std::sync::Arc;
 
+use datafusion::execution::config::SessionConfig;
+use datafusion::physical_expr::EquivalenceProperties;
 use datafusion::physical_plan::limit::GlobalLimitExec;
 use datafusion::physical_plan::repartition::RepartitionExec;
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
 use kvern_core::{Error, Layer, Result};
 
 use crate::codec;
+use crate::engine::{Knobs, config};
 use crate::error::from_df;
 use crate::ops::{StageInput, concat_op, pick_op, split_op, stage_op};
 use crate::parts::{InputExec, InputSpec, Inputs, PartsExec};
@@ -27,6 +31,7 @@ pub(crate) use in_order::in_order;
 pub(crate) use layers::{Cut, gather, projected, table};
 use layers::{blocks, interleaved, side_by_side};
 use node::Role;
+pub(crate) use own_rows::own_rows;
 
 /// What a plan became.
 pub(crate) struct Lowered {
@@ -39,8 +44,11 @@ pub(crate) struct Lowered {
 ///
 /// # Errors
 /// If the plan holds what cannot leave the process.
-pub(crate) fn lower(plan: &Arc<dyn ExecutionPlan>, partitions: usize) -> Result<Lowered> {
-    let cutter = Cutter { partitions };
+pub(crate) fn lower(plan: &Arc<dyn ExecutionPlan>, knobs: Knobs) -> Result<Lowered> {
+    let cutter = Cutter {
+        partitions: knobs.partitions,
+        config: config(knobs),
+    };
     match cutter.stage(plan) {
         Ok(cut) => Ok(Lowered { cut, whole: None }),
         Err(Stop::Whole(why)) => Ok(Lowered {
@@ -105,6 +113,8 @@ impl From<datafusion::common::DataFusionError> for Stop {
 
 struct Cutter {
     partitions: usize,
+    /// What the plan was made with.
+    config: SessionConfig,
 }
 
 /// A stage that is being put together.
@@ -131,14 +141,13 @@ impl Stage {
             table: false,
         };
         self.inputs.push((cut, all));
-        // Partitions one after the other are in no order, however ordered each is.
-        let orderings: Vec<_> = if chained && spec.count > 1 {
-            Vec::new()
-        } else {
-            let class = of.equivalence_properties().oeq_class();
-            class.iter().cloned().collect()
-        };
-        Arc::new(InputExec::new(spec, of.schema(), &orderings))
+        let mut known = of.equivalence_properties().clone();
+        if chained && spec.count > 1 {
+            // Partitions one after the other are in no order, however ordered each is, and what is constant in each may differ.
+            known.clear_orderings();
+            known.clear_per_partition_constants();
+        }
+        Arc::new(InputExec::new(spec, known))
     }
 }
 
@@ -164,8 +173,8 @@ impl Cutter {
         count: usize,
         bytes: u64,
     ) -> Result<Cut, Stop> {
-        let encoded = codec::encode(local)?;
-        check::same(&codec::decode(&encoded, None)?, local, original).map_err(Stop::Whole)?;
+        let (encoded, read) = codec::encode(local, &self.config)?;
+        check::same(&read, local, original).map_err(Stop::Whole)?;
         let count = u32::try_from(count)
             .map_err(|_| Error::bad_input(format!("{count} partitions are more than 2^32")))?;
         let inputs = stage.inputs.iter().map(|(cut, all)| StageInput {
@@ -192,7 +201,7 @@ impl Cutter {
             count: cut.count,
         });
         let op = stage_op(
-            codec::encode(&local)?,
+            codec::encode(&local, &self.config)?.0,
             inputs.collect(),
             true,
             self.partitions,
@@ -312,10 +321,11 @@ impl Cutter {
             groups: None,
             table: false,
         };
-        let leaf = Arc::new(InputExec::new(spec, r.input().schema(), &[]));
+        let known = EquivalenceProperties::new(r.input().schema());
+        let leaf = Arc::new(InputExec::new(spec, known));
         let rule = node::over(plan, vec![leaf])?;
         let ops = [
-            split_op(codec::encode(&rule)?, below.count)?,
+            split_op(codec::encode(&rule, &self.config)?.0, below.count)?,
             pick_op()?,
             concat_op()?,
         ];
@@ -342,7 +352,10 @@ fn leaf(parts: &PartsExec, cut: Cut, all: bool, stage: &mut Stage) -> Arc<dyn Ex
         table: true,
     };
     stage.inputs.push((cut, all));
-    Arc::new(InputExec::new(spec, parts.schema(), &[]))
+    Arc::new(InputExec::new(
+        spec,
+        EquivalenceProperties::new(parts.schema()),
+    ))
 }
 
 /// The node over its new inputs, if it still keeps what it promised.

@@ -159,7 +159,7 @@ fn ends_with_build(t: JoinType) -> bool {
 }
 
 /// The node over other inputs.
-fn with_children(
+pub(super) fn with_children(
     plan: &Arc<dyn ExecutionPlan>,
     children: Vec<Arc<dyn ExecutionPlan>>,
 ) -> DfResult<Arc<dyn ExecutionPlan>> {

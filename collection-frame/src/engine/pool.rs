@@ -23,6 +23,10 @@ pub(super) enum Ask {
 /// The scheduler is asked for memory in pieces of this size: asking wakes a thread.
 const PIECE: u64 = 8 << 20;
 
+/// This part of the memory is not for operators that can spill: a merge of what they have spilled cannot, and they hold all there is when
+/// it begins.
+const HEADROOM: usize = 8;
+
 /// Shares fairly among the operators that can spill, and asks the host for all of it.
 pub(super) struct HostPool {
     fair: FairSpillPool,
@@ -110,6 +114,13 @@ impl MemoryPool for HostPool {
         reservation: &MemoryReservation,
         additional: usize,
     ) -> Result<(), DataFusionError> {
+        let spills = reservation.consumer().can_spill();
+        if spills && self.fair.reserved() + additional > self.limit - self.limit / HEADROOM {
+            return Err(DataFusionError::ResourcesExhausted(format!(
+                "{} needs {additional} bytes more, and the rest of the memory is for those that cannot spill",
+                reservation.consumer().name()
+            )));
+        }
         self.fair.try_grow(reservation, additional)?;
         if self.cover() {
             return Ok(());

@@ -13,6 +13,10 @@ use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
 use kvern_core::Result;
 
 use crate::error::from_df;
+use crate::plan::bounds::NoFloatBounds;
+use crate::plan::guard::GuardFilters;
+use crate::plan::nan;
+use crate::plan::windows::PlainWindows;
 
 /// What a plan is made for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,10 +33,12 @@ pub(crate) struct Knobs {
 pub(crate) fn base() -> &'static SessionState {
     static BASE: OnceLock<SessionState> = OnceLock::new();
     BASE.get_or_init(|| {
-        SessionStateBuilder::new()
+        let mut builder = SessionStateBuilder::new()
             .with_default_features()
-            .with_config(SessionConfig::new().with_target_partitions(1))
-            .build()
+            .with_config(SessionConfig::new().with_target_partitions(1));
+        let functions = builder.scalar_functions().get_or_insert_default();
+        functions.push(nan::one_nan().clone());
+        builder.build()
     })
 }
 
@@ -71,9 +77,16 @@ pub(crate) fn planner(knobs: Knobs) -> SessionState {
 
 /// The same with other options.
 pub(crate) fn planner_with(config: SessionConfig) -> SessionState {
-    SessionStateBuilder::new_from_existing(base().clone())
+    let mut state = SessionStateBuilder::new_from_existing(base().clone())
         .with_config(config)
-        .build()
+        .with_analyzer_rule(Arc::new(PlainWindows))
+        .with_analyzer_rule(Arc::new(nan::OneNanRule))
+        .with_physical_optimizer_rule(Arc::new(NoFloatBounds))
+        .with_physical_optimizer_rule(Arc::new(GuardFilters))
+        .build();
+    // Functions note these options: without this each makes some of its own, and no two expressions are the same one.
+    state.mark_start_execution();
+    state
 }
 
 /// What a plan is run with: its memory, its folder for spilling, and what it reads.

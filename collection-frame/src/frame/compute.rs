@@ -148,9 +148,10 @@ impl Frame {
         let none = none.map(|c| Input::Whole(vec![Batches::new(); c.count as usize]));
         let empty = cut::in_memory(&streamed.plan, &Inputs(none.collect()))?;
         engine.check(&Query {
-            plan: empty,
+            plan: empty.clone(),
             config: config.clone(),
         })?;
+        crate::codec::check_travels(&empty)?;
         let query = Query {
             plan: streamed.plan,
             config,
@@ -194,8 +195,8 @@ impl Frame {
 
     /// The tasks of the frame.
     pub(super) fn tasks(&self, partitions: usize) -> Result<cut::Lowered> {
-        let plan = self.physical(self.task_knobs(partitions))?;
-        cut::lower(&plan, partitions)
+        let knobs = self.task_knobs(partitions);
+        cut::lower(&self.physical(knobs)?, knobs)
     }
 
     /// One result for the whole frame, by tasks.
@@ -212,6 +213,7 @@ impl Frame {
         if knobs.ordered {
             plan = cut::in_order(&plan)?;
         }
+        plan = cut::own_rows(&plan)?;
         // What the statistics say is often far from the truth, and a query that does not fit is told when it is there: a projection over
         // the budget would refuse it before it has run.
         let most = backend.memory_budget.map_or(u64::MAX, |b| b / 4);
@@ -294,9 +296,14 @@ impl Collection for Frame {
             .into_iter()
             .next()
             .ok_or_else(|| Error::new(ErrorKind::Internal, "no value came back"))?;
-        value
+        let mut batches = value
             .try_into_inner::<Batches>()
-            .or_else(|v| batches_of(&v).cloned())
+            .or_else(|v| batches_of(&v).cloned())?;
+        if batches.is_empty() {
+            // No rows have columns, too.
+            batches.push(RecordBatch::new_empty(self.schema()));
+        }
+        Ok(batches)
     }
 
     fn rebuild(&self, handles: Vec<Handle>) -> Result<Self> {

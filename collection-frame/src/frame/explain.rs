@@ -47,8 +47,8 @@ impl Frame {
         let knobs = self.local_knobs(threads);
         let optimised = planner(knobs).optimize(&self.plan).map_err(from_df)?;
         let physical = self.physical(knobs)?;
-        let task_plan = self.physical(self.task_knobs(n))?;
-        let lowered = cut::lower(&task_plan, n)?;
+        let task_knobs = self.task_knobs(n);
+        let lowered = cut::lower(&self.physical(task_knobs)?, task_knobs)?;
         // Writing to a string cannot fail.
         let _ = writeln!(
             out,

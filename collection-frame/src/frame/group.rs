@@ -5,6 +5,8 @@ use kvern_core::Result;
 
 use super::Frame;
 use super::columns::Columns;
+use crate::plan::aggregate;
+use crate::plan::names::named;
 
 /// A frame whose rows are grouped by some columns; [`GroupBy::agg`] says what becomes of each group.
 #[derive(Debug, Clone)]
@@ -27,19 +29,35 @@ impl Frame {
     /// # Errors
     /// As [`GroupBy::agg`].
     pub fn agg(&self, aggregates: impl Columns) -> Result<Self> {
-        self.with(|f| f.aggregate(Vec::new(), aggregates.exprs()))
+        self.aggregated(Vec::new(), aggregates.exprs())
+    }
+
+    fn aggregated(&self, keys: Vec<Expr>, aggregates: Vec<Expr>) -> Result<Self> {
+        let schema = self.plan.schema();
+        if let Some(e) = aggregates
+            .iter()
+            .find_map(|a| aggregate::mistake(a, schema))
+        {
+            return Err(e);
+        }
+        let aggregates = aggregates.into_iter().map(named).collect();
+        let keys = keys.into_iter().map(named).collect();
+        self.with(|f| f.aggregate(keys, aggregates))
     }
 }
 
 impl GroupBy {
     /// One row a group: the keys, then the aggregates, such as `sum(col("x")).alias("total")` of
-    /// [`functions`](crate::functions).
+    /// [`functions`](crate::functions). An aggregate without an `alias` is named as it reads: `sum(x)`.
+    ///
+    /// The sum of whole numbers is a whole number of 64 bits that wraps around beyond them, as in NumPy and pandas; `sum(cast(col("x"),
+    /// DataType::Float64))`, or a decimal, has room for more.
     ///
     /// # Errors
-    /// A column that does not exist, with the nearest name; an expression that is not an aggregate.
+    /// A column that does not exist, with the nearest name; an expression that is not an aggregate; an aggregate that does not take the type
+    /// of its column.
     pub fn agg(&self, aggregates: impl Columns) -> Result<Frame> {
-        let keys = self.keys.clone();
-        self.frame.with(|f| f.aggregate(keys, aggregates.exprs()))
+        self.frame.aggregated(self.keys.clone(), aggregates.exprs())
     }
 
     /// How many rows each group has, as column `count`.

@@ -1,11 +1,11 @@
 //! Joins: rows of two frames put side by side.
 
 use datafusion::common::{Column, JoinType};
-use datafusion::logical_expr::{Expr, LogicalPlanBuilder};
+use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
 use kvern_core::{Error, Result};
 
 use super::Frame;
-use crate::error::{from_df, no_column};
+use crate::error::no_column;
 
 /// Which rows a join keeps. The names are those of Polars.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,23 +102,22 @@ impl Frame {
                 }
             }
         }
-        let joined = self.joined(other, &keys, how).map_err(from_df)?;
-        Ok(self.with_plan(joined))
+        self.with_other(other, |a, b| self.joined(other, a, b, &keys, how))
     }
 
     fn joined(
         &self,
         other: &Self,
+        left: LogicalPlan,
+        right: LogicalPlan,
         keys: &[(String, String)],
         how: JoinHow,
-    ) -> datafusion::common::Result<datafusion::logical_expr::LogicalPlan> {
+    ) -> datafusion::common::Result<LogicalPlan> {
         const L: &str = "left";
         const R: &str = "right";
         let of = |side: &'static str, name: &str| Column::new(Some(side), name);
-        let right = LogicalPlanBuilder::from(other.plan.as_ref().clone())
-            .alias(R)?
-            .build()?;
-        let left = LogicalPlanBuilder::from(self.plan.as_ref().clone()).alias(L)?;
+        let right = LogicalPlanBuilder::from(right).alias(R)?.build()?;
+        let left = LogicalPlanBuilder::from(left).alias(L)?;
         let both = if how == JoinHow::Cross {
             left.cross_join(right)?
         } else {

@@ -23,6 +23,7 @@ use datafusion::prelude::DataFrame;
 use kvern_core::Result;
 
 use crate::error::from_df;
+use crate::plan::analyse;
 use crate::read::{CsvOptions, Sources, csv_table, parquet_table};
 
 pub use columns::{Columns, SortKeys, col};
@@ -128,19 +129,36 @@ impl Frame {
         &self.plan
     }
 
-    /// A frame of a DataFusion plan, whose columns must have different names.
+    /// A frame of a DataFusion plan, whose columns must have different names. What is wrong with its types is told when it is computed.
     pub fn from_logical_plan(plan: LogicalPlan) -> Self {
-        Self::of_plan(plan)
+        let typed = analyse::whole(plan.clone());
+        Self::of_plan(typed.unwrap_or(plan))
     }
 
-    /// The frame that DataFusion's builder makes of this one.
+    /// The frame that DataFusion's builder makes of this one, with the types that it has when it is computed. The builder sees a leaf with
+    /// this frame's columns.
     fn with(
         &self,
         f: impl FnOnce(DataFrame) -> datafusion::common::Result<DataFrame>,
     ) -> Result<Self> {
-        let frame = DataFrame::new(crate::engine::base().clone(), self.plan.as_ref().clone());
-        let plan = f(frame).map_err(from_df)?.into_unoptimized_plan();
-        Ok(self.with_plan(plan))
+        let leaf = analyse::leaf(&self.plan);
+        let frame = DataFrame::new(crate::engine::base().clone(), leaf.clone());
+        let plan = f(frame)
+            .and_then(|f| analyse::step(f.into_unoptimized_plan(), &[(&leaf, self.plan.as_ref())]));
+        Ok(self.with_plan(plan.map_err(from_df)?))
+    }
+
+    /// The frame that a builder makes of this one and another, as [`Frame::with`].
+    fn with_other(
+        &self,
+        other: &Self,
+        f: impl FnOnce(LogicalPlan, LogicalPlan) -> datafusion::common::Result<LogicalPlan>,
+    ) -> Result<Self> {
+        let leaves = [self, other].map(|f| analyse::leaf(&f.plan));
+        let [a, b] = &leaves;
+        let plan = f(a.clone(), b.clone())
+            .and_then(|plan| analyse::step(plan, &[(a, &self.plan), (b, &other.plan)]));
+        Ok(self.with_plan(plan.map_err(from_df)?))
     }
 
     fn with_plan(&self, plan: LogicalPlan) -> Self {

@@ -2,21 +2,26 @@
 
 use std::collections::HashMap;
 
+use datafusion::common::Column;
 use datafusion::logical_expr::{Expr, LogicalPlanBuilder};
 use kvern_core::{Error, Result};
 
 use super::Frame;
 use super::columns::{Columns, SortKeys, col};
-use crate::error::{from_df, no_column};
+use crate::error::no_column;
+use crate::plan::names::{named, plain};
 
 impl Frame {
-    /// The given columns and no others, in that order: names or expressions. An expression is named as it reads, unless it says
-    /// [`alias`](Expr::alias).
+    /// The given columns and no others, in that order: names or expressions. An expression is named as it reads (`sum(x)`,
+    /// `x + Int64(1)`), unless it says [`alias`](Expr::alias).
+    ///
+    /// Whole numbers that grow beyond their type wrap around, as in NumPy and pandas; cast to a wider type, or to a float, where that can
+    /// be.
     ///
     /// # Errors
     /// A column that does not exist, with the nearest name; two of one name; types that do not go together.
     pub fn select(&self, columns: impl Columns) -> Result<Self> {
-        self.with(|f| f.select(columns.exprs()))
+        self.with(|f| f.select(columns.exprs().into_iter().map(named)))
     }
 
     /// The rows for which the condition is true: neither false nor null.
@@ -41,7 +46,7 @@ impl Frame {
     /// As [`Frame::select`].
     pub fn with_columns(&self, columns: impl Columns) -> Result<Self> {
         let new = columns.exprs();
-        let names: Vec<String> = new.iter().map(|e| e.schema_name().to_string()).collect();
+        let names: Vec<String> = new.iter().map(plain).collect();
         let mut all: Vec<Expr> = self.columns().into_iter().map(col).collect();
         for (expr, name) in new.into_iter().zip(names) {
             match self.columns().iter().position(|c| *c == name) {
@@ -136,23 +141,38 @@ impl Frame {
         self.with(datafusion::prelude::DataFrame::distinct)
     }
 
-    /// The rows of this frame, then those of the other, which must have the same number of columns of types that go together; names
-    /// are those of this one.
+    /// The rows of this frame, then those of the other. Columns go together by name, whatever their order, and must be the same ones; those
+    /// of different types get the type that holds both, as a float holds whole numbers.
     ///
     /// # Errors
-    /// Columns that do not go together.
+    /// A column that only one of them has; types that do not go together.
     pub fn concat(&self, other: &Self) -> Result<Self> {
-        let (a, b) = (self.columns().len(), other.columns().len());
-        if a != b {
-            return Err(Error::bad_input(format!(
-                "frames of {a} and of {b} columns cannot be put one after the other"
-            )));
+        let (a, b) = (self.columns(), other.columns());
+        let lacks = |here: &[String], there: &[String], first: &str, second: &str| {
+            let name = here.iter().find(|c| !there.contains(c))?;
+            Some(Error::bad_input(format!(
+                "column {name:?} is in the {first} frame and not in the {second}, which has: {} (rename or select before they are put \
+                 together)",
+                there.join(", ")
+            )))
+        };
+        if let Some(e) =
+            lacks(&a, &b, "first", "second").or_else(|| lacks(&b, &a, "second", "first"))
+        {
+            return Err(e);
         }
-        let plan = LogicalPlanBuilder::from(self.plan.as_ref().clone())
-            .union(other.plan.as_ref().clone())
-            .and_then(LogicalPlanBuilder::build)
-            .map_err(from_df)?;
-        Ok(self.with_plan(plan))
+        self.with_other(other, |left, right| {
+            let columns: Vec<Expr> = a
+                .iter()
+                .map(|name| right.schema().qualified_field_with_unqualified_name(name))
+                .map(|field| Ok(Expr::Column(Column::from(field?))))
+                .collect::<datafusion::common::Result<_>>()?;
+            let right = match a == b {
+                true => right,
+                false => LogicalPlanBuilder::from(right).project(columns)?.build()?,
+            };
+            LogicalPlanBuilder::from(left).union(right)?.build()
+        })
     }
 
     /// How many rows there are, as a frame of one row and one column `count`.

@@ -4,12 +4,15 @@ use std::sync::Arc;
 
 use datafusion::catalog::view::ViewTable;
 use datafusion::execution::context::{SQLOptions, SessionContext};
+use datafusion::sql::parser::Statement;
+use datafusion::sql::sqlparser::ast;
 use kvern_core::{Error, Result};
 
 use super::Frame;
 use crate::engine::{base, block_on};
 use crate::error::from_df;
 use crate::function::Function;
+use crate::plan::{analyse, names, not_in, sets, statement};
 
 /// The frame that a query over other frames makes. The text is DataFusion's SQL: one `SELECT` (with `WITH`, joins, windows, subqueries);
 /// statements that would change something are refused. Names in it are lower-cased unless quoted, as in PostgreSQL.
@@ -71,14 +74,42 @@ pub fn sql_with<'a>(
         let reference = datafusion::common::TableReference::bare(name);
         context.register_table(reference, view).map_err(from_df)?;
     }
-    let plan = block_on(async { context.state().create_logical_plan(query).await })?
-        .map_err(|e| table_error(from_df(e), &names))?;
+    let state = context.state();
+    let dialect = state.config_options().sql_parser.dialect;
+    let mut statement = state.sql_to_statement(query, &dialect).map_err(from_df)?;
+    if let Statement::Statement(statement) = &mut statement {
+        statement::regroup(statement);
+    }
+    let written = match &statement {
+        Statement::Statement(s) => Some(s.clone()),
+        _ => None,
+    };
+    let plan = block_on(async { state.statement_to_plan(statement).await })?
+        .map_err(|e| call_error(table_error(from_df(e), &names), written.as_deref()))?;
     let only_queries = SQLOptions::new()
         .with_allow_ddl(false)
         .with_allow_dml(false)
         .with_allow_statements(false);
     only_queries.verify_plan(&plan).map_err(from_df)?;
+    let plan = sets::counted(plan)
+        .and_then(not_in::as_exists)
+        .and_then(analyse::whole)
+        .and_then(names::of_sql)
+        .map_err(|e| call_error(from_df(e), written.as_deref()))?;
     Ok(Frame::of_plan(plan))
+}
+
+/// Names the call whose arguments have types that its function does not take.
+fn call_error(e: Error, statement: Option<&ast::Statement>) -> Error {
+    let function = e.message().split_once(" does not take (").map(|(f, _)| f);
+    let (Some(function), Some(statement)) = (function, statement) else {
+        return e;
+    };
+    let calls = statement::calls(statement, function);
+    match calls.is_empty() {
+        true => e,
+        false => Error::bad_input(format!("{}: {}", calls.join(" or "), e.message())),
+    }
 }
 
 /// Names the nearest table where one does not exist.

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{BY_BLOCK, BY_VALUE, named};
 use crate::error::from_df;
-use crate::value::{Batches, Pieces, batches_of};
+use crate::value::{Batches, Pieces, batches_of, own};
 
 const SPLIT: &str = "frame.split";
 const PICK: &str = "frame.pick";
@@ -106,7 +106,8 @@ fn split(batches: &[RecordBatch], rule: &Partitioning, block: usize, from: usize
     Ok(Value::new(Pieces(pieces)))
 }
 
-/// Small pieces of many batches as few batches: what reads them pays for each.
+/// Small pieces of many batches as few batches: what reads them pays for each. Each holds its own text, and not that of all the rows that it
+/// was dealt out from.
 fn compact(pieces: Batches) -> Result<Batches> {
     /// Rows from which a batch is worth its own.
     const ROWS: usize = 8192;
@@ -114,14 +115,16 @@ fn compact(pieces: Batches) -> Result<Batches> {
     let mut group: Batches = Vec::new();
     let mut rows = 0;
     let mut flush = |group: &mut Batches| -> Result<()> {
-        match group.as_slice() {
-            [] => {}
-            [one] => out.push(one.clone()),
+        let whole = match group.as_slice() {
+            [] => None,
+            [one] => Some(one.clone()),
             [first, ..] => {
-                let whole = arrow::compute::concat_batches(&first.schema(), group.iter())
-                    .map_err(|e| from_df(e.into()))?;
-                out.push(whole);
+                let whole = arrow::compute::concat_batches(&first.schema(), group.iter());
+                Some(whole.map_err(|e| from_df(e.into()))?)
             }
+        };
+        if let Some(whole) = whole {
+            out.push(own(&whole).map_err(|e| from_df(e.into()))?);
         }
         group.clear();
         Ok(())

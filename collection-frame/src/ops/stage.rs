@@ -16,7 +16,7 @@ use super::{BY_BLOCK, named};
 use crate::engine::{Drive, Knobs, stoppable, task_context};
 use crate::error::from_df;
 use crate::parts::{Input, Inputs};
-use crate::value::{Batches, batches_of};
+use crate::value::{Batches, batches_of, own};
 
 const NAME: &str = "frame.stage";
 
@@ -138,7 +138,9 @@ impl Kernel for StageKernel {
                 let all = futures::future::try_join_all(streams)
                     .await
                     .map_err(from_df)?;
-                Ok(all.into_iter().flatten().collect::<Batches>())
+                let all = all.iter().flatten().map(own);
+                let all = all.collect::<Result<Batches, _>>();
+                all.map_err(|e| from_df(e.into()))
             }
         })?;
         Ok(Value::new(batches))

@@ -1,5 +1,6 @@
 //! Parquet files as a table of DataFusion's, after their footers have been read: a broken file is told before a query starts.
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -20,6 +21,7 @@ use kvern_core::{Error, ErrorKind, Result};
 use super::Sources;
 use super::widen;
 use crate::error::{from_df, into_df, io};
+use crate::plan::bounds;
 
 /// The table of some Parquet files.
 ///
@@ -31,6 +33,12 @@ pub(crate) fn parquet_table(sources: &Sources) -> Result<Arc<dyn TableProvider>>
         .iter()
         .map(|f| Ok((f.as_path(), footer(f)?)))
         .collect::<Result<Vec<_>>>()?;
+    let floats = schemas
+        .iter()
+        .flat_map(|(_, s)| s.fields().iter())
+        .filter(|f| bounds::holds_floats(f.data_type()))
+        .map(|f| f.name().clone())
+        .collect();
     let schema = text_as_views(&*widen::union(schemas)?);
     let urls = files.iter().map(url).collect::<Result<Vec<_>>>()?;
     let options = ListingOptions::new(Arc::new(ParquetFormat::default())).with_file_extension("");
@@ -44,7 +52,11 @@ pub(crate) fn parquet_table(sources: &Sources) -> Result<Arc<dyn TableProvider>>
     let table = ListingTable::try_new(config)
         .map_err(from_df)?
         .with_cache(cache);
-    Ok(Arc::new(ParquetTable { table, files }))
+    Ok(Arc::new(ParquetTable {
+        table,
+        files,
+        floats,
+    }))
 }
 
 /// A table of files that must all be there and whole when it is read: DataFusion's own lists them anew each time, and a file that is gone
@@ -53,6 +65,8 @@ pub(crate) fn parquet_table(sources: &Sources) -> Result<Arc<dyn TableProvider>>
 struct ParquetTable {
     table: ListingTable,
     files: Vec<PathBuf>,
+    /// Columns that hold floats in a file, whatever they are in the table.
+    floats: HashSet<String>,
 }
 
 #[async_trait]
@@ -104,11 +118,13 @@ impl TableProvider for ParquetTable {
             }
         }
         let scanned = self.table.scan_with_args(state, args).await;
-        scanned.map_err(|e| {
+        let scanned = scanned.map_err(|e| {
             // DataFusion does not name the file.
             let broken = self.files.iter().find_map(|f| footer(f).err());
             broken.map_or(e, into_df)
-        })
+        })?;
+        let plan = bounds::unknown(scanned.into_inner(), &|name| self.floats.contains(name))?;
+        Ok(ScanResult::new(plan))
     }
 }
 

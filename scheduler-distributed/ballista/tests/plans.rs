@@ -4,12 +4,15 @@
 mod plans;
 #[path = "../../../collection-frame/tests/common/rows.rs"]
 mod rows;
+#[path = "../../../collection-frame/tests/common/semantics.rs"]
+mod semantics;
 mod support;
 
 use kvern_core::ErrorKind;
 use kvern_frame::sql;
 use plans::{IN_ORDER, QUERIES, t, u};
 use rows::rows;
+use semantics::{SEMANTICS, tables};
 use support::cluster;
 
 process_entry!();
@@ -67,4 +70,36 @@ fn every_plan_that_is_let_through_gives_its_rows() {
         assert!(text.starts_with("WITH RECURSIVE"), "{text}: {e}");
         assert!(e.to_string().contains("Exec"), "{text}: {e}");
     }
+}
+
+#[test]
+fn what_libraries_get_wrong_is_right_or_refused() {
+    let (session, _cluster) = cluster(2);
+    let tables = tables();
+    let (mut wrong, mut refused) = (Vec::new(), Vec::new());
+    for (text, want) in SEMANTICS {
+        let mut want: Vec<String> = want.iter().map(|w| (*w).to_owned()).collect();
+        want.sort();
+        let named = tables.iter().map(|(name, frame)| (*name, frame));
+        let f = sql(text, named).unwrap_or_else(|e| panic!("{text}: {e:?}"));
+        match session.compute(&f) {
+            Ok(got) if rows(&got, false) == want => {}
+            Err(e) if matches!(e.kind(), ErrorKind::Unsupported | ErrorKind::NotPortable) => {
+                println!("{text}: {e}");
+                refused.push(*text);
+            }
+            other => wrong.push(format!("{text}\n  {other:?}\n  is not {want:?}")),
+        }
+    }
+    assert!(
+        wrong.is_empty(),
+        "{} answers\n{}",
+        wrong.len(),
+        wrong.join("\n")
+    );
+    // Rows would be moved by a function of kvern's, which Ballista writes without it.
+    assert!(
+        refused.iter().all(|t| t.contains("(PARTITION BY x)")),
+        "{refused:?}"
+    );
 }

@@ -90,8 +90,12 @@ impl Memory {
         self.options.budget
     }
 
-    pub(crate) fn directory(&self) -> Option<&std::path::Path> {
-        self.options.directory.as_deref()
+    /// Where results are spilled, and what operators spill by themselves; `None` if nothing is to be.
+    pub(crate) fn directory(&self) -> Option<PathBuf> {
+        let named = || self.options.directory.clone();
+        self.options
+            .spill
+            .then(|| named().unwrap_or_else(std::env::temp_dir))
     }
 
     pub(crate) fn usage(&self) -> MemoryUse {

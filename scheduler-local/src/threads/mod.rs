@@ -327,7 +327,7 @@ impl Scheduler for ThreadScheduler {
         );
         d.threads = self.inner.threads;
         d.memory_budget = Some(self.inner.memory.budget());
-        d.spill_directory = self.inner.memory.directory().map(Into::into);
+        d.spill_directory = self.inner.memory.directory();
         d.capabilities.closures = true;
         d.capabilities.spill = true;
         d.capabilities.concurrent = true;

@@ -3,12 +3,20 @@
 use std::sync::Arc;
 
 use kvern::bridge::{bag_to_frame, column_to_array};
-use kvern::frame::arrow::array::{AsArray, Int64Array};
+use kvern::frame::arrow::array::{ArrayRef, AsArray, Float64Array, Int64Array};
 use kvern::frame::arrow::datatypes::{Float64Type, Int64Type};
 use kvern::frame::functions::{avg, count, sum};
-use kvern::frame::{DataType, Field, Frame, JoinHow, RecordBatch, Schema, col, lit};
+use kvern::frame::{DataType, Field, Frame, JoinHow, RecordBatch, Schema, col, lit, sql};
 use kvern::prelude::*;
 use kvern_e2e::{cluster, kill_in_the_middle, worker_entry};
+
+#[path = "../../../collection-frame/tests/common/rows.rs"]
+mod rows;
+#[path = "../../../collection-frame/tests/common/semantics.rs"]
+mod semantics;
+
+use rows::rows;
+use semantics::{SEMANTICS, tables};
 
 worker_entry!();
 
@@ -196,4 +204,42 @@ fn a_record_that_does_not_fit_is_named() {
         short.to_string().contains("a list of 80 elements"),
         "{short}"
     );
+}
+
+#[test]
+fn what_libraries_get_wrong_is_right_on_workers() {
+    let (session, _cluster) = cluster(2);
+    let tables = tables();
+    for (text, want) in SEMANTICS {
+        let mut want: Vec<String> = want.iter().map(|w| (*w).to_owned()).collect();
+        want.sort();
+        let named = tables.iter().map(|(name, frame)| (*name, frame));
+        let f = sql(text, named).unwrap_or_else(|e| panic!("{text}: {e:?}"));
+        let got = session.compute(&f.partitions(3));
+        let got = got.unwrap_or_else(|e| panic!("{text}: {e:?}"));
+        assert_eq!(rows(&got, false), want, "{text}");
+    }
+}
+
+#[test]
+fn a_nan_of_a_file_reaches_workers() {
+    let (session, _cluster) = cluster(2);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.parquet");
+    let x: ArrayRef = Arc::new(Float64Array::from(vec![1.0, f64::NAN, 1.0]));
+    let batch = RecordBatch::try_from_iter([("x", x)]).unwrap();
+    let here = Session::open("sync://").unwrap();
+    Frame::from_batches([batch])
+        .unwrap()
+        .write_parquet_in(&path, &here)
+        .unwrap();
+    let f = Frame::read_parquet(&path).unwrap();
+    assert_eq!(
+        rows(&session.compute(&f).unwrap(), true),
+        ["1.0", "NaN", "1.0"]
+    );
+    let above = f.filter(col("x").gt(lit(5.0))).unwrap();
+    assert_eq!(rows(&session.compute(&above).unwrap(), true), ["NaN"]);
+    let not_one = f.filter(col("x").not_eq(lit(1.0))).unwrap();
+    assert_eq!(rows(&session.compute(&not_one).unwrap(), true), ["NaN"]);
 }

@@ -1,0 +1,135 @@
+//! Whether a plan that was written down and read again is the plan that it was, down to the last expression. DataFusion's form of a plan
+//! has no place for some of what a plan can say (`FILTER` of a window function, apache/datafusion#17417), and whoever reads it computes
+//! something else without an error.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::physical_plan::aggregates::AggregateExec;
+use datafusion::physical_plan::joins::HashJoinExec;
+use datafusion::physical_plan::windows::{BoundedWindowAggExec, WindowAggExec};
+use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties, displayable};
+
+/// What is different, if anything.
+pub(super) fn plans(
+    read: &Arc<dyn ExecutionPlan>,
+    plan: &Arc<dyn ExecutionPlan>,
+) -> Result<(), String> {
+    let (a, b) = (read.children(), plan.children());
+    if read.name() != plan.name() || a.len() != b.len() {
+        return Err(format!(
+            "{} becomes {} on the way",
+            plan.name(),
+            read.name()
+        ));
+    }
+    let (have, want) = (said(read), said(plan));
+    if have != want && letters(&have) != letters(&want) {
+        return Err(format!(
+            "{} loses something on the way: {}",
+            plan.name(),
+            difference(&have, &want)
+        ));
+    }
+    if read.schema().fields() != plan.schema().fields() {
+        return Err(format!("the columns of {} change on the way", plan.name()));
+    }
+    let counts = [read, plan].map(|p| p.output_partitioning().partition_count());
+    if counts[0] != counts[1] {
+        return Err(format!(
+            "the partitions of {} change on the way",
+            plan.name()
+        ));
+    }
+    a.into_iter().zip(b).try_for_each(|(x, y)| plans(x, y))
+}
+
+/// All that a node says of itself and its expressions, without its inputs.
+fn said(plan: &Arc<dyn ExecutionPlan>) -> String {
+    let mut out = displayable(plan.as_ref()).one_line().to_string();
+    // Writing to a string cannot fail, and neither does a visit that only looks.
+    let _ = plan.apply_expressions(&mut |e| {
+        let _ = write!(out, "\n{e:?}");
+        Ok(TreeNodeRecursion::Continue)
+    });
+    if let Some(a) = plan.downcast_ref::<AggregateExec>() {
+        let _ = write!(
+            out,
+            "\n{:?} {:?} {:?} {:?}",
+            a.group_expr(),
+            a.aggr_expr(),
+            a.filter_expr(),
+            a.limit_options()
+        );
+    } else if let Some(w) = plan.downcast_ref::<WindowAggExec>() {
+        let _ = write!(out, "\n{:?}", w.window_expr());
+    } else if let Some(w) = plan.downcast_ref::<BoundedWindowAggExec>() {
+        let _ = write!(out, "\n{:?} {:?}", w.window_expr(), w.input_order_mode);
+    } else if let Some(j) = plan.downcast_ref::<HashJoinExec>() {
+        let _ = write!(
+            out,
+            "\n{:?} {:?} {:?} {:?} {}",
+            j.on(),
+            j.filter(),
+            j.partition_mode(),
+            j.null_equality(),
+            j.null_aware
+        );
+    }
+    telling(&out)
+}
+
+/// Without what an aggregate notes of the rows that it was planned over, which changes nothing of what it computes.
+fn telling(text: &str) -> String {
+    const FLAG: &str = "is_input_pre_ordered: ";
+    const SCHEMA: &str = "schema: Schema {";
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find(SCHEMA) {
+        out.push_str(&rest[..at]);
+        rest = block_end(&rest[at + SCHEMA.len()..]);
+    }
+    out.push_str(rest);
+    out.replace(&format!("{FLAG}true"), "")
+        .replace(&format!("{FLAG}false"), "")
+}
+
+/// What follows the brace that closes one that is open.
+fn block_end(text: &str) -> &str {
+    let (mut depth, mut quoted, mut escaped) = (1, false, false);
+    for (i, c) in text.char_indices() {
+        match c {
+            _ if escaped => escaped = false,
+            '\\' => escaped = true,
+            '"' => quoted = !quoted,
+            '{' if !quoted => depth += 1,
+            '}' if !quoted => depth -= 1,
+            _ => {}
+        }
+        if depth == 0 {
+            return &text[i + 1..];
+        }
+    }
+    ""
+}
+
+/// The letters, sorted: maps of metadata are told in any order.
+fn letters(text: &str) -> Vec<u8> {
+    let mut all = text.as_bytes().to_vec();
+    all.sort_unstable();
+    all
+}
+
+/// Where two texts part, with what comes before.
+fn difference(have: &str, want: &str) -> String {
+    const SHOWN: usize = 90;
+    let (have, want): (Vec<char>, Vec<char>) = (have.chars().collect(), want.chars().collect());
+    let at = have.iter().zip(&want).take_while(|(a, b)| a == b).count();
+    let from = at.saturating_sub(SHOWN / 2);
+    let part = |text: &[char]| -> String {
+        let end = (at + SHOWN / 2).min(text.len());
+        text.get(from..end).unwrap_or_default().iter().collect()
+    };
+    format!("{:?} becomes {:?}", part(&want), part(&have))
+}

@@ -1,0 +1,14 @@
+//! What kvern does to plans beside what DataFusion does: before a plan is made ([`aggregate`], [`analyse`], [`names`], [`statement`], [`sets`],
+//! [`not_in`]), while it
+//! is made (the rules of [`nan`] and [`windows`]), and with what comes out ([`guard`], [`bounds`]).
+
+pub(crate) mod aggregate;
+pub(crate) mod analyse;
+pub(crate) mod bounds;
+pub(crate) mod guard;
+pub(crate) mod names;
+pub(crate) mod nan;
+pub(crate) mod not_in;
+pub(crate) mod sets;
+pub(crate) mod statement;
+pub(crate) mod windows;
