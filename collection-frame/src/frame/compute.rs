@@ -19,6 +19,7 @@ use crate::engine::{Drive, Knobs, block_on, config, planner, planner_with};
 use crate::error::from_df;
 use crate::ops::{engine_op, query_op};
 use crate::parts::{Input, Inputs};
+use crate::plan::keys;
 use crate::value::{Batches, batches_of};
 
 /// How a frame is computed. The answer is the same.
@@ -140,7 +141,7 @@ impl Frame {
         }
         let (state, plan) = (planner_with(config.clone()), self.plan.clone());
         let plan = block_on(async move { state.create_physical_plan(&plan).await })?;
-        let plan = plan.map_err(from_df)?;
+        let plan = plan.and_then(keys::sorted).map_err(from_df)?;
         let bytes = cut::projected(&plan);
         let streamed = cut::stream(&plan)?;
         // Without the rows, which may be results that are not there yet.

@@ -79,4 +79,8 @@ impl PhysicalExtensionCodec for Codec {
     fn try_encode_udwf(&self, udwf: &WindowUDF, buf: &mut Vec<u8>) -> DfResult<()> {
         self.frames.try_encode_udwf(udwf, buf)
     }
+
+    fn try_decode_udwf(&self, name: &str, buf: &[u8]) -> DfResult<Arc<WindowUDF>> {
+        self.frames.try_decode_udwf(name, buf)
+    }
 }
