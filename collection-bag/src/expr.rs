@@ -1,15 +1,17 @@
 //! The expression behind a bag, and how it becomes layers of tasks.
 //!
-//! An expression is one or several branches (several after `concat`): a source, and the steps that its items pass. It has no tasks
-//! until something ends it; then source, steps and end are one operator, and one task a partition.
+//! An expression is a source, a step over another expression, or several one after another. It has no tasks until something ends it; then
+//! it is branches of a source and its steps, and source, steps and end are one operator, and one task a partition.
 
 use std::sync::{Arc, OnceLock};
 
 use kvern_core::layer::{BlockArg, Blockwise, Data, Edge, TreeBytes, TreeReduction};
-use kvern_core::{BlockBytes, Error, Grid, Layer, Meta, Result, TaskList};
+use kvern_core::{BlockBytes, Error, Grid, Layer, Meta, OpRef, Result, TaskList};
 
+use crate::pipe::fork::Link;
 use crate::pipe::kernel::{chain, exchange, merges, pass};
-use crate::pipe::{End, Part, Source, Step};
+use crate::pipe::split::ItemType;
+use crate::pipe::{End, Part, SourcePart, StepPart};
 
 /// So many partial results are put together at a time.
 const FAN_IN: u32 = 8;
@@ -28,68 +30,124 @@ pub(crate) enum Reads {
     Any(Vec<Arc<Layer>>, Vec<Vec<(u32, u32)>>),
 }
 
-/// A source and its steps.
-#[derive(Clone)]
-pub(crate) struct Branch {
-    pub(crate) source: Part<dyn Source>,
-    pub(crate) reads: Reads,
+/// What a chain begins with. Chains of one source have the same.
+pub(crate) struct Begin {
+    pub(crate) source: SourcePart,
+    pub(crate) item: ItemType,
     pub(crate) partitions: u32,
-    pub(crate) steps: Vec<Part<dyn Step>>,
     /// About the bytes of a partition, as far as can be known.
     pub(crate) bytes: u64,
 }
 
-/// What a bag is made of.
+/// Where a chain begins.
+pub(crate) struct Start {
+    pub(crate) begin: Arc<Begin>,
+    pub(crate) reads: Reads,
+}
+
+/// A source and its steps.
+pub(crate) struct Branch {
+    pub(crate) begin: Arc<Begin>,
+    pub(crate) reads: Reads,
+    pub(crate) steps: Vec<Link>,
+}
+
+/// What a bag is made of. Each step is an expression over the one before, so that building a chain costs what is added.
 pub(crate) struct Expr {
-    branches: Vec<Branch>,
+    shape: Shape,
+    partitions: usize,
+    /// About the bytes of the largest partition.
+    bytes: u64,
     /// Its partitions as a layer, once somebody wanted them: so that two who want them want the same.
-    partitions: OnceLock<Result<Arc<Layer>>>,
+    layer: OnceLock<Result<Arc<Layer>>>,
+}
+
+enum Shape {
+    Start(Start),
+    Then(Arc<Expr>, Link),
+    Concat(Vec<Arc<Expr>>),
 }
 
 impl Expr {
-    pub(crate) fn new(branches: Vec<Branch>) -> Arc<Self> {
+    fn new(shape: Shape, partitions: usize, bytes: u64) -> Arc<Self> {
         Arc::new(Self {
-            branches,
-            partitions: OnceLock::new(),
+            shape,
+            partitions,
+            bytes,
+            layer: OnceLock::new(),
         })
     }
 
     /// A source without steps.
     pub(crate) fn source(
-        source: Part<dyn Source>,
+        item: ItemType,
+        source: SourcePart,
         reads: Reads,
         partitions: u32,
         bytes: u64,
     ) -> Arc<Self> {
-        Self::new(vec![Branch {
+        let begin = Arc::new(Begin {
             source,
-            reads,
+            item,
             partitions,
-            steps: Vec::new(),
             bytes,
-        }])
+        });
+        let start = Start { begin, reads };
+        Self::new(Shape::Start(start), partitions as usize, bytes)
     }
 
-    /// The same with one more step.
-    pub(crate) fn then(&self, step: &Part<dyn Step>) -> Arc<Self> {
-        let mut branches = self.branches.clone();
-        for b in &mut branches {
-            b.steps.push(step.clone());
+    /// The same with one more step, which makes such items.
+    pub(crate) fn then(self: &Arc<Self>, step: &StepPart, item: ItemType) -> Arc<Self> {
+        let step = step.clone();
+        let shape = Shape::Then(self.clone(), Link { step, item });
+        Self::new(shape, self.partitions, self.bytes)
+    }
+
+    /// One after another.
+    pub(crate) fn concat(all: impl Iterator<Item = Arc<Self>>) -> Arc<Self> {
+        let all: Vec<_> = all.collect();
+        let partitions = all.iter().map(|e| e.partitions).sum();
+        let bytes = all.iter().map(|e| e.bytes).max().unwrap_or(0);
+        Self::new(Shape::Concat(all), partitions, bytes)
+    }
+
+    /// One or several branches (several after `concat`).
+    pub(crate) fn branches(&self) -> Vec<Branch> {
+        let mut branches = Vec::new();
+        // Expressions, and the steps that come behind them, the last one first.
+        let mut stack: Vec<(&Self, Vec<&Link>)> = vec![(self, Vec::new())];
+        while let Some((mut expr, mut steps)) = stack.pop() {
+            loop {
+                match &expr.shape {
+                    Shape::Then(before, link) => {
+                        steps.push(link);
+                        expr = before;
+                    }
+                    Shape::Start(start) => {
+                        branches.push(Branch {
+                            begin: start.begin.clone(),
+                            reads: start.reads.clone(),
+                            steps: steps.into_iter().rev().cloned().collect(),
+                        });
+                        break;
+                    }
+                    Shape::Concat(all) => {
+                        stack.extend(all.iter().rev().map(|e| (&**e, steps.clone())));
+                        break;
+                    }
+                }
+            }
         }
-        Self::new(branches)
-    }
-
-    pub(crate) fn branches(&self) -> &[Branch] {
-        &self.branches
+        branches
     }
 
     pub(crate) fn npartitions(&self) -> usize {
-        self.branches.iter().map(|b| b.partitions as usize).sum()
+        self.partitions
     }
 
     /// About the bytes of the largest partition.
     pub(crate) fn bytes(&self) -> u64 {
-        self.branches.iter().map(|b| b.bytes).max().unwrap_or(0)
+        self.bytes
     }
 
     /// Its partitions as a layer, made by `end` when they are first wanted.
@@ -98,12 +156,11 @@ impl Expr {
         end: impl FnOnce() -> Part<dyn End>,
         meta: impl FnOnce() -> Meta,
     ) -> Result<Arc<Layer>> {
-        self.partitions
+        self.layer
             .get_or_init(|| {
                 // Partitions that exist already are taken as they are.
-                if let [b] = &self.branches[..]
-                    && b.steps.is_empty()
-                    && let Reads::Same(layer) = &b.reads
+                if let Shape::Start(start) = &self.shape
+                    && let Reads::Same(layer) = &start.reads
                     && layer.as_kind::<Data>().is_some()
                 {
                     return Ok(layer.clone());
@@ -115,60 +172,11 @@ impl Expr {
 
     /// A layer whose output `i` is what `end` makes of partition `i`.
     pub(crate) fn ended(&self, end: &Part<dyn End>) -> Result<Arc<Layer>> {
-        if let [b] = &self.branches[..] {
-            let op = chain(0, &b.source, &b.steps, end)?;
-            let grid = Grid::new([b.partitions]);
-            let bytes = BlockBytes::Each(b.bytes);
-            match &b.reads {
-                Reads::Nothing => {
-                    return Ok(Layer::new(Blockwise::source(op, grid, bytes), Vec::new()));
-                }
-                Reads::Same(layer) => {
-                    let arg = BlockArg::same(0, &grid);
-                    let kind = Blockwise::new(op, grid, vec![arg], bytes)?;
-                    return Ok(Layer::new(kind, vec![layer.clone()]));
-                }
-                Reads::Any(..) => {}
-            }
+        let branches = self.branches();
+        match &branches[..] {
+            [b] => b.ended(end),
+            _ => explicit(&branches, end),
         }
-        self.explicit(end)
-    }
-
-    /// The same with tasks one by one: for several branches, and for partitions that read more than one other.
-    fn explicit(&self, end: &Part<dyn End>) -> Result<Arc<Layer>> {
-        let n = self.npartitions();
-        let (mut list, mut tasks) = (TaskList::with_capacity(n, n), Vec::with_capacity(n));
-        let mut layers: Vec<Arc<Layer>> = Vec::new();
-        for b in &self.branches {
-            let op = list.op(chain(tasks.len() as u64, &b.source, &b.steps, end)?);
-            let base = layers.len() as u32;
-            for p in 0..b.partitions {
-                let input = |slot, output| Edge::Input { slot, output };
-                let edges = match &b.reads {
-                    Reads::Nothing => Vec::new(),
-                    Reads::Same(_) => vec![input(base, p)],
-                    Reads::Any(_, reads) => reads
-                        .get(p as usize)
-                        .into_iter()
-                        .flatten()
-                        .map(|&(slot, output)| input(base + slot, output))
-                        .collect(),
-                };
-                let task = list.task_with(op, edges);
-                list.set_block(task, p);
-                list.project(task, b.bytes);
-                tasks.push(task);
-            }
-            match &b.reads {
-                Reads::Nothing => {}
-                Reads::Same(layer) => layers.push(layer.clone()),
-                Reads::Any(more, _) => layers.extend(more.iter().cloned()),
-            }
-        }
-        let kind = list.into_kind(tasks);
-        // Tasks may read fewer layers than there are: the kind counts up to the last that is read.
-        layers.truncate(kvern_core::LayerKind::inputs(&kind));
-        Ok(Layer::new(kind, layers))
     }
 
     /// A layer of `n` outputs: what `end` makes of all partitions, each key in the one that its hash says. `items`: all items move, not
@@ -217,43 +225,147 @@ impl Expr {
             .map_err(|_| Error::bad_input("a bag of more than 2^32 partitions"))?;
         let grid = Grid::new([n]);
         let [combine, finish] = merges(end)?;
-        let (chunk, args, inputs) = match &self.branches[..] {
+        let branches = self.branches();
+        let (chunk, args, inputs) = match &branches[..] {
             [b] if !matches!(b.reads, Reads::Any(..)) => {
-                let op = chain(0, &b.source, &b.steps, end)?;
+                let op = chain(0, &b.begin, &b.steps, end)?;
                 match &b.reads {
                     Reads::Same(layer) => (op, vec![BlockArg::same(0, &grid)], vec![layer.clone()]),
                     _ => (op, Vec::new(), Vec::new()),
                 }
             }
             _ => {
-                let partials = self.explicit(end)?;
+                let partials = explicit(&branches, end)?;
                 (pass(end)?, vec![BlockArg::same(0, &grid)], vec![partials])
             }
         };
-        let bytes = TreeBytes {
-            partial: PARTIAL_BYTES,
-            output: PARTIAL_BYTES,
-        };
-        let tree = TreeReduction::new(
-            [chunk, combine, finish],
-            grid,
-            args,
-            vec![true],
-            FAN_IN,
-            bytes,
-        )?;
-        Ok(Layer::new(tree, inputs))
+        let ops = [chunk, combine, finish];
+        Ok(Layer::new(tree(ops, grid, args)?, inputs))
     }
+}
+
+impl Drop for Expr {
+    /// Takes long chains apart without recursion.
+    fn drop(&mut self) {
+        let mut rest = Vec::new();
+        let take = |shape: &mut Shape, rest: &mut Vec<Arc<Self>>| match std::mem::replace(
+            shape,
+            Shape::Concat(Vec::new()),
+        ) {
+            Shape::Then(before, _) => rest.push(before),
+            Shape::Concat(mut all) => rest.append(&mut all),
+            Shape::Start(_) => {}
+        };
+        take(&mut self.shape, &mut rest);
+        while let Some(expr) = rest.pop() {
+            if let Ok(mut expr) = Arc::try_unwrap(expr) {
+                take(&mut expr.shape, &mut rest);
+            }
+        }
+    }
+}
+
+/// A tree over what a chunk stage makes.
+pub(crate) fn tree(ops: [OpRef; 3], grid: Grid, args: Vec<BlockArg>) -> Result<TreeReduction> {
+    let bytes = TreeBytes {
+        partial: PARTIAL_BYTES,
+        output: PARTIAL_BYTES,
+    };
+    TreeReduction::new(ops, grid, args, vec![true], FAN_IN, bytes)
+}
+
+impl Branch {
+    /// A layer whose output `i` is what `end` makes of partition `i`.
+    pub(crate) fn ended(&self, end: &Part<dyn End>) -> Result<Arc<Layer>> {
+        let grid = Grid::new([self.begin.partitions]);
+        let bytes = BlockBytes::Each(self.begin.bytes);
+        match &self.reads {
+            Reads::Nothing => {
+                let op = chain(0, &self.begin, &self.steps, end)?;
+                let kind = Blockwise::source(op, grid, bytes);
+                Ok(Layer::new(kind, Vec::new()))
+            }
+            Reads::Same(layer) => {
+                let op = chain(0, &self.begin, &self.steps, end)?;
+                let arg = BlockArg::same(0, &grid);
+                let kind = Blockwise::new(op, grid, vec![arg], bytes)?;
+                Ok(Layer::new(kind, vec![layer.clone()]))
+            }
+            Reads::Any(..) => explicit(std::slice::from_ref(self), end),
+        }
+    }
+}
+
+/// [`Expr::ended`] with tasks one by one: for several branches, and for partitions that read more than one other.
+fn explicit(branches: &[Branch], end: &Part<dyn End>) -> Result<Arc<Layer>> {
+    let n = branches.iter().map(|b| b.begin.partitions as usize).sum();
+    let (mut list, mut tasks) = (TaskList::with_capacity(n, n), Vec::with_capacity(n));
+    let mut layers: Vec<Arc<Layer>> = Vec::new();
+    for b in branches {
+        let op = list.op(chain(tasks.len() as u64, &b.begin, &b.steps, end)?);
+        let base = layers.len() as u32;
+        for p in 0..b.begin.partitions {
+            let input = |slot, output| Edge::Input { slot, output };
+            let edges = match &b.reads {
+                Reads::Nothing => Vec::new(),
+                Reads::Same(_) => vec![input(base, p)],
+                Reads::Any(_, reads) => reads
+                    .get(p as usize)
+                    .into_iter()
+                    .flatten()
+                    .map(|&(slot, output)| input(base + slot, output))
+                    .collect(),
+            };
+            let task = list.task_with(op, edges);
+            list.set_block(task, p);
+            list.project(task, b.begin.bytes);
+            tasks.push(task);
+        }
+        match &b.reads {
+            Reads::Nothing => {}
+            Reads::Same(layer) => layers.push(layer.clone()),
+            Reads::Any(more, _) => layers.extend(more.iter().cloned()),
+        }
+    }
+    let kind = list.into_kind(tasks);
+    // Tasks may read fewer layers than there are: the kind counts up to the last that is read.
+    layers.truncate(kvern_core::LayerKind::inputs(&kind));
+    Ok(Layer::new(kind, layers))
+}
+
+/// So many steps of a long chain are named, at its beginning and at its end.
+const NAMED: usize = 6;
+
+/// The names of a chain's parts; of a long one, those at its ends.
+pub(crate) fn names<'a>(
+    begin: &'a Begin,
+    steps: &'a [Link],
+    end: &'a str,
+) -> Vec<std::borrow::Cow<'a, str>> {
+    let names = || steps.iter().map(|l| l.step.name.into());
+    let mut all = vec![begin.source.name.into()];
+    match steps.len() {
+        n if n > 2 * NAMED + 1 => {
+            all.extend(names().take(NAMED));
+            all.push(format!("… {} more …", n - 2 * NAMED).into());
+            all.extend(names().skip(n - NAMED));
+        }
+        _ => all.extend(names()),
+    }
+    all.extend((!end.is_empty()).then_some(end.into()));
+    all
 }
 
 impl std::fmt::Display for Expr {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        for (i, b) in self.branches.iter().enumerate() {
-            let plural = if b.partitions == 1 { "" } else { "s" };
-            let (and, n) = (if i == 0 { "" } else { "\n" }, b.partitions);
-            write!(f, "{and}{} ({n} partition{plural})", b.source.name)?;
-            for s in &b.steps {
-                write!(f, " | {}", s.name)?;
+        for (i, b) in self.branches().iter().enumerate() {
+            let n = b.begin.partitions;
+            let plural = if n == 1 { "" } else { "s" };
+            let and = if i == 0 { "" } else { "\n" };
+            let names = names(&b.begin, &b.steps, "");
+            write!(f, "{and}{} ({n} partition{plural})", names[0])?;
+            for name in &names[1..] {
+                write!(f, " | {name}")?;
             }
         }
         Ok(())

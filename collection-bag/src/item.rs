@@ -11,7 +11,10 @@ use kvern_core::{
 
 use crate::bag::WithSkipped;
 use crate::expr::{Expr, Reads};
-use crate::pipe::{AnyStage, End, EndPart, Env, FromParams, GoOn, Part, Source, SourcePart, Stage};
+use crate::pipe::split::ItemType;
+use crate::pipe::{
+    AnyStage, Eating, End, EndPart, Env, FromParams, Part, Source, SourcePart, Stage, more,
+};
 use crate::skipped::Skipped;
 use crate::value::{Partial, Portable, written};
 
@@ -62,7 +65,8 @@ impl<A: Portable> Item<A> {
     /// What is wrong with the expression.
     pub fn to_delayed(&self) -> Result<Delayed<A>> {
         let source = SourcePart::plain::<Whole<A>>("item", &());
-        let expr = Expr::source(source, Reads::Same(self.layer()?), 1, 0);
+        let item = ItemType::of::<A>();
+        let expr = Expr::source(item, source, Reads::Same(self.layer()?), 1, 0);
         let end = EndPart::plain::<Bare<A>>("value", &());
         Ok(Delayed::of_layer(expr.ended(&end)?, 0))
     }
@@ -151,19 +155,32 @@ impl<A: Portable> FromParams for Bare<A> {
     }
 }
 
-impl<A: Portable> End for Bare<A> {
-    fn chunk(&self, stage: AnyStage, _: &Rc<Env>, go_on: &GoOn<'_>) -> Result<Value> {
-        let mut stage: Box<dyn Stage<A>> = stage.into_items()?;
-        let mut value = None;
-        crate::pipe::drive(go_on, || {
-            stage.advance(&mut |a| {
-                value = Some(a);
-                Ok(())
-            })
-        })?;
+struct Taking<A> {
+    stage: Box<dyn Stage<A>>,
+    value: Option<A>,
+}
+
+impl<A: Portable> Eating for Taking<A> {
+    fn advance(&mut self) -> Result<bool> {
+        let value = &mut self.value;
+        more(self.stage.advance(&mut |a| {
+            *value = Some(a);
+            Ok(())
+        }))
+    }
+
+    fn finish(self: Box<Self>) -> Result<Value> {
+        let value = self.value;
         let value = value.ok_or_else(|| Error::new(ErrorKind::Internal, "an item of nothing"))?;
         let bytes = size_of::<A>() as u64 + written(&value);
         Ok(Value::serde_with_bytes(value, bytes))
+    }
+}
+
+impl<A: Portable> End for Bare<A> {
+    fn begin<'a>(&'a self, stage: AnyStage, _: &Rc<Env>) -> Result<Box<dyn Eating + 'a>> {
+        let stage = stage.into_items::<A>()?;
+        Ok(Box::new(Taking { stage, value: None }))
     }
 
     fn combine(&self, _: &mut [Value]) -> Result<Value> {

@@ -3,7 +3,7 @@
 //!
 //! Where to look: [`Bag`] is the lazy list, [`Text`] the same for text that is borrowed while it passes, [`Item`] the one value that a
 //! reduction ends in; [`read_text()`] and [`read_json`] begin. Below them `pipe` is how items pass through a chain, `ends` what eats them,
-//! `read` the files, and `expr` how all of it becomes one task a partition.
+//! `read` the files, `expr` how all of it becomes one task a partition, and `once` how several results of one run share what they have in common.
 
 mod bag;
 mod counts;
@@ -11,6 +11,7 @@ mod ends;
 mod expr;
 mod hash;
 mod item;
+mod once;
 mod pipe;
 mod read;
 mod skipped;

@@ -16,6 +16,7 @@ use crate::ends::foldby::FoldBy;
 use crate::ends::frequencies::TextFrequencies;
 use crate::expr::{Expr, Reads};
 use crate::item::Item;
+use crate::pipe::split::ItemType;
 use crate::pipe::text_steps::{
     EmitKind, Owned, Pieces, PiecesKind, TextCall, TextCallWith, TextFilterKind, TextMapKind,
     TextMapWithKind, TextTryMapKind, Words,
@@ -61,7 +62,13 @@ pub fn read_text_with(paths: impl Paths, options: &TextOptions) -> Result<Text> 
     let n = crate::bag::partitions(files.partitions() as usize)?;
     let bytes = files.largest();
     let source = SourcePart::plain::<TextFiles>("read_text", &files);
-    Ok(Text::of(Expr::source(source, Reads::Nothing, n, bytes)))
+    Ok(Text::of(Expr::source(
+        ItemType::TEXT,
+        source,
+        Reads::Nothing,
+        n,
+        bytes,
+    )))
 }
 
 /// The records of files of JSON lines, one a line, of any type that serde can read. Empty lines are no records.
@@ -119,6 +126,11 @@ impl Text {
         }
     }
 
+    /// The texts that a step makes.
+    fn then(expr: &Arc<Expr>, step: &StepPart) -> Self {
+        Self::of(expr.then(step, ItemType::TEXT))
+    }
+
     /// Number of partitions.
     pub fn npartitions(&self) -> usize {
         self.expr.npartitions()
@@ -127,14 +139,14 @@ impl Text {
     /// The texts as a bag of `String`s.
     pub fn strings(&self) -> Bag<String> {
         let step = || StepPart::plain::<Owned>("strings", &());
-        let strings = || Bag::of(self.expr.then(&step()));
+        let strings = || Bag::then(&self.expr, &step());
         self.strings.get_or_init(strings).clone()
     }
 
     /// The words of each text: what lies between whitespace, as [`str::split_whitespace`] gives it, only faster.
     #[must_use]
     pub fn words(&self) -> Self {
-        Self::of(self.expr.then(&StepPart::plain::<Words>("words", &())))
+        Self::then(&self.expr, &StepPart::plain::<Words>("words", &()))
     }
 
     /// The pieces that a function gives of each text. For functions such as [`str::split_whitespace`] or one's own
@@ -157,7 +169,7 @@ impl Text {
         F: for<'a> Pieces<'a> + Send + Sync + 'static,
     {
         let step = StepPart::of::<TextCall<F, (), PiecesKind>, F>("flat_map", f);
-        Self::of(self.expr.then(&step))
+        Self::then(&self.expr, &step)
     }
 
     /// Whatever a function emits for each text, by calling its second argument.
@@ -180,7 +192,7 @@ impl Text {
         F: Fn(&str, &mut dyn FnMut(&str)) + Send + Sync + 'static,
     {
         let step = StepPart::of::<TextCall<F, (), EmitKind>, F>("emit", f);
-        Self::of(self.expr.then(&step))
+        Self::then(&self.expr, &step)
     }
 
     /// The texts for which `f` says yes.
@@ -190,7 +202,7 @@ impl Text {
         F: Fn(&str) -> bool + Send + Sync + 'static,
     {
         let step = StepPart::of::<TextCall<F, (), TextFilterKind>, F>("filter", f);
-        Self::of(self.expr.then(&step))
+        Self::then(&self.expr, &step)
     }
 
     /// `f` of each text.
@@ -200,7 +212,7 @@ impl Text {
         F: Fn(&str) -> U + Send + Sync + 'static,
     {
         let step = StepPart::of::<TextCall<F, (), TextMapKind<U>>, F>("map", f);
-        Bag::of(self.expr.then(&step))
+        Bag::then(&self.expr, &step)
     }
 
     /// [`Text::map`] with parameters, as [`Bag::map_with`].
@@ -211,7 +223,7 @@ impl Text {
         F: Fn(&P, &str) -> U + Send + Sync + 'static,
     {
         let step = StepPart::of_with::<TextCallWith<F, P, TextMapWithKind<U>>, F>("map", f, params);
-        Bag::of(self.expr.then(&step))
+        Bag::then(&self.expr, &step)
     }
 
     /// `f` of each text, which may fail: the first `Err` is the task's error, with file and line.
@@ -222,7 +234,7 @@ impl Text {
         F: Fn(&str) -> Result<U, E> + Send + Sync + 'static,
     {
         let step = StepPart::of::<TextCall<F, (), TextTryMapKind<U, E>>, F>("try_map", f);
-        Bag::of(self.expr.then(&step))
+        Bag::then(&self.expr, &step)
     }
 
     /// Each text read as a JSON record.
@@ -233,7 +245,7 @@ impl Text {
     /// [`Text::json`], saying what to do with records that cannot be read.
     pub fn json_with<T: DeserializeOwned + 'static>(&self, on_bad: OnBad) -> Bag<T> {
         let step = StepPart::plain::<Json<T>>("json", &on_bad);
-        Bag::of(self.expr.then(&step))
+        Bag::then(&self.expr, &step)
     }
 
     /// Each text with how often it is there, in the order in which they are first seen. Allocates for a text when it is first seen
@@ -350,6 +362,6 @@ impl Collection for Text {
     fn rebuild(&self, handles: Vec<Handle>) -> Result<Self> {
         let strings = self.strings().rebuild(handles)?;
         let step = StepPart::plain::<crate::pipe::text_steps::Borrowed>("texts", &());
-        Ok(Self::of(strings.expr().then(&step)))
+        Ok(Self::then(strings.expr(), &step))
     }
 }

@@ -16,12 +16,17 @@ const CHILD: &str = "child_runs_the_graph";
 fn elsewhere<C: Collection>(what: &C) -> Result<C::Output, String> {
     let graph = Graph::new(&what.roots().unwrap());
     let bytes = graph.encode().map_err(|e| e.to_string())?;
+    Ok(what.finish(run_elsewhere(&bytes)?).unwrap())
+}
+
+/// The values that another process of this build makes of a graph.
+fn run_elsewhere(bytes: &[u8]) -> Result<Vec<kvern_core::Value>, String> {
     let hex = |bytes: &[u8]| -> String { bytes.iter().map(|b| format!("{b:02x}")).collect() };
     let out = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", CHILD, "--nocapture"])
         // It may have been started anywhere: here so deep that a name from this folder leads to nothing.
         .current_dir(std::env::current_dir().unwrap().join("tests"))
-        .env(GRAPH, hex(&bytes))
+        .env(GRAPH, hex(bytes))
         .output()
         .unwrap();
     let text = String::from_utf8_lossy(&out.stdout).into_owned();
@@ -36,7 +41,22 @@ fn elsewhere<C: Collection>(what: &C) -> Result<C::Output, String> {
     let values = all("<<value>>");
     assert!(!values.is_empty(), "the child said nothing: {text}");
     let values = values.iter().map(|v| registry.decode(&unhex(v)).unwrap());
-    Ok(what.finish(values.collect()).unwrap())
+    Ok(values.collect())
+}
+
+/// What another process makes of several results of one run, for which what they share is run once.
+fn planned_elsewhere<C: Collection>(what: &[C]) -> Vec<C::Output> {
+    let registry = std::sync::Arc::new(Registry::linked().unwrap());
+    let roots: Vec<_> = what.iter().flat_map(|c| c.roots().unwrap()).collect();
+    let plan = kvern_core::Plan::new(Graph::new(&roots), registry, Default::default()).unwrap();
+    let values = run_elsewhere(&plan.graph().encode().unwrap()).unwrap();
+    let mut values = values.into_iter();
+    what.iter()
+        .map(|c| {
+            let n = c.outputs().unwrap();
+            c.finish(values.by_ref().take(n).collect()).unwrap()
+        })
+        .collect()
 }
 
 fn unhex(hex: &str) -> Vec<u8> {
@@ -228,6 +248,34 @@ fn files_are_found_from_another_folder() {
         let text = read_text(&named).unwrap();
         assert_eq!(elsewhere(&text).unwrap(), text.reference().unwrap());
     }
+}
+
+#[test]
+fn forks_and_long_chains_travel() {
+    let bag = Bag::range(40, 3).map(|x: u64| x % 7);
+    let forked = [
+        bag.frequencies().map(|p: (u64, u64)| p.0 * p.1),
+        bag.filter(|x: &u64| x.is_multiple_of(2)),
+        bag.zip(&bag.map(|x: u64| x + 1))
+            .unwrap()
+            .map(|p: (u64, u64)| p.1 - p.0),
+    ];
+    let here: Vec<Vec<u64>> = forked.iter().map(|b| b.reference().unwrap()).collect();
+    assert_eq!(planned_elsewhere(&forked), here);
+    let plus = |x: u64| x + 1;
+    let mut long = bag;
+    for _ in 0..1000 {
+        long = long.map(plus);
+    }
+    same_item(&long.sum());
+    let folder = folder();
+    let lines = read_text(write(&folder, "t.txt", "a b\nc\n")).unwrap();
+    let some = lines.filter(|l: &str| l.len() > 1);
+    let several = [some.strings(), some.words().strings()];
+    assert_eq!(
+        planned_elsewhere(&several),
+        [vec!["a b".to_owned()], vec!["a".into(), "b".into()]]
+    );
 }
 
 #[test]

@@ -108,6 +108,8 @@ struct OpInner {
     /// Whether errors name it by its call.
     function: bool,
     body: OpBody,
+    /// See [`OpRef::made_of`].
+    origin: Option<Arc<dyn std::any::Any + Send + Sync>>,
 }
 
 /// Where the code of an [`OpRef`] is.
@@ -185,6 +187,7 @@ impl OpRef {
             key,
             function: false,
             body: OpBody::Named(params),
+            origin: None,
         }))
     }
 
@@ -226,6 +229,7 @@ impl OpRef {
             key: key::unique("op.local"),
             function: false,
             body,
+            origin: None,
         }))
     }
 
@@ -250,6 +254,7 @@ impl OpRef {
             key,
             function: false,
             body: OpBody::Travelling { recipe, params },
+            origin: None,
         }))
     }
 
@@ -284,6 +289,7 @@ impl OpRef {
             key: self.0.key,
             function: self.0.function,
             body,
+            origin: self.0.origin.clone(),
         };
         change(&mut inner);
         Self(Arc::new(inner))
@@ -307,6 +313,18 @@ impl OpRef {
         })
     }
 
+    /// The same closure with what it was made of, which the [`GraphPass`](crate::optimize::GraphPass) of a collection looks at. It stays in this
+    /// process.
+    #[must_use]
+    pub fn made_of(&self, origin: Arc<dyn std::any::Any + Send + Sync>) -> Self {
+        self.closure_with(|inner| inner.origin = Some(origin))
+    }
+
+    /// What [`OpRef::made_of`] said, if it is of that type.
+    pub fn origin<T: std::any::Any>(&self) -> Option<&T> {
+        self.0.origin.as_ref()?.downcast_ref()
+    }
+
     /// Several operators run as one task.
     pub fn program(program: Program) -> Self {
         let traits = program.traits();
@@ -319,6 +337,7 @@ impl OpRef {
             key,
             function: false,
             body: OpBody::Program(program),
+            origin: None,
         }))
     }
 

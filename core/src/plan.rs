@@ -21,13 +21,15 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Checks the graph and runs the symbolic passes over it. No task is made yet.
+    /// Checks the graph and runs the symbolic passes over it, those of collections first. No task is made yet.
     ///
     /// # Errors
-    /// What [`Graph::check`] finds.
+    /// What [`Graph::check`] finds, or what a collection cannot do in one run.
     pub fn new(graph: Graph, registry: Arc<Registry>, passes: Passes) -> Result<Self> {
         graph.check(&registry)?;
-        let (graph, reports) = optimize::symbolic(graph, &passes);
+        let (graph, mut reports) = optimize::of_collections(graph)?;
+        let (graph, mut more) = optimize::symbolic(graph, &passes);
+        reports.append(&mut more);
         Ok(Self {
             graph,
             registry,

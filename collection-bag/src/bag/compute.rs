@@ -9,6 +9,7 @@ use super::Bag;
 use crate::ends::collect::{AsPartition, Collect};
 use crate::item::{Item, taken};
 use crate::pipe::EndPart;
+use crate::pipe::split::learn;
 use crate::skipped::Skipped;
 use crate::value::{Partition, Portable};
 
@@ -44,7 +45,9 @@ impl<T: Portable> Collection for Bag<T> {
 
 /// One task after another, without optimisation.
 pub(crate) fn reference<C: Collection>(c: &C) -> Result<C::Output> {
-    let tasks = TaskGraph::expand(&Graph::new(&c.roots()?))?;
+    let graph = Graph::new(&c.roots()?);
+    let graph = crate::once::once(&graph)?.unwrap_or(graph);
+    let tasks = TaskGraph::expand(&graph)?;
     c.finish(kvern_core::reference::run(&tasks, &Registry::linked()?)?)
 }
 
@@ -76,7 +79,8 @@ impl<T: Portable> Bag<T> {
     /// Starts computing in the current session and returns the same bag over partitions that the backend keeps, in memory as long as
     /// there is room and else on disk.
     ///
-    /// Two results of one bag, such as `count` and `sum`, each pass over it. If that is dear, persist it first.
+    /// Results of one run pass once over what they share: `session.compute((&bag.count(), &bag.sum()))`. Results of two runs pass twice; if that
+    /// is dear, persist the bag first.
     ///
     /// # Errors
     /// If the graph is refused.
@@ -106,6 +110,7 @@ impl<T: Portable> Bag<T> {
     /// # Errors
     /// The first task that failed.
     pub fn take_in(&self, n: usize, session: &Session) -> Result<Vec<T>> {
+        learn::<T>();
         let end = EndPart::plain::<Collect<T, AsPartition>>("take", &(n as u64));
         let layer = self.expr().ended(&end)?;
         let all = self.npartitions() as u32;

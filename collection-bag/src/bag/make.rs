@@ -6,8 +6,9 @@ use kvern_core::layer::Data;
 use kvern_core::{Delayed, Error, Layer, Result};
 
 use super::Bag;
-use crate::expr::{Expr, Reads};
+use crate::expr::Reads;
 use crate::pipe::sources::{Generate, Inputs, Numbers};
+use crate::pipe::split::learn;
 use crate::pipe::{EndPart, SourcePart};
 use crate::skipped::Skipped;
 use crate::value::{Partition, Portable};
@@ -70,12 +71,8 @@ impl<T: Portable> Bag<T> {
         let reads = reads.map(|(d, slot)| vec![(slot, d.layer().1)]).collect();
         let source = SourcePart::plain::<Inputs<T>>("from_delayed", &());
         let n = partitions(lists.len())?;
-        Ok(Self::of(Expr::source(
-            source,
-            Reads::Any(layers, reads),
-            n,
-            MADE_BYTES,
-        )))
+        let reads = Reads::Any(layers, reads);
+        Ok(Self::begin(source, reads, n, MADE_BYTES))
     }
 
     /// Each partition as a delayed list. The count of records that were left out ([`OnBad::Skip`](crate::OnBad)) does not come along.
@@ -84,6 +81,7 @@ impl<T: Portable> Bag<T> {
     /// What is wrong with the expression.
     pub fn to_delayed(&self) -> Result<Vec<Delayed<Vec<T>>>> {
         use crate::ends::collect::{AsList, Collect};
+        learn::<T>();
         let end = EndPart::plain::<Collect<T, AsList>>("list", &u64::MAX);
         let layer = self.expr().ended(&end)?;
         let outputs = 0..layer.kind().outputs() as u32;
@@ -109,7 +107,7 @@ impl<T: 'static> Bag<T> {
     {
         let source = SourcePart::of::<Generate<F>, F>("from_fn", f);
         let n = u32::try_from(npartitions.max(1)).unwrap_or(u32::MAX);
-        Self::of(Expr::source(source, Reads::Nothing, n, MADE_BYTES))
+        Self::begin(source, Reads::Nothing, n, MADE_BYTES)
     }
 }
 
@@ -128,7 +126,7 @@ impl Bag<u64> {
         };
         let source = SourcePart::plain::<Numbers>("range", &numbers);
         let bytes = (n / u64::from(parts) + 1).saturating_mul(8);
-        Self::of(Expr::source(source, Reads::Nothing, parts, bytes))
+        Self::begin(source, Reads::Nothing, parts, bytes)
     }
 }
 

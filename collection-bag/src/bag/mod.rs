@@ -16,7 +16,8 @@ use kvern_core::{Layer, Meta, Result};
 use crate::ends::collect::{AsPartition, Collect};
 use crate::expr::{Expr, Reads};
 use crate::pipe::sources::Inputs;
-use crate::pipe::{End, EndPart, Part, SourcePart};
+use crate::pipe::split::{ItemType, learn};
+use crate::pipe::{End, EndPart, Part, Source, SourcePart, StepPart};
 use crate::value::Portable;
 
 pub use compute::WithSkipped;
@@ -66,6 +67,22 @@ impl<T: 'static> Bag<T> {
         }
     }
 
+    /// The bag that a source gives.
+    pub(crate) fn begin(
+        source: Part<dyn Source>,
+        reads: Reads,
+        partitions: u32,
+        bytes: u64,
+    ) -> Self {
+        let item = ItemType::of::<T>();
+        Self::of(Expr::source(item, source, reads, partitions, bytes))
+    }
+
+    /// The bag that a step makes.
+    pub(crate) fn then(expr: &Arc<Expr>, step: &StepPart) -> Self {
+        Self::of(expr.then(step, ItemType::of::<T>()))
+    }
+
     pub(crate) fn expr(&self) -> &Arc<Expr> {
         &self.expr
     }
@@ -74,14 +91,46 @@ impl<T: 'static> Bag<T> {
     pub fn npartitions(&self) -> usize {
         self.expr.npartitions()
     }
+
+    /// The same bag, whose items are known to be `Clone`.
+    ///
+    /// Several results of one run pass once over what they share: each item goes to all of them, as clones. Of the usual types, and of all that were
+    /// computed, counted by value or summed before, kvern knows that they are `Clone`; of others that a `map` made it does not, and says so in an
+    /// error that asks for this.
+    ///
+    /// ```
+    /// use kvern_bag::Bag;
+    /// use kvern_core::Session;
+    /// # use kvern_scheduler_local as _;
+    /// #[derive(Clone)]
+    /// struct Reading { height: f64, speed: f64 }
+    /// # let session = Session::open("sync://")?;
+    ///
+    /// let readings = Bag::range(10, 2).map(|i| Reading { height: i as f64, speed: 0.5 }).shared();
+    /// let (height, speed) = session.compute((
+    ///     &readings.map(|r| r.height).mean(),
+    ///     &readings.map(|r| r.speed).mean(),
+    /// ))?;
+    /// assert_eq!((height, speed), (Some(4.5), Some(0.5)));
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
+    #[must_use]
+    pub fn shared(&self) -> Self
+    where
+        T: Clone,
+    {
+        learn::<T>();
+        self.clone()
+    }
 }
 
 impl<T: Portable> Bag<T> {
     /// The bag whose partitions are the outputs of a layer.
     pub(crate) fn of_layer(layer: Arc<Layer>, bytes: u64) -> Self {
         let n = layer.kind().outputs() as u32;
+        learn::<T>();
         let source = SourcePart::plain::<Inputs<T>>("partitions", &());
-        Self::of(Expr::source(source, Reads::Same(layer), n, bytes))
+        Self::begin(source, Reads::Same(layer), n, bytes)
     }
 
     /// The bag that a reduction ends in: one partition.
@@ -89,7 +138,7 @@ impl<T: Portable> Bag<T> {
         match expr.reduced(end) {
             Ok(layer) => Self::of_layer(layer, 64 << 10),
             // Told when it is computed.
-            Err(e) => Self::of(Expr::source(SourcePart::broken(e), Reads::Nothing, 1, 0)),
+            Err(e) => Self::begin(SourcePart::broken(e), Reads::Nothing, 1, 0),
         }
     }
 
@@ -99,12 +148,13 @@ impl<T: Portable> Bag<T> {
         let bytes = expr.bytes();
         match partitions(n.max(1)).and_then(|n| expr.exchanged(end, n, items)) {
             Ok(layer) => Self::of_layer(layer, bytes),
-            Err(e) => Self::of(Expr::source(SourcePart::broken(e), Reads::Nothing, 1, 0)),
+            Err(e) => Self::begin(SourcePart::broken(e), Reads::Nothing, 1, 0),
         }
     }
 
     /// The layer of its partitions.
     pub(crate) fn layer(&self) -> Result<Arc<Layer>> {
+        learn::<T>();
         self.expr.partitions(
             || EndPart::plain::<Collect<T, AsPartition>>("", &u64::MAX),
             || Meta {

@@ -14,6 +14,7 @@ use crate::ends::number::{Moment, Moments, Number, Sum};
 use crate::ends::order::Extreme;
 use crate::ends::topk::{By, ByKey, Natural, TopK};
 use crate::item::Item;
+use crate::pipe::split::{ItemType, learn};
 use crate::pipe::steps::{Call, Items, WholeKind};
 use crate::pipe::{EndPart, StepPart};
 use crate::value::{Packed, Portable};
@@ -147,7 +148,7 @@ impl<T: 'static> Bag<T> {
     {
         let step = StepPart::of::<Call<P, (), WholeKind<T, A>>, P>("per_partition", per_partition);
         let end = EndPart::of::<Eat<Aggregate<G, A, R>, A>, G>("reduction", aggregate);
-        Item::of(&self.expr().then(&step), &end)
+        Item::of(&self.expr().then(&step, ItemType::of::<A>()), &end)
     }
 
     /// Whether `f` says yes to any item. Does not look further than it must in each partition.
@@ -174,12 +175,14 @@ impl<T: Portable + Hash + Eq> Bag<T> {
     ///
     /// For words of text, [`Text::frequencies`](crate::Text::frequencies) does it without a `String` a word.
     pub fn frequencies(&self) -> Bag<(T, u64)> {
+        learn::<T>();
         let end = EndPart::plain::<Eat<Frequencies<T>, T>>("frequencies", &());
         Bag::reduced(self.expr(), &end)
     }
 
     /// [`Bag::frequencies`] for more different items than fit into memory together, as [`Bag::foldby_into`].
     pub fn frequencies_into(&self, npartitions: usize) -> Bag<(T, u64)> {
+        learn::<T>();
         let end = EndPart::plain::<Eat<Frequencies<T>, T>>("frequencies", &());
         Bag::exchanged(self.expr(), &end, npartitions, false)
     }
@@ -187,6 +190,7 @@ impl<T: Portable + Hash + Eq> Bag<T> {
     /// [`Bag::distinct`] for more different items than fit into memory together, as [`Bag::foldby_into`].
     #[must_use]
     pub fn distinct_into(&self, npartitions: usize) -> Self {
+        learn::<T>();
         let end = EndPart::plain::<Eat<Distinct<T>, T>>("distinct", &());
         Self::exchanged(self.expr(), &end, npartitions, false)
     }
@@ -194,6 +198,7 @@ impl<T: Portable + Hash + Eq> Bag<T> {
     /// Each item once, in the order in which they are first seen. All different items must fit into memory; see
     /// [`Bag::distinct_into`].
     pub fn distinct(&self) -> Self {
+        learn::<T>();
         let end = EndPart::plain::<Eat<Distinct<T>, T>>("distinct", &());
         Self::reduced(self.expr(), &end)
     }
@@ -263,14 +268,16 @@ impl<T: Number> Bag<T> {
     /// ```
     /// use kvern_bag::Bag;
     /// assert_eq!(Bag::from_sequence([i64::MAX, 1, -2], 3).sum().reference()?, i64::MAX - 1);
-    /// assert_eq!(Bag::from_sequence([0.1; 10], 3).sum().reference()?, 1.0);
+    /// assert_eq!(Bag::from_sequence([0.1f64; 10], 3).sum().reference()?, 1.0);
     /// # Ok::<(), kvern_core::Error>(())
     /// ```
     pub fn sum(&self) -> Item<T::Sum> {
+        learn::<T>();
         Item::of(self.expr(), &EndPart::plain::<Eat<Sum<T>, T>>("sum", &()))
     }
 
     fn moment(&self, name: &'static str, moment: Moment) -> Item<Option<f64>> {
+        learn::<T>();
         let end = EndPart::plain::<Eat<Moments<T>, T>>(name, &moment);
         Item::of(self.expr(), &end)
     }

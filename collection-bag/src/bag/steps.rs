@@ -22,7 +22,7 @@ impl<T: 'static> Bag<T> {
         F: Fn(T) -> U + Send + Sync + 'static,
     {
         let step = StepPart::of::<Call<F, (), MapKind<T, U>>, F>("map", f);
-        Bag::of(self.expr().then(&step))
+        Bag::then(self.expr(), &step)
     }
 
     /// `f` of some parameters and each item. The parameters are serialised, and reach every process that runs it.
@@ -40,7 +40,7 @@ impl<T: 'static> Bag<T> {
         F: Fn(&P, T) -> U + Send + Sync + 'static,
     {
         let step = StepPart::of_with::<CallWith<F, P, MapWithKind<T, U>>, F>("map", f, params);
-        Bag::of(self.expr().then(&step))
+        Bag::then(self.expr(), &step)
     }
 
     /// `f` of each item, which may fail: the first `Err` is the task's error, with the file and line of the item where there are such.
@@ -58,7 +58,7 @@ impl<T: 'static> Bag<T> {
         F: Fn(T) -> Result<U, E> + Send + Sync + 'static,
     {
         let step = StepPart::of::<Call<F, (), TryMapKind<T, U, E>>, F>("try_map", f);
-        Bag::of(self.expr().then(&step))
+        Bag::then(self.expr(), &step)
     }
 
     /// The items for which `f` says yes.
@@ -67,7 +67,7 @@ impl<T: 'static> Bag<T> {
         F: Fn(&T) -> bool + Send + Sync + 'static,
     {
         let step = StepPart::of::<Call<F, (), FilterKind<T>>, F>("filter", f);
-        Self::of(self.expr().then(&step))
+        Self::then(self.expr(), &step)
     }
 
     /// [`Bag::filter`] with parameters, as [`Bag::map_with`].
@@ -77,7 +77,7 @@ impl<T: 'static> Bag<T> {
         F: Fn(&P, &T) -> bool + Send + Sync + 'static,
     {
         let step = StepPart::of_with::<CallWith<F, P, FilterWithKind<T>>, F>("filter", f, params);
-        Self::of(self.expr().then(&step))
+        Self::then(self.expr(), &step)
     }
 
     /// All items of what `f` makes of each item.
@@ -95,7 +95,7 @@ impl<T: 'static> Bag<T> {
         F: Fn(T) -> I + Send + Sync + 'static,
     {
         let step = StepPart::of::<Call<F, (), FlatMapKind<T, I>>, F>("flat_map", f);
-        Bag::of(self.expr().then(&step))
+        Bag::then(self.expr(), &step)
     }
 
     /// The items of items that are lists.
@@ -114,7 +114,7 @@ impl<T: 'static> Bag<T> {
             F: Fn(T) -> T + Send + Sync + 'static,
         {
             let step = StepPart::of::<Call<F, (), FlatMapKind<T, T>>, F>("flatten", f);
-            Bag::of(bag.expr().then(&step))
+            Bag::then(bag.expr(), &step)
         }
         of(self, f)
     }
@@ -139,7 +139,7 @@ impl<T: 'static> Bag<T> {
         F: Fn(Items<T>) -> I + Send + Sync + 'static,
     {
         let step = StepPart::of::<Call<F, (), PartitionsKind<T, I>>, F>("map_partitions", f);
-        Bag::of(self.expr().then(&step))
+        Bag::then(self.expr(), &step)
     }
 }
 

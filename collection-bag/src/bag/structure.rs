@@ -20,13 +20,10 @@ use crate::value::Portable;
 /// # Ok::<(), kvern_core::Error>(())
 /// ```
 pub fn concat<T: Portable>(bags: &[Bag<T>]) -> Bag<T> {
-    let branches: Vec<_> = bags
-        .iter()
-        .flat_map(|b| b.expr().branches().to_vec())
-        .collect();
-    match branches.is_empty() {
-        true => Bag::from_partitions(Vec::new()),
-        false => Bag::of(Expr::new(branches)),
+    match bags {
+        [] => Bag::from_partitions(Vec::new()),
+        [one] => one.clone(),
+        many => Bag::of(Expr::concat(many.iter().map(|b| b.expr().clone()))),
     }
 }
 
@@ -43,7 +40,7 @@ impl<T: Portable> Bag<T> {
     pub fn repartition(&self, npartitions: usize) -> Self {
         match self.cut_anew(npartitions.max(1)) {
             Ok(bag) => bag,
-            Err(e) => Self::of(Expr::source(SourcePart::broken(e), Reads::Nothing, 1, 0)),
+            Err(e) => Self::begin(SourcePart::broken(e), Reads::Nothing, 1, 0),
         }
     }
 
@@ -64,7 +61,7 @@ impl<T: Portable> Bag<T> {
         let reads = Reads::Any(vec![layer], reads.collect());
         let bytes = (self.expr().bytes().saturating_mul(from) / u64::from(to)).max(1);
         let source = SourcePart::plain::<PiecesOf<T>>("repartition", &pieces);
-        Ok(Self::of(Expr::source(source, reads, to, bytes)))
+        Ok(Self::begin(source, reads, to, bytes))
     }
 
     /// Pairs of the items of two bags, which must have equally many in each partition.
@@ -92,12 +89,13 @@ impl<T: Portable> Bag<T> {
         let layers = layers.into_iter().take(second as usize + 1).collect();
         let bytes = self.expr().bytes().saturating_add(other.expr().bytes());
         let source = SourcePart::plain::<Zip<T, U>>("zip", &());
-        let expr = Expr::source(source, Reads::Any(layers, reads), partitions(n)?, bytes);
-        Ok(Bag::of(expr))
+        let reads = Reads::Any(layers, reads);
+        Ok(Bag::begin(source, reads, partitions(n)?, bytes))
     }
 
     /// The partitions as they are now, as the beginning of new chains: what follows reads them instead of passing through the chain
-    /// again. Within one `compute`, two results of such a bag share them.
+    /// again. Within one `compute`, two results of such a bag share them, as lists of all items of a partition; without it they share each item
+    /// while it passes.
     ///
     /// ```
     /// use kvern_bag::Bag;
@@ -113,6 +111,6 @@ impl<T: Portable> Bag<T> {
         let source = SourcePart::plain::<Inputs<T>>("held", &());
         let n = partitions(self.npartitions())?;
         let bytes = self.expr().bytes();
-        Ok(Self::of(Expr::source(source, Reads::Same(layer), n, bytes)))
+        Ok(Self::begin(source, Reads::Same(layer), n, bytes))
     }
 }

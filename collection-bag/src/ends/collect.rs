@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use kvern_core::{Error, ErrorKind, Result, Value};
 
-use crate::pipe::{AnyStage, End, Env, FromParams, GoOn, drive, enough};
+use crate::pipe::{AnyStage, Eating, End, Env, FromParams, Stage, enough, more};
 use crate::value::{Partition, Portable, weigh};
 
 /// What becomes of the list.
@@ -48,25 +48,46 @@ impl<T: 'static, K: 'static> FromParams for Collect<T, K> {
     }
 }
 
-impl<T: Portable, K: Keep> End for Collect<T, K> {
-    fn chunk(&self, stage: AnyStage, env: &Rc<Env>, go_on: &GoOn<'_>) -> Result<Value> {
-        let mut stage = stage.into_items::<T>()?;
-        let mut items: Vec<T> = Vec::new();
-        let limit = usize::try_from(self.limit).unwrap_or(usize::MAX);
-        if limit > 0 {
-            drive(go_on, || {
-                stage.advance(&mut |item| {
-                    items.push(item);
-                    match items.len() < limit {
-                        true => Ok(()),
-                        false => enough(),
-                    }
-                })
-            })?;
+/// A list that grows.
+struct Collecting<T, K> {
+    stage: Box<dyn Stage<T>>,
+    items: Vec<T>,
+    limit: usize,
+    env: Rc<Env>,
+    of: PhantomData<fn() -> K>,
+}
+
+impl<T: Portable, K: Keep> Eating for Collecting<T, K> {
+    fn advance(&mut self) -> Result<bool> {
+        let (items, limit) = (&mut self.items, self.limit);
+        if limit == 0 {
+            return Ok(false);
         }
+        more(self.stage.advance(&mut |item| {
+            items.push(item);
+            match items.len() < limit {
+                true => Ok(()),
+                false => enough(),
+            }
+        }))
+    }
+
+    fn finish(mut self: Box<Self>) -> Result<Value> {
         // Chains filter: what was grown for more would be held and not counted.
-        items.shrink_to_fit();
-        Ok(K::value(items, env))
+        self.items.shrink_to_fit();
+        Ok(K::value(self.items, &self.env))
+    }
+}
+
+impl<T: Portable, K: Keep> End for Collect<T, K> {
+    fn begin<'a>(&'a self, stage: AnyStage, env: &Rc<Env>) -> Result<Box<dyn Eating + 'a>> {
+        Ok(Box::new(Collecting::<T, K> {
+            stage: stage.into_items::<T>()?,
+            items: Vec::new(),
+            limit: usize::try_from(self.limit).unwrap_or(usize::MAX),
+            env: env.clone(),
+            of: PhantomData,
+        }))
     }
 
     fn combine(&self, _: &mut [Value]) -> Result<Value> {

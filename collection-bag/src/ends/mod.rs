@@ -19,7 +19,9 @@ use std::rc::Rc;
 use kvern_core::layer::Parts;
 use kvern_core::{Result, Value};
 
-use crate::pipe::{AnyStage, End, Env, Flow, FromClosure, FromParams, GoOn, drive};
+use crate::pipe::{
+    AnyStage, Eating, End, Env, Flow, FromClosure, FromParams, Stage, TextStage, more,
+};
 use crate::skipped::Skipped;
 use crate::value::{Partial, Partition, Portable, written};
 
@@ -146,14 +148,50 @@ fn merged<R: Reduce>(reduce: &R, parts: &mut [Value]) -> Result<(R::Acc, Skipped
     Ok((acc, skipped))
 }
 
+/// A reduction of what stage `S` gives.
+struct Reducing<'a, R: Reduce, S> {
+    reduce: &'a R,
+    stage: S,
+    acc: R::Acc,
+    env: Rc<Env>,
+}
+
+impl<R: Reduce, S> Reducing<'_, R, S> {
+    fn result(self) -> Value {
+        partial(self.reduce, self.acc, self.env.skipped())
+    }
+}
+
+impl<R: ReduceItems<T>, T: 'static> Eating for Reducing<'_, R, Box<dyn Stage<T>>> {
+    fn advance(&mut self) -> Result<bool> {
+        let (reduce, acc) = (self.reduce, &mut self.acc);
+        more(self.stage.advance(&mut |item| reduce.step(acc, item)))
+    }
+
+    fn finish(self: Box<Self>) -> Result<Value> {
+        Ok(self.result())
+    }
+}
+
+impl<R: ReduceText> Eating for Reducing<'_, R, Box<dyn TextStage>> {
+    fn advance(&mut self) -> Result<bool> {
+        let (reduce, acc) = (self.reduce, &mut self.acc);
+        more(self.stage.advance(&mut |text| reduce.step(acc, text)))
+    }
+
+    fn finish(self: Box<Self>) -> Result<Value> {
+        Ok(self.result())
+    }
+}
+
 impl<R: ReduceItems<T>, T: 'static> End for Eat<R, T> {
-    fn chunk(&self, stage: AnyStage, env: &Rc<Env>, go_on: &GoOn<'_>) -> Result<Value> {
-        let mut stage = stage.into_items::<T>()?;
-        let mut acc = self.0.start();
-        drive(go_on, || {
-            stage.advance(&mut |item| self.0.step(&mut acc, item))
-        })?;
-        Ok(partial(&self.0, acc, env.skipped()))
+    fn begin<'a>(&'a self, stage: AnyStage, env: &Rc<Env>) -> Result<Box<dyn Eating + 'a>> {
+        Ok(Box::new(Reducing {
+            reduce: &self.0,
+            stage: stage.into_items::<T>()?,
+            acc: self.0.start(),
+            env: env.clone(),
+        }))
     }
 
     fn combine(&self, parts: &mut [Value]) -> Result<Value> {
@@ -172,13 +210,13 @@ impl<R: ReduceItems<T>, T: 'static> End for Eat<R, T> {
 }
 
 impl<R: ReduceText> End for EatText<R> {
-    fn chunk(&self, stage: AnyStage, env: &Rc<Env>, go_on: &GoOn<'_>) -> Result<Value> {
-        let mut stage = stage.into_text()?;
-        let mut acc = self.0.start();
-        drive(go_on, || {
-            stage.advance(&mut |text| self.0.step(&mut acc, text))
-        })?;
-        Ok(partial(&self.0, acc, env.skipped()))
+    fn begin<'a>(&'a self, stage: AnyStage, env: &Rc<Env>) -> Result<Box<dyn Eating + 'a>> {
+        Ok(Box::new(Reducing {
+            reduce: &self.0,
+            stage: stage.into_text()?,
+            acc: self.0.start(),
+            env: env.clone(),
+        }))
     }
 
     fn combine(&self, parts: &mut [Value]) -> Result<Value> {

@@ -12,7 +12,7 @@ use kvern_core::{Error, Result, Value};
 use serde::{Deserialize, Serialize};
 
 use super::staged::made_beside;
-use crate::pipe::{AnyStage, End, Env, FromParams, GoOn, drive};
+use crate::pipe::{AnyStage, Eating, End, Env, FromParams, Stage, more};
 use crate::read::Compression;
 use crate::read::files::io_error;
 use crate::value::Partial;
@@ -67,13 +67,53 @@ impl<T: 'static, L: 'static> FromParams for WriteTo<T, L> {
     }
 }
 
+/// A file in the making.
+struct Writing<T, L> {
+    stage: Box<dyn Stage<T>>,
+    out: Out,
+    temporary: Temporary,
+    path: PathBuf,
+    name: String,
+    items: u64,
+    env: Rc<Env>,
+    line: PhantomData<fn() -> L>,
+}
+
+impl<T: 'static, L: Line<T>> Eating for Writing<T, L> {
+    fn advance(&mut self) -> Result<bool> {
+        let (out, items, name, path) = (&mut self.out, &mut self.items, &self.name, &self.path);
+        more(self.stage.advance(&mut |item: T| {
+            *items += 1;
+            L::write(&item, out.writer()).map_err(|e| match e.kind() {
+                // Of the item, and not of the disk.
+                io::ErrorKind::InvalidData | io::ErrorKind::Other => {
+                    Error::bad_input(format!("{name}, item {items}: {e}")).into()
+                }
+                _ => io_error(path, "write it", e, "").into(),
+            })
+        }))
+    }
+
+    fn finish(self: Box<Self>) -> Result<Value> {
+        let path = &self.path;
+        let failed = |action: &str, e| io_error(path, action, e, "");
+        let file = self.out.finish().map_err(|e| failed("write it", e))?;
+        // Before the rename, or a crash could leave the name on an empty file.
+        file.sync_all()
+            .map_err(|e| failed("write it to the disk", e))?;
+        self.temporary
+            .rename(path)
+            .map_err(|e| failed("give it its name", e))?;
+        Ok(Partial::value(vec![self.name], self.env.skipped(), 64))
+    }
+}
+
 impl<T: 'static, L: Line<T>> End for WriteTo<T, L> {
-    fn chunk(&self, stage: AnyStage, env: &Rc<Env>, go_on: &GoOn<'_>) -> Result<Value> {
-        let mut stage = stage.into_items::<T>()?;
+    fn begin<'a>(&'a self, stage: AnyStage, env: &Rc<Env>) -> Result<Box<dyn Eating + 'a>> {
+        let stage = stage.into_items::<T>()?;
         let t = &self.target;
         let name = format!("part-{:0w$}{}", env.block(), t.suffix, w = t.width);
         let path = t.folder.join(&name);
-        let failed = |action: &str, e| io_error(&path, action, e, "");
         let (file, temporary) = Temporary::beside(&path).map_err(|e| {
             let hint = match e.kind() {
                 io::ErrorKind::NotFound => {
@@ -83,34 +123,23 @@ impl<T: 'static, L: Line<T>> End for WriteTo<T, L> {
             };
             io_error(&path, "create a temporary file beside it", e, hint)
         })?;
-        let mut out = match t.compression {
+        let out = match t.compression {
             Compression::Gzip => Out::Gzip(Box::new(flate2::write::GzEncoder::new(
                 BufWriter::with_capacity(1 << 16, file),
                 flate2::Compression::default(),
             ))),
             _ => Out::Plain(BufWriter::with_capacity(1 << 18, file)),
         };
-        let mut written = 0u64;
-        drive(go_on, || {
-            stage.advance(&mut |item: T| {
-                written += 1;
-                L::write(&item, out.writer()).map_err(|e| match e.kind() {
-                    // Of the item, and not of the disk.
-                    io::ErrorKind::InvalidData | io::ErrorKind::Other => {
-                        Error::bad_input(format!("{name}, item {written}: {e}")).into()
-                    }
-                    _ => failed("write it", e).into(),
-                })
-            })
-        })?;
-        let file = out.finish().map_err(|e| failed("write it", e))?;
-        // Before the rename, or a crash could leave the name on an empty file.
-        file.sync_all()
-            .map_err(|e| failed("write it to the disk", e))?;
-        temporary
-            .rename(&path)
-            .map_err(|e| failed("give it its name", e))?;
-        Ok(Partial::value(vec![name], env.skipped(), 64))
+        Ok(Box::new(Writing::<T, L> {
+            stage,
+            out,
+            temporary,
+            path,
+            name,
+            items: 0,
+            env: env.clone(),
+            line: PhantomData,
+        }))
     }
 
     fn combine(&self, parts: &mut [Value]) -> Result<Value> {
@@ -198,7 +227,7 @@ mod tests {
             of: PhantomData,
         };
         let items = AnyStage::items(IterStage::new(0..5u64));
-        end.chunk(items, &Rc::new(Env::new(7)), &|| Ok(()))
+        end.chunk(items, &Rc::new(Env::new(3, 4)), &|| Ok(()))
     }
 
     #[test]

@@ -11,8 +11,10 @@ use kvern_core::{
 };
 use serde::{Deserialize, Serialize};
 
+use super::fork::{Link, line};
 use super::part::PartWire;
-use super::{End, Env, Part, Source, Step};
+use super::{End, EndPart, Env, Part, Source, Step};
+use crate::expr::{Begin, names};
 
 /// The code of a chain.
 struct Chain {
@@ -25,7 +27,7 @@ struct Chain {
 
 impl Kernel for Chain {
     fn run(&self, inputs: &mut [Value], ctx: &TaskContext<'_>) -> Result<Value> {
-        let env = Rc::new(Env::new(self.first + ctx.block()));
+        let env = Rc::new(Env::new(self.first, ctx.block()));
         let run = || self.pass(inputs, ctx, &env);
         // Caught here rather than by the backend, because here it is known where in the input it happened.
         let result = catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|panic| {
@@ -108,45 +110,55 @@ const BY_BLOCK: OpTraits = OpTraits {
     inline: false,
 };
 
+/// What the operator of a chain was made of: where several of them share a beginning, it is run once ([`once`](crate::once)).
+pub(crate) struct Spec {
+    pub(crate) first: u64,
+    pub(crate) begin: Arc<Begin>,
+    pub(crate) steps: Vec<Link>,
+    pub(crate) end: EndPart,
+}
+
 /// The operator of a chain: one that travels if all its parts do. `first`: the number of its partition 0 in the whole bag.
 pub(crate) fn chain(
     first: u64,
-    source: &Part<dyn Source>,
-    steps: &[Part<dyn Step>],
-    end: &Part<dyn End>,
+    begin: &Arc<Begin>,
+    steps: &[Link],
+    end: &EndPart,
 ) -> Result<OpRef> {
-    let names = steps.iter().map(|s| s.name);
-    let names: Vec<&str> = std::iter::once(source.name)
-        .chain(names)
-        .chain((!end.name.is_empty()).then_some(end.name))
-        .collect();
-    let name = format!("bag.{}", names.join("."));
+    let name = format!("bag.{}", names(begin, steps, end.name).join("."));
+    let spec = Spec {
+        first,
+        begin: begin.clone(),
+        steps: steps.to_vec(),
+        end: end.clone(),
+    };
+    let source = &begin.source;
+    let (steps, end) = line(steps, end.clone());
     let sent = || {
         Some(ChainOut {
             first,
             source: source.wire()?,
-            steps: steps.iter().map(Part::wire).collect::<Option<_>>()?,
+            steps: steps.iter().map(|l| l.step.wire()).collect::<Option<_>>()?,
             end: end.wire()?,
         })
     };
     let recipe = travel::recipe::<_, ReadChain>(&());
-    if let (Some(recipe), Some(wire)) = (recipe, sent()) {
-        let params = encode(&wire)?;
-        return Ok(OpRef::travelling(name, BY_BLOCK, recipe, params));
-    }
-    // The first one that stays is told; all of them are to be mended.
-    let stays = [(source.wire().is_none(), source.stays)]
-        .into_iter()
-        .chain(steps.iter().map(|s| (s.wire().is_none(), s.stays)))
-        .find_map(|(here, stays)| here.then_some(stays))
-        .unwrap_or(end.stays);
-    let kernel = Chain {
-        first,
-        source: source.made.clone(),
-        steps: steps.iter().map(|s| s.made.clone()).collect(),
-        end: end.made.clone(),
+    let op = match (recipe, sent()) {
+        (Some(recipe), Some(wire)) => OpRef::travelling(name, BY_BLOCK, recipe, encode(&wire)?),
+        _ => {
+            // The first one that stays is told; all of them are to be mended.
+            let mut steps_stay = steps.iter().filter_map(|l| l.step.why());
+            let stays = source.why().or_else(|| steps_stay.next());
+            let kernel = Chain {
+                first,
+                source: source.made.clone(),
+                steps: steps.iter().map(|l| l.step.made.clone()).collect(),
+                end: end.made.clone(),
+            };
+            OpRef::local_kernel(name, BY_BLOCK, stays.unwrap_or(end.stays), Arc::new(kernel))
+        }
     };
-    Ok(OpRef::local_kernel(name, BY_BLOCK, stays, Arc::new(kernel)))
+    Ok(op.made_of(Arc::new(spec)))
 }
 
 fn encode(params: &impl Serialize) -> Result<Vec<u8>> {
@@ -167,6 +179,8 @@ enum Together {
     Split(u32),
     /// The part of a split that the block's number says.
     Pick,
+    /// What one of several chains made.
+    Of(u32),
 }
 
 struct Merge {
@@ -182,6 +196,7 @@ impl Kernel for Merge {
             Together::Pass => only(inputs),
             Together::Split(n) => Ok(self.end.split(only(inputs)?, n as usize)?.into_value()),
             Together::Pick => Parts::pick(&only(inputs)?, ctx.block()),
+            Together::Of(i) => Parts::pick(&only(inputs)?, u64::from(i)),
         }
     }
 }
@@ -254,4 +269,9 @@ pub(crate) fn exchange(end: &Part<dyn End>, n: u32) -> Result<[OpRef; 3]> {
 /// The operator that hands on a partial result as it is.
 pub(crate) fn pass(end: &Part<dyn End>) -> Result<OpRef> {
     merge(end, Together::Pass, "partial")
+}
+
+/// The operator that takes what chain `i` of a fork made, which ends in `end`.
+pub(crate) fn of_fork(end: &Part<dyn End>, i: u32) -> Result<OpRef> {
+    merge(end, Together::Of(i), "of")
 }

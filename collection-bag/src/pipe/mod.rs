@@ -8,10 +8,12 @@
 //! A chain is type-erased ([`AnyStage`]) between its parts, and typed inside them: one downcast a part and task, none an item.
 
 mod env;
+pub(crate) mod fork;
 pub(crate) mod kernel;
 mod part;
 pub(crate) mod pull;
 pub(crate) mod sources;
+pub(crate) mod split;
 pub(crate) mod steps;
 pub(crate) mod text_steps;
 
@@ -22,7 +24,7 @@ use kvern_core::layer::Parts;
 use kvern_core::{Error, ErrorKind, Result, Value};
 
 pub(crate) use env::Env;
-pub(crate) use part::{EndPart, FromClosure, FromParams, Part, SourcePart, StepPart};
+pub(crate) use part::{EndPart, FromClosure, FromParams, Part, SourcePart, SplitPart, StepPart};
 
 /// Why no more items are wanted.
 pub(crate) enum Stop {
@@ -140,15 +142,44 @@ pub(crate) trait Step: Send + Sync {
     /// # Errors
     /// If that one gives other items.
     fn attach(&self, upstream: AnyStage, env: &Rc<Env>) -> Result<AnyStage>;
+
+    /// Whether it asks for items until it has enough, however many are there.
+    fn pulls(&self) -> bool {
+        false
+    }
 }
 
 /// What eats the items of a partition, and puts partial results together.
 pub(crate) trait End: Send + Sync {
+    /// Begins to eat the items of a partition.
+    ///
+    /// # Errors
+    /// If they are of another type, or there is nothing to eat them with.
+    fn begin<'a>(&'a self, stage: AnyStage, env: &Rc<Env>) -> Result<Box<dyn Eating + 'a>>;
+
     /// A partition to a partial result, in one pass.
     ///
     /// # Errors
     /// Of the first step that fails.
-    fn chunk(&self, stage: AnyStage, env: &Rc<Env>, go_on: &GoOn<'_>) -> Result<Value>;
+    fn chunk(&self, stage: AnyStage, env: &Rc<Env>, go_on: &GoOn<'_>) -> Result<Value> {
+        let mut eating = self.begin(stage, env)?;
+        loop {
+            go_on()?;
+            if !eating.advance()? {
+                return eating.finish();
+            }
+        }
+    }
+
+    /// Whether a chain in it asks for items until it has enough, however many are there.
+    fn pulls(&self) -> bool {
+        false
+    }
+
+    /// Whether it makes [`Parts`], one for each of several chains.
+    fn is_fork(&self) -> bool {
+        false
+    }
 
     /// Partial results, in order, to one.
     ///
@@ -177,20 +208,28 @@ pub(crate) trait End: Send + Sync {
 /// Asks between batches whether the run goes on.
 pub(crate) type GoOn<'a> = dyn Fn() -> Result<()> + 'a;
 
-/// Advances until there is no more, or enough.
+/// An end that eats.
+pub(crate) trait Eating {
+    /// Eats a bounded number of items; `false`: there are no more, or it has enough.
+    ///
+    /// # Errors
+    /// Of the first step that fails.
+    fn advance(&mut self) -> Result<bool>;
+
+    /// The partial result.
+    ///
+    /// # Errors
+    /// If it cannot be made.
+    fn finish(self: Box<Self>) -> Result<Value>;
+}
+
+/// Whether more is wanted and there.
 ///
 /// # Errors
-/// Of the first step that fails, or that the run was cancelled.
-pub(crate) fn drive(go_on: &GoOn<'_>, mut advance: impl FnMut() -> Flow<bool>) -> Result<()> {
-    loop {
-        go_on()?;
-        match advance() {
-            Ok(true) => {}
-            Ok(false) => return Ok(()),
-            Err(stop) => match *stop {
-                Stop::Enough => return Ok(()),
-                Stop::Failed { error, .. } => return Err(error),
-            },
-        }
-    }
+/// Of the step that failed.
+pub(crate) fn more(flow: Flow<bool>) -> Result<bool> {
+    flow.or_else(|stop| match *stop {
+        Stop::Enough => Ok(false),
+        Stop::Failed { error, .. } => Err(error),
+    })
 }

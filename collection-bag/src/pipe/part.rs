@@ -8,7 +8,8 @@ use kvern_core::travel::{self, Maker, Recipe};
 use kvern_core::{Error, ErrorKind, Key, Result};
 use serde::{Deserialize, Serialize};
 
-use super::{AnyStage, End, Env, GoOn, Source, Step};
+use super::split::{Pump, Split};
+use super::{AnyStage, Eating, End, Env, Source, Step};
 
 /// How another process makes it.
 type Wire<X> = Arc<PartWire<X>>;
@@ -19,6 +20,8 @@ pub(crate) struct Part<X: ?Sized + 'static> {
     pub(crate) name: &'static str,
     /// Why it stays in this process, if it does.
     pub(crate) stays: Stays,
+    /// Whether it calls functions of the user, of which nobody knows whether they do the same again.
+    pub(crate) is_users: bool,
     wire: Option<Wire<X>>,
 }
 
@@ -28,6 +31,7 @@ impl<X: ?Sized> Clone for Part<X> {
             made: self.made.clone(),
             name: self.name,
             stays: self.stays,
+            is_users: self.is_users,
             wire: self.wire.clone(),
         }
     }
@@ -36,6 +40,7 @@ impl<X: ?Sized> Clone for Part<X> {
 pub(crate) type SourcePart = Part<dyn Source>;
 pub(crate) type StepPart = Part<dyn Step>;
 pub(crate) type EndPart = Part<dyn End>;
+pub(crate) type SplitPart = Part<dyn Split>;
 
 /// What of a part is sent.
 #[derive(Serialize, Deserialize)]
@@ -58,6 +63,11 @@ impl<X: ?Sized + 'static> Part<X> {
     /// What is sent of it; `None`: it holds a closure that cannot leave this process.
     pub(crate) fn wire(&self) -> Option<&PartWire<X>> {
         self.wire.as_deref()
+    }
+
+    /// Why it stays in this process, if it does.
+    pub(crate) fn why(&self) -> Option<Stays> {
+        self.wire.is_none().then_some(self.stays)
     }
 }
 
@@ -82,7 +92,7 @@ macro_rules! makers {
     )*};
 }
 
-makers!(OfSource PlainSource OfStep PlainStep OfEnd PlainEnd);
+makers!(OfSource PlainSource OfStep PlainStep OfEnd PlainEnd OfSplit PlainSplit);
 
 macro_rules! parts {
     ($($of:ident $plain:ident $X:ident;)*) => {$(
@@ -104,6 +114,7 @@ macro_rules! parts {
 
         impl Part<dyn $X> {
             /// The part that `S` is of a closure.
+            #[allow(dead_code, reason = "not every kind of part has such")]
             pub(crate) fn of<S, F>(name: &'static str, f: F) -> Self
             where
                 F: Send + Sync + 'static,
@@ -138,10 +149,11 @@ macro_rules! parts {
                     Ok(p) => (M::make(f, &p).unwrap_or_else(|e| Arc::new(Broken(e))), Some(p)),
                     Err(e) => (Arc::new(Broken(e)), None),
                 };
+                let is_users = own;
                 let own = own.then(|| kvern_core::key::unique("bag.function"));
                 let wire = recipe.zip(params);
                 let wire = wire.map(|(recipe, params)| Arc::new(PartWire { recipe, params, own }));
-                Self { made, name, stays, wire }
+                Self { made, name, stays, is_users, wire }
             }
         }
     )*};
@@ -151,6 +163,31 @@ parts! {
     OfSource PlainSource Source;
     OfStep PlainStep Step;
     OfEnd PlainEnd End;
+    OfSplit PlainSplit Split;
+}
+
+impl Part<dyn End> {
+    /// An end that was put together of other parts. `params`: what it is made of elsewhere; `Err`: why one of them stays here.
+    pub(crate) fn assembled<S: FromParams + End>(
+        name: &'static str,
+        made: S,
+        params: Result<Vec<u8>, Stays>,
+    ) -> Self {
+        let stays = params.as_ref().err().copied().unwrap_or(Stays::Here);
+        let wire = travel::recipe::<_, PlainEnd<S>>(&()).zip(params.ok());
+        let wire = wire.map(|(recipe, params)| PartWire {
+            recipe,
+            params,
+            own: None,
+        });
+        Self {
+            made: Arc::new(made),
+            name,
+            stays,
+            is_users: true,
+            wire: wire.map(Arc::new),
+        }
+    }
 }
 
 fn encode(name: &str, params: &impl Serialize) -> Result<Vec<u8>> {
@@ -170,6 +207,7 @@ impl Part<dyn Source> {
             made: Arc::new(Broken(e)),
             name: "error",
             stays: Stays::Here,
+            is_users: false,
             wire: None,
         }
     }
@@ -191,7 +229,7 @@ impl Step for Broken {
 }
 
 impl End for Broken {
-    fn chunk(&self, _: AnyStage, _: &std::rc::Rc<Env>, _: &GoOn<'_>) -> Result<kvern_core::Value> {
+    fn begin<'a>(&'a self, _: AnyStage, _: &std::rc::Rc<Env>) -> Result<Box<dyn Eating + 'a>> {
         Err(self.0.clone())
     }
 
@@ -200,6 +238,17 @@ impl End for Broken {
     }
 
     fn finish(&self, _: &mut [kvern_core::Value]) -> Result<kvern_core::Value> {
+        Err(self.0.clone())
+    }
+}
+
+impl Split for Broken {
+    fn split(
+        &self,
+        _: AnyStage,
+        _: usize,
+        _: &std::rc::Rc<Env>,
+    ) -> Result<(std::rc::Rc<dyn Pump>, Vec<AnyStage>)> {
         Err(self.0.clone())
     }
 }

@@ -18,33 +18,56 @@ const MOST: usize = 4096;
 /// How long that should take: fewer are pushed where each takes long.
 const SOON: Duration = Duration::from_millis(10);
 
+/// How many items are pushed at once.
+pub(crate) struct Pace(usize);
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self(1)
+    }
+}
+
+impl Pace {
+    /// Calls `one` a bounded number of times, or until it says that there is no more.
+    pub(crate) fn run(&mut self, mut one: impl FnMut() -> Flow<bool>) -> Flow<bool> {
+        let begun = Instant::now();
+        for _ in 0..self.0 {
+            if !one()? {
+                return Ok(false);
+            }
+        }
+        self.0 = match begun.elapsed() {
+            took if took > SOON => (self.0 / 8).max(1),
+            took if took > SOON / 4 => self.0,
+            _ => (self.0 * 2).min(MOST),
+        };
+        Ok(true)
+    }
+}
+
 /// Items of an iterator.
 pub(crate) struct IterStage<I> {
     items: I,
-    batch: usize,
+    pace: Pace,
 }
 
 impl<I> IterStage<I> {
     pub(crate) fn new(items: I) -> Self {
-        Self { items, batch: 1 }
+        let pace = Pace::default();
+        Self { items, pace }
     }
 }
 
 impl<I: Iterator> Stage<I::Item> for IterStage<I> {
     fn advance(&mut self, sink: &mut dyn FnMut(I::Item) -> Flow) -> Flow<bool> {
-        let begun = Instant::now();
-        for _ in 0..self.batch {
-            match self.items.next() {
-                Some(item) => sink(item)?,
-                None => return Ok(false),
+        let items = &mut self.items;
+        self.pace.run(|| match items.next() {
+            Some(item) => {
+                sink(item)?;
+                Ok(true)
             }
-        }
-        self.batch = match begun.elapsed() {
-            took if took > SOON => (self.batch / 8).max(1),
-            took if took > SOON / 4 => self.batch,
-            _ => (self.batch * 2).min(MOST),
-        };
-        Ok(true)
+            None => Ok(false),
+        })
     }
 }
 

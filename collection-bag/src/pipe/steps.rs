@@ -210,6 +210,10 @@ where
         let f = self.0.clone();
         pulled(upstream, move |items| (f.0)(items).into_iter())
     }
+
+    fn pulls(&self) -> bool {
+        true
+    }
 }
 
 /// The first function of `reduction(f, …)`: one item a partition. A step of its own, because a closure around the user's function
@@ -223,5 +227,9 @@ where
     fn attach(&self, upstream: AnyStage, _: &Rc<Env>) -> Result<AnyStage> {
         let f = self.0.clone();
         pulled(upstream, move |items| std::iter::once((f.0)(items)))
+    }
+
+    fn pulls(&self) -> bool {
+        true
     }
 }

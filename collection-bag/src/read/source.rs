@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::blocks::{Blocks, lines};
 use super::encoding::{self, Encoding, Form, LineEnd, Written};
 use super::files::{Compression, FileSpec, io_error};
-use crate::pipe::{AnyStage, Env, Flow, FromParams, Source, Stop, TextStage};
+use crate::pipe::{AnyStage, Env, Flow, FromParams, Source, TextStage};
 
 /// What to do with a line that is not UTF-8, or not UTF-16 in a file of that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -298,7 +298,7 @@ impl Lines {
         };
         match flow {
             Ok(()) => Ok(true),
-            Err(stop) => Err(placed(stop, &self.env)),
+            Err(stop) => Err(self.env.placed(stop)),
         }
     }
 }
@@ -326,20 +326,6 @@ fn refused(byte: usize, bytes: &[u8], form: Form, invalid: InvalidUtf8, env: &En
         ))
         .into()),
     }
-}
-
-/// Names file and line in the error that a line led to.
-#[cold]
-fn placed(mut stop: Box<Stop>, env: &Env) -> Box<Stop> {
-    if let Stop::Failed { error, at } = &mut *stop {
-        env.at(env.now() + at.take().unwrap_or(0) as u64);
-        if let Some(place) = env.place() {
-            let words = format!("{place}: {}", error.message());
-            *error = Error::with_source(error.kind(), words, error.clone());
-            env.tell();
-        }
-    }
-    stop
 }
 
 impl TextStage for Lines {

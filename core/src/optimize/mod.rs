@@ -9,6 +9,7 @@ mod rewrite;
 
 pub use blockwise::MAX_WIDTH;
 
+use crate::error::Result;
 use crate::expand::TaskGraph;
 use crate::graph::Graph;
 use crate::key::KeyMap;
@@ -49,6 +50,51 @@ impl Passes {
             common: false,
         }
     }
+}
+
+/// A rewrite by a collection that knows what its operators mean, of every graph before the passes of this crate. It is part of what the
+/// graph means, and so not to be switched off: what a collection promises over several results of one run can only be kept here.
+pub struct GraphPass {
+    /// What it is called in reports.
+    pub pass: &'static str,
+    /// The graph that it makes, of which the wanted results and their keys are the same; `None`: it has nothing to do.
+    pub run: fn(&Graph) -> Result<Option<Graph>>,
+}
+
+inventory::collect!(GraphPass);
+
+/// Submits a [`GraphPass`].
+#[macro_export]
+macro_rules! register_graph_pass {
+    ($pass:expr, $run:expr) => {
+        $crate::__private::inventory::submit! {
+            $crate::optimize::GraphPass { pass: $pass, run: $run }
+        }
+    };
+}
+
+/// The passes of linked collections, in the order of their names.
+///
+/// # Errors
+/// What a collection cannot do in one run, in its words.
+pub(crate) fn of_collections(mut graph: Graph) -> Result<(Graph, Vec<PassReport>)> {
+    static PASSES: std::sync::LazyLock<Vec<&GraphPass>> = std::sync::LazyLock::new(|| {
+        let mut all: Vec<&GraphPass> = inventory::iter::<GraphPass>().collect();
+        all.sort_by_key(|p| p.pass);
+        all
+    });
+    let mut reports = Vec::new();
+    for pass in PASSES.iter() {
+        if let Some(after) = (pass.run)(&graph)? {
+            reports.push(PassReport {
+                pass: pass.pass,
+                before: graph.tasks(),
+                after: after.tasks(),
+            });
+            graph = after;
+        }
+    }
+    Ok((graph, reports))
 }
 
 /// What a pass did.
