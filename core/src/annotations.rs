@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::error::{Error, ErrorKind, Result};
 use crate::key::Key;
+use crate::text::format_bytes;
 
 /// Wishes and limits for the tasks of a layer. They survive every optimisation: layers that differ in them are not merged.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -27,6 +29,28 @@ pub struct Annotations {
     pub workers: Vec<String>,
     /// Free words for people: shown in plans and dashboards.
     pub label: Option<String>,
+}
+
+/// What some backends honour and others do not. Priority, retries, time limit and label all of them do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Demand {
+    /// [`Annotations::resources`].
+    Resources,
+    /// [`Annotations::memory`].
+    Memory,
+    /// [`Annotations::workers`].
+    Workers,
+}
+
+impl Demand {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Resources => "resources",
+            Self::Memory => "memory",
+            Self::Workers => "workers",
+        }
+    }
 }
 
 impl Annotations {
@@ -68,6 +92,55 @@ impl Annotations {
     pub fn memory(mut self, bytes: u64) -> Self {
         self.memory = Some(bytes);
         self
+    }
+
+    /// Lets only workers of these names run the tasks.
+    #[must_use]
+    pub fn workers<N: Into<String>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
+        self.workers = names.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// For backends: refuses what they would pass over. `honoured`: what they honour of what not all do.
+    ///
+    /// ```
+    /// use kvern_core::{Annotations, annotations::Demand};
+    ///
+    /// let on_a_gpu = Annotations::new().resource("gpu", 1.0);
+    /// let e = on_a_gpu.check_honoured("sync://", &[Demand::Memory]).unwrap_err();
+    /// assert_eq!(
+    ///     e.message(),
+    ///     "sync:// does not honour the annotation resources (gpu=1); it honours priority, retries, timeout, label and memory"
+    /// );
+    /// ```
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unsupported`] naming the annotation and what the backend honours.
+    pub fn check_honoured(&self, backend: &str, honoured: &[Demand]) -> Result<()> {
+        let asked = |demand| match demand {
+            Demand::Resources if !self.resources.is_empty() => {
+                let all = self.resources.iter().map(|(name, n)| format!("{name}={n}"));
+                Some(all.collect::<Vec<_>>().join(", "))
+            }
+            Demand::Memory => self.memory.map(format_bytes),
+            Demand::Workers if !self.workers.is_empty() => Some(self.workers.join(", ")),
+            _ => None,
+        };
+        for demand in [Demand::Resources, Demand::Memory, Demand::Workers] {
+            let Some(what) = asked(demand).filter(|_| !honoured.contains(&demand)) else {
+                continue;
+            };
+            let mut known = vec!["priority", "retries", "timeout", "label"];
+            known.extend(honoured.iter().map(|d| d.name()));
+            let last = known.pop().unwrap_or_default();
+            let words = format!(
+                "{backend} does not honour the annotation {} ({what}); it honours {} and {last}",
+                demand.name(),
+                known.join(", ")
+            );
+            return Err(Error::new(ErrorKind::Unsupported, words));
+        }
+        Ok(())
     }
 
     /// Limits the time a task may run.

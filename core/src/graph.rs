@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::annotations::Annotations;
+use crate::annotations::{Annotations, Demand};
 use crate::error::{Error, ErrorKind, Result};
 use crate::key::{Key, KeyMap};
 use crate::layer::Layer;
@@ -140,6 +140,17 @@ impl Graph {
     /// The layers, each after what it reads.
     pub fn layers(&self) -> &[Arc<Layer>] {
         &self.layers
+    }
+
+    /// For backends: refuses annotations that they would pass over, as [`Annotations::check_honoured`].
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unsupported`] naming the first.
+    pub fn check_honoured(&self, backend: &str, honoured: &[Demand]) -> Result<()> {
+        let annotated = self.layers.iter().filter_map(|l| l.annotations());
+        annotated
+            .into_iter()
+            .try_for_each(|a| a.check_honoured(backend, honoured))
     }
 
     /// The inputs of a layer, as numbers into [`Graph::layers`].

@@ -312,26 +312,42 @@ fn open_backend(
     registry: &Arc<Registry>,
     config: &Arc<Config>,
 ) -> Result<Arc<dyn Scheduler>> {
-    let url = match url {
-        Some(u) => u,
-        None => match config
-            .get::<String>("scheduler")
-            .map_err(config_error)?
-            .as_str()
-        {
-            "" | "auto" => match BackendEntry::linked()?.first() {
-                Some(best) if best.rank >= 0 => best.scheme.to_owned(),
-                _ => {
-                    return Err(BackendEntry::find("auto")
-                        .err()
-                        .unwrap_or_else(|| Error::new(ErrorKind::NotRegistered, "no backend")));
-                }
-            },
-            named => named.to_owned(),
-        },
+    let Some(url) = url else {
+        // Whoever reads what is wrong with it must know where it stands.
+        let whence = config.layers("scheduler").map_err(config_error)?.last();
+        let whence = whence.map_or_else(String::new, |entry| entry.source.to_string());
+        return open_configured(registry, config).map_err(|e| {
+            let words = format!("{} (the key `scheduler`: {whence})", e.message());
+            Error::with_source(e.kind(), words, e)
+        });
     };
+    open_url(&url, registry, config)
+}
+
+/// The backend that the configuration names, else the best that is linked.
+fn open_configured(registry: &Arc<Registry>, config: &Arc<Config>) -> Result<Arc<dyn Scheduler>> {
+    let named: String = config.get("scheduler").map_err(config_error)?;
+    let url = match named.as_str() {
+        "" | "auto" => match BackendEntry::linked()?.first() {
+            Some(best) if best.rank >= 0 => best.scheme.to_owned(),
+            _ => {
+                return Err(BackendEntry::find("auto")
+                    .err()
+                    .unwrap_or_else(|| Error::new(ErrorKind::NotRegistered, "no backend")));
+            }
+        },
+        _ => named,
+    };
+    open_url(&url, registry, config)
+}
+
+fn open_url(
+    url: &str,
+    registry: &Arc<Registry>,
+    config: &Arc<Config>,
+) -> Result<Arc<dyn Scheduler>> {
     let url = if url.contains("://") {
-        url
+        url.to_owned()
     } else {
         format!("{url}://")
     };

@@ -1,11 +1,11 @@
 //! From a URL and the configuration to a backend.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use kvern_core::config::ConfigError;
 use kvern_core::scheduler::OpenContext;
-use kvern_core::text::ByteAmount;
+use kvern_core::text::{ByteAmount, format_bytes};
 use kvern_core::url::{SchedulerUrl, UrlError};
 use kvern_core::{BackendEntry, Error, ErrorKind, Result, Scheduler};
 
@@ -84,21 +84,53 @@ fn memory_options(
         None => configured(context, "memory.limit")?,
     };
     let available = available_memory().unwrap_or(u64::MAX);
+    let spill = match spill {
+        Some(s) => s,
+        None => configured(context, "memory.spill")?.unwrap_or(true),
+    };
+    let directory = match directory {
+        Some(d) => Some(d),
+        None => configured(context, "spill.directory")?,
+    };
+    let budget = amount.map_or_else(default_budget, |a| a.of(available));
+    if budget > available {
+        let words = format!(
+            "the memory limit is {}, more than the {} that this process may use: it would be ended by the system before anything is spilled. \
+             At most memory=100% is allowed (the key memory.limit)",
+            format_bytes(budget),
+            format_bytes(available)
+        );
+        return Err(Error::new(ErrorKind::Config, words));
+    }
+    if let Some(directory) = directory.as_deref().filter(|_| spill) {
+        check_directory(directory)?;
+    }
     Ok(MemoryOptions {
-        budget: amount.map_or_else(default_budget, |a| a.of(available)),
-        spill: match spill {
-            Some(s) => s,
-            None => configured(context, "memory.spill")?.unwrap_or(true),
-        },
-        directory: match directory {
-            Some(d) => Some(d),
-            None => configured(context, "spill.directory")?,
-        },
+        budget,
+        spill,
+        directory,
         spill_limit: match limit {
             Some(l) => Some(l.of(available)),
             None => configured(context, "spill.limit")?,
         },
     })
+}
+
+/// A folder in which nothing can be spilled is told now, and not when memory is short.
+fn check_directory(directory: &Path) -> Result<()> {
+    let cannot = |why: std::io::Error| {
+        let words = format!(
+            "the spill folder {} cannot be used: {why} (spill-directory in the URL, or the key spill.directory; it must exist and be writable)",
+            directory.display()
+        );
+        Error::with_source(ErrorKind::Config, words, why)
+    };
+    let about = directory.metadata().map_err(cannot)?;
+    if !about.is_dir() {
+        return Err(cannot(std::io::ErrorKind::NotADirectory.into()));
+    }
+    // A file without a name, gone when it is closed.
+    tempfile::tempfile_in(directory).map(drop).map_err(cannot)
 }
 
 /// A configured value; `None` for `auto`.

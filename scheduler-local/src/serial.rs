@@ -6,6 +6,7 @@ use std::collections::BinaryHeap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
+use kvern_core::annotations::Demand;
 use kvern_core::events::{Observer, Observers, Subscription};
 use kvern_core::scheduler::{Description, MemoryUse};
 use kvern_core::{Error, ErrorKind, Handle, Plan, Registry, Result, Run, Scheduler, Value};
@@ -178,6 +179,7 @@ impl Scheduler for SyncScheduler {
         if self.inner.closed.load(Ordering::SeqCst) {
             return Err(closed("sync"));
         }
+        plan.graph().check_honoured("sync://", &[Demand::Memory])?;
         let prepared = plan.prepare()?;
         prepared.check_budget(self.inner.memory.budget())?;
         let id = self.inner.runs.fetch_add(1, Ordering::Relaxed) + 1;

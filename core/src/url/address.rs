@@ -43,7 +43,9 @@ pub fn resolve_loopback(text: &str, usual: u16, danger: &str) -> Result<SocketAd
         ErrorKind::Unsupported,
         format!(
             "{text} would be reached from {what}, and {danger}. Only loopback addresses can be listened on (127.0.0.1, ::1, localhost) until \
-             there is TLS; to use another machine, forward a port (ssh -L)"
+             there is TLS; to use it from another machine, forward the port under the same number, and those of workers (ssh -L \
+             {port}:{text})",
+            port = address.port()
         ),
     ))
 }

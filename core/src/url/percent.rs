@@ -4,7 +4,8 @@ use std::fmt;
 
 use crate::text::shorten;
 
-/// Percent-decoding, RFC 3986 section 2.1.
+/// Percent-decoding, RFC 3986 section 2.1; a % that no two hexadecimal digits follow stands for itself, as browsers read it, so that
+/// `memory=70%` can be written.
 pub(super) fn decode(text: &str) -> Result<String, String> {
     if !text.contains('%') {
         return Ok(text.to_owned());
@@ -22,10 +23,8 @@ pub(super) fn decode(text: &str) -> Result<String, String> {
             .zip(digit(1))
             .and_then(|(high, low)| u8::try_from(high * 16 + low).ok());
         let Some(code) = code else {
-            return Err(format!(
-                "in {:?} a % is not followed by two hexadecimal digits; a % itself is written %25",
-                shorten(text)
-            ));
+            bytes.push(first);
+            continue;
         };
         bytes.push(code);
         rest = &after[2..];

@@ -31,6 +31,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
+use kvern_core::annotations::Demand;
 use kvern_core::events::{Observer, Observers, Subscription};
 use kvern_core::scheduler::{Description, MemoryUse};
 use kvern_core::{Error, ErrorKind, Handle, Plan, Registry, Result, Run, Scheduler, Value};
@@ -338,6 +339,8 @@ impl Scheduler for ThreadScheduler {
     fn submit(&self, plan: Plan) -> Result<Arc<dyn Run>> {
         let inner = &self.inner;
         inner.check_open()?;
+        plan.graph()
+            .check_honoured("threads://", &[Demand::Memory])?;
         let prepared = plan.prepare()?;
         prepared.check_budget(inner.memory.budget())?;
         let driver: Arc<dyn Driver> = inner.clone();
