@@ -7,6 +7,7 @@ use std::time::Duration;
 use kvern::core::text::{nearest, parse_duration};
 use lexopt::{Arg, Parser};
 
+use crate::cluster::{SchedulerArguments, WorkerArguments};
 use crate::help;
 
 /// What is asked for.
@@ -28,15 +29,8 @@ pub(crate) enum Request {
         key: String,
         json: bool,
     },
-    Scheduler {
-        listen: String,
-        worker_ttl: Option<Duration>,
-    },
-    Worker {
-        scheduler: String,
-        threads: Option<usize>,
-        name: Option<String>,
-    },
+    Scheduler(SchedulerArguments),
+    Worker(WorkerArguments),
     BallistaScheduler {
         listen: String,
     },
@@ -73,7 +67,7 @@ const COMMANDS: [&str; 6] = [
 ];
 const CONFIG_COMMANDS: [&str; 3] = ["list", "get", "where"];
 const BALLISTA_COMMANDS: [&str; 2] = ["scheduler", "executor"];
-const OPTIONS: [&str; 8] = [
+const OPTIONS: [&str; 11] = [
     "--json",
     "--help",
     "--version",
@@ -82,6 +76,9 @@ const OPTIONS: [&str; 8] = [
     "--name",
     "--slots",
     "--worker-ttl",
+    "--allowed-failures",
+    "--no-workers-timeout",
+    "--wait",
 ];
 
 /// Where a scheduler listens when nothing is said: Dask's port.
@@ -101,6 +98,9 @@ struct Given {
     name: Option<String>,
     slots: Option<String>,
     worker_ttl: Option<String>,
+    allowed_failures: Option<String>,
+    no_workers_timeout: Option<String>,
+    wait: Option<String>,
 }
 
 impl Given {
@@ -112,6 +112,9 @@ impl Given {
             "name" => Some(&mut self.name),
             "slots" => Some(&mut self.slots),
             "worker-ttl" => Some(&mut self.worker_ttl),
+            "allowed-failures" => Some(&mut self.allowed_failures),
+            "no-workers-timeout" => Some(&mut self.no_workers_timeout),
+            "wait" => Some(&mut self.wait),
             _ => None,
         }
     }
@@ -124,6 +127,9 @@ impl Given {
             ("name", &self.name),
             ("slots", &self.slots),
             ("worker-ttl", &self.worker_ttl),
+            ("allowed-failures", &self.allowed_failures),
+            ("no-workers-timeout", &self.no_workers_timeout),
+            ("wait", &self.wait),
         ];
         all.iter()
             .find(|(name, value)| value.is_some() && !known.contains(name))
@@ -200,18 +206,32 @@ fn scheduler(words: &[&str], given: Given) -> Result<Request, String> {
             "scheduler takes nothing more, and {more:?} stands there"
         ));
     }
-    if let Some(option) = given.beside(&["listen", "worker-ttl"]) {
+    let known = [
+        "listen",
+        "worker-ttl",
+        "allowed-failures",
+        "no-workers-timeout",
+    ];
+    if let Some(option) = given.beside(&known) {
         return Err(format!("scheduler takes no --{option}"));
     }
-    let ttl = given.worker_ttl.as_deref().map(parse_duration).transpose();
-    Ok(Request::Scheduler {
+    let most = number("allowed-failures", given.allowed_failures)?;
+    Ok(Request::Scheduler(SchedulerArguments {
         listen: given.listen.unwrap_or_else(|| LISTEN.to_owned()),
-        worker_ttl: ttl.map_err(|e| format!("--worker-ttl: {e}"))?,
-    })
+        worker_ttl: time("worker-ttl", given.worker_ttl)?,
+        allowed_failures: most.map(|n| u32::try_from(n).unwrap_or(u32::MAX)),
+        no_workers_timeout: time("no-workers-timeout", given.no_workers_timeout)?,
+    }))
+}
+
+/// How long something takes, if it was said.
+fn time(option: &str, given: Option<String>) -> Result<Option<Duration>, String> {
+    let time = given.as_deref().map(parse_duration).transpose();
+    time.map_err(|e| format!("--{option}: {e}"))
 }
 
 fn worker(words: &[&str], given: Given) -> Result<Request, String> {
-    if let Some(option) = given.beside(&["threads", "name"]) {
+    if let Some(option) = given.beside(&["threads", "name", "listen", "wait"]) {
         return Err(format!("worker takes no --{option}"));
     }
     let scheduler = match words {
@@ -227,11 +247,13 @@ fn worker(words: &[&str], given: Given) -> Result<Request, String> {
             ));
         }
     };
-    Ok(Request::Worker {
+    Ok(Request::Worker(WorkerArguments {
         scheduler,
         threads: number("threads", given.threads)?,
         name: given.name,
-    })
+        listen: given.listen,
+        wait: time("wait", given.wait)?,
+    }))
 }
 
 /// How many of something, if it was said.
@@ -404,25 +426,33 @@ mod tests {
     fn roles_are_read_with_their_options() {
         assert_eq!(
             parse("scheduler"),
-            Ok(Request::Scheduler {
+            Ok(Request::Scheduler(SchedulerArguments {
                 listen: LISTEN.to_owned(),
                 worker_ttl: None,
-            })
+                allowed_failures: None,
+                no_workers_timeout: None,
+            }))
         );
         assert_eq!(
-            parse("scheduler --listen 127.0.0.1:1 --worker-ttl 2min"),
-            Ok(Request::Scheduler {
+            parse(
+                "scheduler --listen 127.0.0.1:1 --worker-ttl 2min --allowed-failures=5 --no-workers-timeout 0s"
+            ),
+            Ok(Request::Scheduler(SchedulerArguments {
                 listen: "127.0.0.1:1".to_owned(),
                 worker_ttl: Some(Duration::from_secs(120)),
-            })
+                allowed_failures: Some(5),
+                no_workers_timeout: Some(Duration::ZERO),
+            }))
         );
         assert_eq!(
-            parse("worker 127.0.0.1:1 --threads=3 --name left"),
-            Ok(Request::Worker {
+            parse("worker 127.0.0.1:1 --threads=3 --name left --listen [::1]:7 --wait 1h"),
+            Ok(Request::Worker(WorkerArguments {
                 scheduler: "127.0.0.1:1".to_owned(),
                 threads: Some(3),
                 name: Some("left".to_owned()),
-            })
+                listen: Some("[::1]:7".to_owned()),
+                wait: Some(Duration::from_secs(3600)),
+            }))
         );
     }
 

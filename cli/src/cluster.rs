@@ -8,22 +8,60 @@ use kvern::cluster::{
     SchedulerOptions, SchedulerServer, TOKEN_VARIABLE, Token, WorkerOptions, run_worker,
 };
 use kvern::core::Registry;
-use kvern::{ErrorKind, Result};
+use kvern::core::config::{Config, ConfigError};
+use kvern::{Error, ErrorKind, Result};
 
 use crate::output::{FAILED, Output};
 
 /// Runs a scheduler on this thread.
-pub(crate) fn scheduler(listen: String, worker_ttl: Option<Duration>) -> Output {
-    ended(run_scheduler(listen, worker_ttl))
+pub(crate) fn scheduler(asked: SchedulerArguments) -> Output {
+    ended(run_scheduler(asked))
 }
 
-fn run_scheduler(listen: String, worker_ttl: Option<Duration>) -> Result<()> {
+/// What the command line says of a scheduler; the configuration says the rest.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct SchedulerArguments {
+    pub(crate) listen: String,
+    pub(crate) worker_ttl: Option<Duration>,
+    pub(crate) allowed_failures: Option<u32>,
+    pub(crate) no_workers_timeout: Option<Duration>,
+}
+
+/// What the command line says of a worker.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct WorkerArguments {
+    pub(crate) scheduler: String,
+    pub(crate) threads: Option<usize>,
+    pub(crate) name: Option<String>,
+    pub(crate) listen: Option<String>,
+    pub(crate) wait: Option<Duration>,
+}
+
+fn run_scheduler(asked: SchedulerArguments) -> Result<()> {
+    let config = Config::load().map_err(config_error)?;
     let token = match std::env::var(TOKEN_VARIABLE) {
         Ok(text) => Token::from_text(&text)?,
         Err(_) => Token::random()?,
     };
-    let mut options = SchedulerOptions::new(listen, token.clone());
-    options.worker_ttl = worker_ttl.unwrap_or(options.worker_ttl);
+    let mut options = SchedulerOptions::new(asked.listen, token.clone());
+    options.worker_ttl = asked.worker_ttl.unwrap_or(options.worker_ttl);
+    options.allowed_failures = match asked.allowed_failures {
+        Some(most) => most,
+        None => {
+            let most: u64 = config
+                .get("cluster.allowed-failures")
+                .map_err(config_error)?;
+            u32::try_from(most).unwrap_or(u32::MAX)
+        }
+    };
+    let limit = match asked.no_workers_timeout {
+        Some(limit) => limit,
+        None => config
+            .get("cluster.no-workers-timeout")
+            .map_err(config_error)?,
+    };
+    options.no_workers_timeout = Some(limit).filter(|l| !l.is_zero());
+    options.verbose = true;
     let server = SchedulerServer::start(&options, Arc::new(Registry::linked()?))?;
     let address = server.address();
     let mut out = std::io::stdout().lock();
@@ -38,27 +76,29 @@ fn run_scheduler(listen: String, worker_ttl: Option<Duration>) -> Result<()> {
     );
     let _ = out.flush();
     drop(out);
-    server.wait();
-    Ok(())
+    server.wait()
+}
+
+fn config_error(e: ConfigError) -> Error {
+    Error::with_source(ErrorKind::Config, e.to_string(), e)
 }
 
 /// Runs a worker on this thread.
-pub(crate) fn worker(scheduler: String, threads: Option<usize>, name: Option<String>) -> Output {
+pub(crate) fn worker(asked: WorkerArguments) -> Output {
     let run = || {
-        let mut options = WorkerOptions::new(scheduler, Token::from_environment()?);
-        options.threads = threads.unwrap_or(options.threads);
-        options.name = name.unwrap_or(options.name);
-        match run_worker(&options, Arc::new(Registry::linked()?)) {
-            // The usual end.
-            Err(e) if e.kind() == ErrorKind::Lost => {
-                eprintln!("kvern worker: {e}");
-                Ok(())
-            }
-            other => other,
-        }
+        let mut options = WorkerOptions::new(asked.scheduler, Token::from_environment()?);
+        options.threads = asked.threads.unwrap_or(options.threads);
+        options.name = asked.name.unwrap_or(options.name);
+        options.data_address = asked.listen.unwrap_or(options.data_address);
+        options.wait = asked.wait.unwrap_or(WAIT);
+        options.verbose = true;
+        run_worker(&options, Arc::new(Registry::linked()?))
     };
     ended(run())
 }
+
+/// How long a worker waits for its scheduler if nothing is said: who starts both need not take care which comes first.
+const WAIT: Duration = Duration::from_secs(300);
 
 fn ended(result: Result<()>) -> Output {
     match result {

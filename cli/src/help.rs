@@ -82,13 +82,26 @@ Usage: kvern scheduler [OPTIONS]
 
 Prints where it listens and the token that workers and clients need. Connections
 are not encrypted yet, so only addresses of this machine itself (127.0.0.1, ::1)
-are accepted; to use another machine, forward a port (ssh -L).
+are accepted. To use a cluster from another machine, run the program there over
+ssh; or start its workers with ports of their own (kvern worker --listen
+127.0.0.1:8801) and forward all ports under the same numbers:
+ssh -L 8786:127.0.0.1:8786 -L 8801:127.0.0.1:8801 MACHINE
+
+Each coming and leaving of a worker is written to stderr. Workers and clients are
+told when it is interrupted.
 
 Options:
   --listen ADDRESS  Where to listen, as HOST:PORT; port 0 takes any that is free
                     (default 127.0.0.1:8786)
   --worker-ttl TIME After how long a silence a worker is given up, such as 2min;
                     workers say every second that they live (default 60s)
+  --allowed-failures N
+                    After so many workers lost while they ran it, a task fails
+                    (default: the key cluster.allowed-failures, 3)
+  --no-workers-timeout TIME
+                    How long tasks wait when no worker is there that may run
+                    them, before they fail; 0s: for ever (default: the key
+                    cluster.no-workers-timeout, 10m)
   -h, --help        Show this
 
 Environment:
@@ -105,14 +118,20 @@ another program need workers that run that program: see kvern::init, and the
 backend cluster:// that starts them.
 
 Options:
-  --threads N     Tasks that run at once (default: one for each core)
-  --name NAME     What it is called in messages (default: worker-PROCESS)
-  -h, --help      Show this
+  --threads N       Tasks that run at once (default: one for each core)
+  --name NAME       What it is called in messages, and by the annotation workers
+                    (default: worker-PROCESS)
+  --listen ADDRESS  Where its results are fetched, as HOST:PORT (default
+                    127.0.0.1 and any port that is free)
+  --wait TIME       How long to wait for a scheduler that is not there yet
+                    (default 5m)
+  -h, --help        Show this
 
 Environment:
   KVERN_TOKEN     The token that the scheduler printed
 
-Exit status: 0 if the scheduler has ended, 1 if the worker could not begin.
+Exit status: 0 if the scheduler has ended and said so, 1 if the worker could not
+begin, or lost its scheduler.
 ";
 
 pub(crate) const BALLISTA: &str = "\

@@ -30,12 +30,8 @@ fn main() -> ExitCode {
         Request::ConfigList { json } => config::list(json),
         Request::ConfigGet { key, json } => config::get(&key, json),
         Request::ConfigWhere { key, json } => config::whence(&key, json),
-        Request::Scheduler { listen, worker_ttl } => cluster::scheduler(listen, worker_ttl),
-        Request::Worker {
-            scheduler,
-            threads,
-            name,
-        } => cluster::worker(scheduler, threads, name),
+        Request::Scheduler(asked) => cluster::scheduler(asked),
+        Request::Worker(asked) => cluster::worker(asked),
         Request::BallistaScheduler { listen } => ballista::scheduler(listen),
         Request::BallistaExecutor {
             scheduler,

@@ -2,6 +2,8 @@
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
 
 use kvern::array::Array;
 use kvern::{ErrorKind, Session};
@@ -96,10 +98,107 @@ fn programs_and_workers_find_a_scheduler_by_address_and_token() {
     let later = Session::open(&format!("tcp://{address}?token={token}")).unwrap();
     assert_eq!(sum(&later), want);
 
-    // Workers end with their scheduler.
+    // A worker whose scheduler is killed says so by its exit status.
     scheduler.0.kill().unwrap();
     scheduler.0.wait().unwrap();
-    assert!(workers[1].0.wait().unwrap().success());
+    assert_eq!(workers[1].0.wait().unwrap().code(), Some(1));
+}
+
+/// Lines of a process as they come.
+fn lines(from: impl std::io::Read + Send + 'static) -> Receiver<String> {
+    let (tell, told) = channel();
+    std::thread::spawn(move || {
+        let lines = BufReader::new(from).lines();
+        lines
+            .map_while(Result::ok)
+            .for_each(|l| tell.send(l).unwrap_or_default());
+    });
+    told
+}
+
+/// Waits for a line with these words, and gives it.
+fn wait_for(lines: &Receiver<String>, words: &str) -> String {
+    loop {
+        match lines.recv_timeout(Duration::from_secs(60)) {
+            Ok(line) if line.contains(words) => return line,
+            Ok(_) => {}
+            Err(e) => panic!("{words:?} was not said: {e}"),
+        }
+    }
+}
+
+/// A worker that is started before its scheduler, and what both write of what happens to them.
+#[test]
+fn a_worker_waits_for_its_scheduler_and_ends_with_it() {
+    // A port that was free a moment ago.
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = free.local_addr().unwrap().to_string();
+    drop(free);
+    let token = "0123456789abcdef0123456789abcdef";
+    let start = |line: &str| {
+        let mut command = command(line);
+        command.env("KVERN_TOKEN", token).stdout(Stdio::null());
+        Process(command.stderr(Stdio::piped()).spawn().unwrap())
+    };
+    let mut early = start(&format!("worker {address} --name early --threads 1"));
+    let of_early = lines(early.0.stderr.take().unwrap());
+    let said = wait_for(&of_early, "cannot connect to");
+    assert!(said.contains("waits until a scheduler is there"), "{said}");
+
+    let mut scheduler = start(&format!("scheduler --listen {address}"));
+    let of_scheduler = lines(scheduler.0.stderr.take().unwrap());
+    wait_for(&of_early, "early is w1 of the scheduler");
+    wait_for(&of_scheduler, "worker early (w1");
+    let mut late = start(&format!("worker {address} --name late --threads 1"));
+    let said = wait_for(&of_scheduler, "worker late (w2");
+    assert!(said.contains("has come"), "{said}");
+    late.0.kill().unwrap();
+    let said = wait_for(&of_scheduler, "worker late (w2");
+    assert!(said.contains("has gone"), "{said}");
+
+    // Told to end, it tells its workers.
+    let interrupt = Command::new("kill")
+        .args(["-TERM", &scheduler.0.id().to_string()])
+        .status();
+    assert!(interrupt.unwrap().success());
+    assert!(scheduler.0.wait().unwrap().success());
+    wait_for(&of_early, "has ended");
+    assert!(early.0.wait().unwrap().success());
+}
+
+/// One that nobody starts is not waited for without an end.
+#[test]
+fn a_worker_does_not_wait_for_longer_than_it_was_told() {
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = free.local_addr().unwrap().to_string();
+    drop(free);
+    let mut worker = command(&format!("worker {address} --wait 200ms"));
+    let words = refusal(worker.env("KVERN_TOKEN", "0123456789abcdef0123456789abcdef"));
+    assert!(words.contains("cannot connect"), "{words}");
+}
+
+/// Values that are too large to come with the news of them are read at the address that the worker was given.
+#[test]
+fn a_worker_listens_where_it_is_told() {
+    let free = || {
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        free.local_addr().unwrap().to_string()
+    };
+    let (address, data) = (free(), free());
+    let token = "0123456789abcdef0123456789abcdef";
+    let start = |line: &str| {
+        let mut command = command(line);
+        command.env("KVERN_TOKEN", token).stdout(Stdio::null());
+        Process(command.stderr(Stdio::piped()).spawn().unwrap())
+    };
+    let mut scheduler = start(&format!("scheduler --listen {address}"));
+    let of_scheduler = lines(scheduler.0.stderr.take().unwrap());
+    let _worker = start(&format!("worker {address} --threads 1 --listen {data}"));
+    wait_for(&of_scheduler, &format!("data at {data}"));
+    let session = Session::open(&format!("tcp://{address}?token={token}")).unwrap();
+    let numbers = Array::<f64>::arange(0.0, 1e5, 1.0, 50_000).unwrap();
+    let twice = (&numbers * 2.0).compute_in(&session).unwrap();
+    assert_eq!(twice.iter().sum::<f64>(), 1e5 * (1e5 - 1.0));
 }
 
 #[test]
@@ -122,7 +221,7 @@ fn beyond_this_machine_is_refused() {
     ] {
         let words = refusal(&mut command(line));
         assert!(
-            words.contains("127.0.0.1") && words.contains("encrypted"),
+            words.contains("127.0.0.1") && words.contains("encrypted") && words.contains("ssh -L"),
             "{line}: {words}"
         );
     }
@@ -136,8 +235,9 @@ fn beyond_this_machine_is_refused() {
     );
     let e = Session::open(&format!("tcp://192.0.2.1:8786?token={token}")).err();
     let words = e.unwrap().to_string();
+    // What does work: the ports of workers as well.
     assert!(
-        words.contains("192.0.2.1:8786 is not this machine"),
+        words.contains("192.0.2.1:8786 is not this machine") && words.contains("-L 8801:"),
         "{words}"
     );
 }

@@ -6,12 +6,13 @@ use std::sync::Arc;
 
 use kvern_core::error::ErrorRecord;
 use kvern_core::{Error, Registry, Result, Value};
-use kvern_machine::wire::{Answer, DataReply, DataRequest, Role};
+use kvern_machine::wire::{Answer, DataReply, DataRequest, Hello, MOST_NAMES, Role};
 use kvern_machine::{TaskRef, WorkerId};
 use serde::Serialize;
 use tokio::io::{AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
+use crate::net::guests::Guests;
 use crate::net::{frame, hello};
 use crate::parcel::{self, Parcel};
 use crate::token::Token;
@@ -36,6 +37,10 @@ fn write<T: Serialize>(message: &T) -> io::Result<Vec<u8>> {
 fn parse<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> io::Result<T> {
     postcard::from_bytes(bytes).map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e))
 }
+
+/// The most objects that are asked for in one question.
+pub(crate) const MOST_AT_ONCE: usize = 1 << 16;
+const _: () = assert!(MOST_AT_ONCE <= MOST_NAMES);
 
 /// A connection to a worker's data.
 pub(crate) struct Connection {
@@ -131,24 +136,18 @@ pub(crate) trait Keeper: Send + Sync {
 
 /// Answers whoever connects and knows the token.
 pub(crate) async fn serve(listener: TcpListener, keeper: Arc<dyn Keeper>, token: Token) {
-    loop {
-        let Ok((stream, _)) = listener.accept().await else {
-            // Out of file descriptors, for instance: others may close theirs.
-            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-            continue;
-        };
-        let (keeper, token) = (keeper.clone(), token.clone());
-        tokio::spawn(async move {
+    let enter = move |stream, who| {
+        let keeper = keeper.clone();
+        async move {
             // Whoever asked sees its connection end, and says so to the scheduler.
-            let _ = answer(stream, keeper.as_ref(), &token).await;
-        });
-    }
+            let _ = answer(stream, who, keeper.as_ref()).await;
+        }
+    };
+    let guests = Guests::new("worker", token);
+    guests.receive(listener, |_| (), enter).await;
 }
 
-async fn answer(mut stream: TcpStream, keeper: &dyn Keeper, token: &Token) -> io::Result<()> {
-    let who = hello::accept(&mut stream, token)
-        .await
-        .map_err(io::Error::other)?;
+async fn answer(mut stream: TcpStream, who: Hello, keeper: &dyn Keeper) -> io::Result<()> {
     if !matches!(who.role, Role::DataClient(_) | Role::DataWorker(_)) {
         let why = "this is a worker's data address: clients and workers connect to the scheduler";
         return hello::answer(&mut stream, &Answer::Refused(why.into())).await;

@@ -14,6 +14,21 @@ pub(crate) const WORKER_VARIABLE: &str = "KVERN_WORKER";
 pub(crate) const NAME_VARIABLE: &str = "KVERN_WORKER_NAME";
 /// How many tasks it runs at once.
 pub(crate) const THREADS_VARIABLE: &str = "KVERN_WORKER_THREADS";
+/// What its scheduler wants to be told. Not the variable that users set for schedulers of their own, which tasks may read.
+pub(crate) const SECRET_VARIABLE: &str = "KVERN_WORKER_TOKEN";
+
+const VARIABLES: [&str; 4] = [
+    WORKER_VARIABLE,
+    NAME_VARIABLE,
+    THREADS_VARIABLE,
+    SECRET_VARIABLE,
+];
+
+/// The exit code of a worker that could not begin, or not go on; it has written why to stderr.
+pub(crate) const FAILED: i32 = 70;
+
+/// Whether the program has called [`init`].
+static CALLED: AtomicBool = AtomicBool::new(false);
 
 /// Whether this process is a worker already: a task of it may open a cluster of its own.
 static IS_WORKER: AtomicBool = AtomicBool::new(false);
@@ -27,20 +42,57 @@ static IS_WORKER: AtomicBool = AtomicBool::new(false);
 /// ```
 ///
 /// A program that does not call it becomes a worker where it opens its cluster; what stands before that runs in every worker, too.
+///
+/// What a worker is told by its environment (`KVERN_WORKER` and others) is taken out of it at once, so that programs which tasks start are not
+/// workers as well. So call it while nothing else in the process reads the environment from C code on another thread.
 pub fn init() {
+    CALLED.store(true, Ordering::SeqCst);
+    become_worker(true);
+}
+
+/// Whether the program has called [`init`] before it opened a cluster.
+pub(crate) fn was_called() -> bool {
+    CALLED.load(Ordering::SeqCst)
+}
+
+/// The same where a cluster is opened, for programs that did not call it.
+pub(crate) fn init_late() {
+    become_worker(is_alone());
+}
+
+fn become_worker(may_forget: bool) {
     let Ok(scheduler) = std::env::var(WORKER_VARIABLE) else {
         return;
     };
     if IS_WORKER.swap(true, Ordering::SeqCst) {
         return;
     }
-    let code = match be_worker(scheduler) {
+    let [name, threads, secret] =
+        [NAME_VARIABLE, THREADS_VARIABLE, SECRET_VARIABLE].map(|v| std::env::var(v).ok());
+    if may_forget {
+        for variable in VARIABLES {
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "what this process was told must not reach the programs that its tasks start"
+            )]
+            // SAFETY: what must not be is that another thread reads or writes the environment meanwhile without Rust's lock, which is to say
+            // from C. This runs first in `main`, as `init` asks for, or where no other thread is.
+            unsafe {
+                std::env::remove_var(variable);
+            };
+        }
+    } else {
+        eprintln!(
+            "kvern worker: this program has not called kvern::init() first in main: programs that its tasks start would be workers, too"
+        );
+    }
+    let code = match be_worker(scheduler, name, threads, secret) {
         Ok(()) => 0,
-        // The usual end: the program that started us closed its cluster, or is gone.
+        // The program that started us is gone.
         Err(e) if e.kind() == ErrorKind::Lost => 0,
         Err(e) => {
             eprintln!("kvern worker: {e}");
-            1
+            FAILED
         }
     };
     #[expect(
@@ -50,15 +102,26 @@ pub fn init() {
     std::process::exit(code);
 }
 
-fn be_worker(scheduler: String) -> Result<()> {
-    let mut options = WorkerOptions::new(scheduler, Token::from_environment()?);
-    if let Ok(name) = std::env::var(NAME_VARIABLE) {
+/// Whether this thread is the only one of the process, as far as can be known.
+fn is_alone() -> bool {
+    std::fs::read_dir("/proc/self/task").is_ok_and(|threads| threads.count() == 1)
+}
+
+fn be_worker(
+    scheduler: String,
+    name: Option<String>,
+    threads: Option<String>,
+    secret: Option<String>,
+) -> Result<()> {
+    let token = match secret {
+        Some(secret) => Token::from_text(&secret)?,
+        None => Token::from_environment()?,
+    };
+    let mut options = WorkerOptions::new(scheduler, token);
+    if let Some(name) = name {
         options.name = name;
     }
-    if let Some(threads) = std::env::var(THREADS_VARIABLE)
-        .ok()
-        .and_then(|t| t.parse().ok())
-    {
+    if let Some(threads) = threads.and_then(|t| t.parse().ok()) {
         options.threads = threads;
     }
     run_worker(&options, Arc::new(Registry::linked()?))

@@ -10,6 +10,7 @@ use kvern_core::scheduler::{Description, MemoryUse};
 use kvern_core::{Error, ErrorKind, Handle, Plan, Registry, Result, Run, Scheduler, Value};
 
 use crate::client::ClusterClient;
+use crate::limits;
 use crate::processes::Workers;
 use crate::server::{SchedulerOptions, SchedulerServer};
 use crate::token::Token;
@@ -24,6 +25,10 @@ pub struct ClusterOptions {
     /// After how long a silence a worker is given up and another started in its place: a worker says every second that it is there, on a
     /// thread that runs no task.
     pub worker_ttl: Duration,
+    /// After so many workers lost while they ran it, a task fails.
+    pub allowed_failures: u32,
+    /// How long tasks wait when no worker is there that may run them, before they fail; none: for ever.
+    pub no_workers_timeout: Option<Duration>,
     /// The program that becomes a worker by calling [`init`](crate::init), and its arguments; `None`: this one, without arguments.
     pub program: Option<(PathBuf, Vec<OsString>)>,
 }
@@ -35,6 +40,8 @@ impl Default for ClusterOptions {
             workers: std::thread::available_parallelism().map_or(1, usize::from),
             threads: 1,
             worker_ttl: SchedulerOptions::WORKER_TTL,
+            allowed_failures: SchedulerOptions::ALLOWED_FAILURES,
+            no_workers_timeout: Some(SchedulerOptions::NO_WORKERS_TIMEOUT),
             program: None,
         }
     }
@@ -52,7 +59,7 @@ impl LocalCluster {
     /// Starts it, and waits until all workers are there.
     ///
     /// # Errors
-    /// [`ErrorKind::Config`] for no workers or threads; [`ErrorKind::Io`] if a process cannot be started or ends at once;
+    /// [`ErrorKind::Config`] for no workers or threads, or more workers than this machine can have; [`ErrorKind::Io`] if a process cannot be started or ends at once;
     /// [`ErrorKind::Timeout`] if the workers do not report in time.
     pub fn start(options: &ClusterOptions, registry: Arc<Registry>) -> Result<Self> {
         if options.workers == 0 || options.threads == 0 {
@@ -62,14 +69,17 @@ impl LocalCluster {
             );
             return Err(Error::new(ErrorKind::Config, words));
         }
+        limits::check(options.workers, options.threads)?;
         let token = Token::random()?;
         let mut listen = SchedulerOptions::new("127.0.0.1:0", token.clone());
         listen.worker_ttl = options.worker_ttl;
+        listen.allowed_failures = options.allowed_failures;
+        listen.no_workers_timeout = options.no_workers_timeout;
         let server = SchedulerServer::start(&listen, registry.clone())?;
         let address = server.address().to_string();
-        let mut workers = Workers::start(options, &address, &token)?;
+        let mut workers = Workers::start(options, &server, &token)?;
         workers.wait_until_there(&server)?;
-        workers.look_after(server.silent())?;
+        workers.look_after()?;
         let about = format!("{} worker processes on this machine", options.workers);
         let client =
             ClusterClient::connect(&address, &token, registry)?.described("cluster", about);

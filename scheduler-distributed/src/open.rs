@@ -1,12 +1,15 @@
 //! From a URL to a backend: `cluster://?workers=4&threads=1&worker-ttl=60s` and `tcp://127.0.0.1:8786`.
 
-use std::sync::Arc;
+use std::sync::{Arc, Once};
+use std::time::Duration;
 
+use kvern_core::config::ConfigError;
 use kvern_core::scheduler::OpenContext;
 use kvern_core::url::{SchedulerUrl, UrlError};
 use kvern_core::{BackendEntry, Error, ErrorKind, Result, Scheduler};
 
 use crate::client::ClusterClient;
+use crate::entry;
 use crate::local::{ClusterOptions, LocalCluster};
 use crate::token::Token;
 
@@ -34,10 +37,37 @@ kvern_core::__private::inventory::submit! {
 
 fn open_cluster(url: &SchedulerUrl, context: &OpenContext) -> Result<Arc<dyn Scheduler>> {
     // A program that did not say so before becomes a worker here at the latest.
-    crate::init();
+    entry::init_late();
+    if !entry::was_called() {
+        static TOLD: Once = Once::new();
+        TOLD.call_once(|| {
+            eprintln!(
+                "kvern: this program opens {url} and has not called kvern::init() first in main: each worker runs main again up to here, \
+                 with all that it prints and writes on the way"
+            );
+        });
+    }
     url.expect_local().map_err(url_error)?;
     let mut query = url.query();
+    let config = &context.config;
     let mut options = ClusterOptions::default();
+    let most: Option<u64> = query.get("allowed-failures").map_err(url_error)?;
+    let most = match most {
+        Some(most) => most,
+        None => config
+            .get("cluster.allowed-failures")
+            .map_err(config_error)?,
+    };
+    // What does not fit is refused with the rest that makes no sense.
+    options.allowed_failures = u32::try_from(most).unwrap_or(u32::MAX);
+    let limit: Option<Duration> = query.get("no-workers-timeout").map_err(url_error)?;
+    let limit = match limit {
+        Some(limit) => limit,
+        None => config
+            .get("cluster.no-workers-timeout")
+            .map_err(config_error)?,
+    };
+    options.no_workers_timeout = Some(limit).filter(|l| !l.is_zero());
     if let Some(workers) = query.get("workers").map_err(url_error)? {
         options.workers = workers;
     }
@@ -73,6 +103,10 @@ fn open_tcp(url: &SchedulerUrl, context: &OpenContext) -> Result<Arc<dyn Schedul
         &token,
         context.registry.clone(),
     )?))
+}
+
+fn config_error(e: ConfigError) -> Error {
+    Error::with_source(ErrorKind::Config, e.to_string(), e)
 }
 
 fn url_error(e: UrlError) -> Error {

@@ -5,6 +5,7 @@ use std::io;
 use std::time::Duration;
 
 use kvern_core::bulk::{Lent, Room};
+pub(crate) use kvern_core::panics::discard;
 use kvern_core::{Error, ErrorKind, Registry, Result, Value, panics};
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::time::timeout;
@@ -47,9 +48,12 @@ impl Parcel {
 
 /// [`Registry::lend`], with what a type's own code does caught.
 pub(crate) fn lend<'a>(registry: &Registry, value: &'a Value) -> Result<Lent<'a>> {
-    panics::caught(|| registry.lend(value)).unwrap_or_else(|_| {
-        let words = format!("writing a value of type {} panicked", value.type_name());
-        Err(Error::new(ErrorKind::NotPortable, words))
+    caught(|| registry.lend(value)).map_err(|e| match e.kind() {
+        ErrorKind::Panic => {
+            let words = format!("writing a value of type {} panicked", value.type_name());
+            Error::with_source(ErrorKind::NotPortable, words, e)
+        }
+        _ => e,
     })
 }
 
@@ -58,14 +62,16 @@ pub(crate) fn decode(registry: &Registry, bytes: &[u8]) -> Result<Value> {
     reading(|| registry.decode(bytes))
 }
 
-/// Drops a value; a destructor of somebody else's may panic, and what it belongs to is gone all the same.
-pub(crate) fn discard<T>(value: T) {
-    panics::discard(value);
+/// Runs somebody else's code; its panic is an error of [`ErrorKind::Panic`].
+pub(crate) fn caught<R>(f: impl FnOnce() -> Result<R>) -> Result<R> {
+    panics::caught(f).unwrap_or_else(|p| Err(p.into()))
 }
 
 fn reading<R>(read: impl FnOnce() -> Result<R>) -> Result<R> {
-    panics::caught(read)
-        .unwrap_or_else(|_| Err(Error::new(ErrorKind::Decode, "reading a value panicked")))
+    caught(read).map_err(|e| match e.kind() {
+        ErrorKind::Panic => Error::with_source(ErrorKind::Decode, "reading a value panicked", e),
+        _ => e,
+    })
 }
 
 /// Reads a body of `length` bytes: the value that it makes with its head, or why it makes none. All of it is read in any case, so that what

@@ -303,7 +303,7 @@ struct Bomb(Vec<u64>);
 impl<'de> Deserialize<'de> for Bomb {
     fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         let numbers = Vec::deserialize(from)?;
-        if std::env::var_os("KVERN_WORKER").is_some() {
+        if std::env::args().any(|a| a == "this_program_as_a_worker") {
             std::process::abort();
         }
         Ok(Self(numbers))

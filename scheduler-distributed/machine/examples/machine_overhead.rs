@@ -80,6 +80,7 @@ fn measure(name: &str, spec: GraphSpec, workers: u32) -> Result<(), String> {
             name: format!("w{w}"),
             slots: 2,
             memory: 1 << 30,
+            build: String::new(),
             address: String::new(),
         };
         scheduler.handle(now, Event::WorkerJoined(WorkerId(w), info), &mut out);

@@ -29,6 +29,12 @@ pub struct GraphSpec {
     pub retries: Vec<u16>,
     /// Whether an operator must not be run again without being asked to, by [`GraphSpec::op`]; may be empty.
     pub impure: Vec<bool>,
+    /// Whether an operator exists only in processes of [`GraphSpec::build`], by [`GraphSpec::op`]; may be empty.
+    pub bound: Vec<bool>,
+    /// Which build the client runs; empty: not known, and nothing is bound to it.
+    pub build: String,
+    /// The names of the workers that may run what is so annotated, none where any may, by [`GraphSpec::annotation`]; may be empty.
+    pub only: Vec<Vec<String>>,
     /// The content key of each task.
     pub keys: Vec<Key>,
     /// Tasks that are data, by rising task number. They read nothing.
@@ -88,10 +94,32 @@ pub enum SpecError {
     /// Data reads nothing.
     #[error("task {0} is data and reads other tasks")]
     DataReads(u32),
+    /// A task would be sent with more literals than fit into a message.
+    #[error(
+        "the small values that task {task} reads take {bytes} bytes, and at most {MOST_LITERALS} go with a task: put them together into fewer, \
+         larger values, which are sent once"
+    )]
+    Literals {
+        /// The task.
+        task: u32,
+        /// Bytes of what it reads.
+        bytes: u64,
+    },
+    /// More kinds of demands on workers than a graph may have.
+    #[error(
+        "its tasks have {0} different demands on their workers, at most {MOST_CLASSES} are allowed"
+    )]
+    Demands(usize),
     /// Tasks read each other in a circle.
     #[error("task {0} is part of a cycle, or reads one")]
     Cycle(u32),
 }
+
+/// The most bytes of literals that go with a task: it is sent as one message.
+const MOST_LITERALS: u64 = 512 << 20;
+
+/// The most lists of names of workers in a graph.
+const MOST_CLASSES: usize = 10_000;
 
 impl GraphSpec {
     /// Number of tasks.
@@ -144,7 +172,38 @@ impl GraphSpec {
             }
             last = Some(*t);
         }
+        if self.only.len() > MOST_CLASSES {
+            return Err(SpecError::Demands(self.only.len()));
+        }
+        self.check_literals(tasks)?;
         self.check_cycles(tasks)
+    }
+
+    fn check_literals(&self, tasks: usize) -> Result<(), SpecError> {
+        let largest = self.data.iter().map(|(_, datum)| match datum {
+            Datum::Literal(payload) => payload.len() as u64,
+            _ => 0,
+        });
+        let largest = largest.max().unwrap_or(0);
+        let reads = |t: u32| self.deps(t).len() as u64;
+        let most = (0..tasks as u32).map(reads).max().unwrap_or(0);
+        if largest.saturating_mul(most) <= MOST_LITERALS {
+            return Ok(());
+        }
+        let mut bytes = vec![0u64; tasks];
+        for (t, datum) in &self.data {
+            if let Datum::Literal(payload) = datum {
+                bytes[*t as usize] = payload.len() as u64;
+            }
+        }
+        for task in 0..tasks as u32 {
+            let sizes = self.deps(task).iter().map(|&d| bytes[d as usize]);
+            let bytes = sizes.fold(0, u64::saturating_add);
+            if bytes > MOST_LITERALS {
+                return Err(SpecError::Literals { task, bytes });
+            }
+        }
+        Ok(())
     }
 
     fn check_lengths(&self, tasks: usize) -> Result<(), SpecError> {

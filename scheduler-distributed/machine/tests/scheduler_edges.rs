@@ -4,6 +4,7 @@ mod house;
 
 use house::{House, LONG, SHORT, W1, W2, spec, t};
 use kvern_machine::TaskRef;
+use kvern_machine::scheduler::Config;
 use kvern_machine::scheduler::state::EDGES;
 use kvern_machine::scheduler::state::State::{self, *};
 
@@ -149,6 +150,14 @@ edges! {
         assert_eq!(h.state(t(g, 0)), Ready);
         let (other, _) = h.given(t(g, 1));
         h.have(other, t(g, 0));
+        (h, t(g, 0))
+    };
+    ready_failed: Ready => Failed, || {
+        let config = Config { no_workers: Some(10 * LONG), ..Config::default() };
+        let mut h = House::with(config, &[]);
+        let g = h.graph(&[&[]], &[0]);
+        h.tick(5 * LONG);
+        h.tick(5 * LONG);
         (h, t(g, 0))
     };
     ready_released: Ready => Released, || {

@@ -1,6 +1,5 @@
 //! The threads of a client: one for the scheduler's connection, one for bulk data, one that calls the user's callbacks and observers.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -13,7 +12,9 @@ use tokio::sync::watch;
 
 use super::fetch;
 use super::link::{Fetch, Link, Told};
+use crate::net::pipe::{First, first};
 use crate::net::{hello, pipe};
+use crate::parcel::caught;
 use crate::token::Token;
 
 /// A connection and its threads.
@@ -37,6 +38,7 @@ impl Connection {
                 match begin(&to, &secret, registry).await {
                     Err(e) => drop(opened.send(Err(e))),
                     Ok((stream, messages, link, rest)) => {
+                        let _over = Over(link.clone(), "its thread");
                         let ready = (link.clone(), rest.0, rest.1);
                         if opened.send(Ok(ready)).is_ok() {
                             converse(stream, messages, &link, stop_control).await;
@@ -49,20 +51,24 @@ impl Connection {
         let (link, fetches, tells) = answer.recv().unwrap_or_else(|_| Err(gone()))?;
         let (data_link, secret) = (link.clone(), token.clone());
         let data = spawn("kvern-client-data", move || {
+            let _over = Over(data_link.clone(), "the thread for its data");
             run(fetch::serve(data_link, secret, fetches, stopped));
         })?;
         let call_link = Arc::downgrade(&link);
         let calls = spawn("kvern-client-calls", move || {
             for told in tells {
                 // A callback or a value's destructor may panic: that is its own business.
-                let _ = catch_unwind(AssertUnwindSafe(|| match told {
-                    Told::Call(tell) => tell.tell(),
-                    Told::Event(interest, event) => {
-                        if let Some(link) = call_link.upgrade() {
-                            link.observers().tell(interest, &event);
+                let _ = caught(|| {
+                    match told {
+                        Told::Call(tell) => tell.tell(),
+                        Told::Event(interest, event) => {
+                            if let Some(link) = call_link.upgrade() {
+                                link.observers().tell(interest, &event);
+                            }
                         }
                     }
-                }));
+                    Ok(())
+                });
             }
         })?;
         let connection = Self {
@@ -95,6 +101,17 @@ impl Connection {
                 let _ = t.join();
             }
         }
+    }
+}
+
+/// A thread without which whoever waits would wait for ever: when it ends, however that is, the connection is over.
+struct Over(Arc<Link>, &'static str);
+
+impl Drop for Over {
+    fn drop(&mut self) {
+        // Where all is over already, which is the rule, this says nothing.
+        let lost = self.0.lost(&format!("{} ended", self.1));
+        self.0.end(&lost);
     }
 }
 
@@ -156,33 +173,29 @@ async fn converse(
     mut stop: watch::Receiver<bool>,
 ) {
     let (mut from, to) = stream.into_split();
-    let writer = tokio::spawn(pipe::write(to, messages));
-    let heard = link.clone();
-    let reader = tokio::spawn(async move {
+    let hears = async {
         loop {
             match pipe::read::<ToClient>(&mut from).await {
-                Ok(Some(batch)) => batch.into_iter().for_each(|m| heard.hear(m)),
+                Ok(Some(batch)) => batch.into_iter().for_each(|m| link.hear(m)),
                 Ok(None) => return "it closed the connection".to_owned(),
                 Err(e) => return e.to_string(),
             }
         }
-    });
-    let abort = (reader.abort_handle(), writer.abort_handle());
-    let watcher = tokio::spawn(async move {
+    };
+    let told = async {
         // An error means that the client is gone without a word.
         while !*stop.borrow_and_update() {
             if stop.changed().await.is_err() {
                 break;
             }
         }
-        abort.0.abort();
-        abort.1.abort();
-    });
-    let why = reader
-        .await
-        .unwrap_or_else(|_| "the client closed it".to_owned());
-    writer.abort();
-    watcher.abort();
+    };
+    let why = match first(told, first(hears, pipe::write(to, messages))).await {
+        First::A(()) => "the client closed it".to_owned(),
+        First::B(First::A(why)) => why,
+        // What is asked later would never be answered.
+        First::B(First::B(end)) => pipe::writer_ended(end),
+    };
     let lost = link.lost(&why);
     link.end(&lost);
 }

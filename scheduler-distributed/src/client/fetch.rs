@@ -99,10 +99,12 @@ fn asks(link: &Arc<Link>, fetch: Fetch) -> Vec<(WorkerId, Ask)> {
                     None => not_there(link, place.data, task, WorkerId::default(), "nobody has it"),
                 }
             }
-            by_worker
-                .into_iter()
-                .map(|(w, list)| (w, Ask::Get(list)))
-                .collect()
+            let pieces = |(w, list): (WorkerId, Vec<(TaskRef, TaskRef)>)| {
+                let pieces = list.chunks(data::MOST_AT_ONCE);
+                let pieces: Vec<_> = pieces.map(|p| (w, Ask::Get(p.to_vec()))).collect();
+                pieces
+            };
+            by_worker.into_iter().flat_map(pieces).collect()
         }
     }
 }
@@ -192,7 +194,19 @@ fn broke(link: &Arc<Link>, task: TaskRef, worker: WorkerId) {
 
 fn open(link: &Arc<Link>, token: &Token, worker: WorkerId) -> UnboundedSender<Ask> {
     let (to, asks) = unbounded_channel();
-    tokio::spawn(talk(link.clone(), token.clone(), worker, asks));
+    let task = tokio::spawn(talk(link.clone(), token.clone(), worker, asks));
+    let link = link.clone();
+    tokio::spawn(async move {
+        // Whoever waits for what it was asked for would do so for ever.
+        if let Err(e) = task.await
+            && e.is_panic()
+        {
+            let lost = link.lost(&format!(
+                "a defect of kvern while results of {worker} were read: {e}"
+            ));
+            link.end(&lost);
+        }
+    });
     to
 }
 

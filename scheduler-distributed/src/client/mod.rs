@@ -57,8 +57,13 @@ impl ClusterClient {
         self
     }
 
+    /// Whether nothing can be submitted any more.
+    pub(crate) fn is_over(&self) -> bool {
+        self.connection.link().is_over()
+    }
+
     fn open(&self) -> Result<()> {
-        if self.connection.link().is_over() {
+        if self.is_over() {
             Err(closed())
         } else {
             Ok(())

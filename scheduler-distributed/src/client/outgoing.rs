@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use kvern_core::annotations::Demand;
 use kvern_core::layer::{Data, Datum};
 use kvern_core::{
     Error, ErrorKind, Graph, Handle, Key, Layer, Outputs, Result, Root, TaskGraph, Value,
@@ -23,6 +24,7 @@ const LITERALS_MAX: usize = 64 << 20;
 
 /// Sends a graph, after what it reads.
 pub(crate) fn submit(link: &Arc<Link>, graph: &Graph) -> Result<Arc<ClusterRun>> {
+    graph.check_honoured("a cluster", &[Demand::Workers])?;
     let mut sent = Vec::new();
     let roots = rewritten(link, graph, &mut sent)?;
     let wire = Graph::new(&roots);

@@ -28,7 +28,9 @@ pub(crate) fn connect_to(text: &str) -> Result<SocketAddr> {
     }
     let words = format!(
         "{text} is not this machine, and connections are not encrypted yet: the token and all data could be read on the way. Only loopback \
-         addresses can be connected to (127.0.0.1, ::1, localhost) until there is TLS; to use another machine, forward a port (ssh -L)"
+         addresses can be connected to (127.0.0.1, ::1, localhost) until there is TLS; to use a cluster on another machine, run the program \
+         there, or start its workers with ports of their own (kvern worker --listen 127.0.0.1:8801) and forward the port of the scheduler and \
+         those of all workers under the same numbers (ssh -L {USUAL}:127.0.0.1:{USUAL} -L 8801:127.0.0.1:8801)"
     );
     Err(Error::new(ErrorKind::Unsupported, words))
 }

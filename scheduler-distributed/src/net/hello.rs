@@ -78,11 +78,16 @@ pub(crate) async fn connect(
     }
 }
 
-/// Hears who connects. Whoever does not know the token is refused, and nothing else that they say is looked at.
+/// Hears who connects. Whoever does not know the token is refused, after so long as `guessed` says, and nothing else that they say is looked
+/// at.
 ///
 /// # Errors
 /// Why the connection came to nothing; the other side has been told.
-pub(crate) async fn accept(stream: &mut TcpStream, token: &Token) -> Result<Hello, String> {
+pub(crate) async fn accept(
+    stream: &mut TcpStream,
+    token: &Token,
+    guessed: impl FnOnce() -> Duration,
+) -> Result<Hello, String> {
     stream.set_nodelay(true).map_err(|e| e.to_string())?;
     let first = timeout(PATIENCE, frame::read(stream, frame::MAX_HELLO)).await;
     let bytes = match first {
@@ -93,7 +98,10 @@ pub(crate) async fn accept(stream: &mut TcpStream, token: &Token) -> Result<Hell
     };
     let why = match decode_hello(&bytes) {
         Err(e) => e.to_string(),
-        Ok(hello) if !token.matches(&hello.token) => "the token is wrong".to_owned(),
+        Ok(hello) if !token.matches(&hello.token) => {
+            tokio::time::sleep(guessed()).await;
+            "the token is wrong".to_owned()
+        }
         Ok(hello) => return Ok(hello),
     };
     // Whoever cannot be answered is gone already.

@@ -2,5 +2,6 @@
 
 pub(crate) mod address;
 pub(crate) mod frame;
+pub(crate) mod guests;
 pub(crate) mod hello;
 pub(crate) mod pipe;

@@ -1,6 +1,7 @@
 //! From a client's symbolic graph to what the machine runs: expanded, ordered. No operator need be known here, only kinds of
 //! layers.
 
+use kvern_core::operator::OpBody;
 use kvern_core::plan::positions;
 use kvern_core::{Annotations, Error, ErrorKind, Graph, OpRef, Result, TaskGraph};
 use kvern_machine::{Datum, GraphSpec};
@@ -8,11 +9,11 @@ use kvern_machine::{Datum, GraphSpec};
 use crate::data_layer::{Item, of_datum};
 use crate::worker::Shared;
 
-/// Expands it.
+/// Expands it. `build`: that of its client.
 ///
 /// # Errors
 /// What [`TaskGraph::expand`] refuses, and data that is not here.
-pub(super) fn spec(graph: &Graph) -> Result<GraphSpec> {
+pub(super) fn spec(graph: &Graph, build: String) -> Result<GraphSpec> {
     let tasks = TaskGraph::expand(graph)?;
     let count = tasks.len() as u32;
     let (dep_off, deps) = tasks.edges();
@@ -33,6 +34,11 @@ pub(super) fn spec(graph: &Graph) -> Result<GraphSpec> {
         .collect::<Result<Vec<_>>>()?;
     let ops: Vec<OpRef> = tasks.ops().to_vec();
     let impure = ops.iter().map(|o| !o.traits().pure).collect();
+    let bound = ops.iter().map(is_bound).collect();
+    let mut only: Vec<Vec<String>> = table.all.iter().map(|a| a.workers.clone()).collect();
+    if only.iter().all(Vec::is_empty) {
+        only = Vec::new();
+    }
     let shared = Shared {
         ops,
         annotations: table.all,
@@ -51,11 +57,23 @@ pub(super) fn spec(graph: &Graph) -> Result<GraphSpec> {
         annotation,
         retries,
         impure,
+        bound,
+        build,
+        only,
         keys: (0..count).map(|t| tasks.key(t)).collect(),
         data,
         outputs: tasks.outputs().to_vec(),
         shared: shared.encode()?,
     })
+}
+
+/// Whether the code of an operator exists in processes of its client's own build alone: a closure, by itself or in a program.
+fn is_bound(op: &OpRef) -> bool {
+    match op.body() {
+        OpBody::Named(_) => false,
+        OpBody::Local { .. } | OpBody::Travelling { .. } => true,
+        OpBody::Program(program) => program.steps().iter().any(|step| is_bound(&step.op)),
+    }
 }
 
 fn datum_of(datum: &kvern_core::layer::Datum) -> Result<Datum> {

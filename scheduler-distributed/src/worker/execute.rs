@@ -2,12 +2,12 @@
 
 use std::cell::Cell;
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
-use std::time::Instant;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
+use std::time::{Duration, Instant};
 
 use kvern_core::error::{ErrorRecord, TaskInfo};
 use kvern_core::operator::{CancelFlag, Kernel, TaskHost};
-use kvern_core::panics;
 use kvern_core::{
     Annotations, Error, ErrorKind, Key, OpRef, Registry, Result, Scheduler, TaskContext, Value,
 };
@@ -17,9 +17,10 @@ use kvern_machine::{Attempt, GraphId, Payload, TaskRef};
 use serde::{Deserialize, Serialize};
 
 use super::Happened;
+use super::nested::Nested;
+use super::pool::Permit;
 use super::store::{Kept, Store};
-use crate::client::ClusterClient;
-use crate::parcel::{self, discard};
+use crate::parcel::{self, caught, discard};
 
 /// Encoded results up to this many bytes are sent along with the news that they are made.
 const INLINE_MAX: u64 = 16 << 10;
@@ -59,9 +60,29 @@ pub(crate) struct Executor {
     graphs: RwLock<HashMap<GraphId, Arc<Graph>>>,
     /// Where tasks say what has become of them; it may begin others, on this thread as soon as it is free.
     tell: Box<dyn Fn(Happened) + Send + Sync>,
-    /// For tasks that submit tasks: connected when the first one does.
-    nested: Mutex<Option<Arc<ClusterClient>>>,
-    connect: Box<dyn Fn() -> Result<ClusterClient> + Send + Sync>,
+    /// For tasks that submit tasks.
+    nested: Arc<Nested>,
+    /// Threads whose tasks were given up and have not come to an end.
+    adrift: AtomicUsize,
+}
+
+/// A running attempt, as those see it who may have to answer for it.
+#[derive(Default)]
+pub(crate) struct Watch {
+    pub(crate) stop: CancelFlag,
+    answered: AtomicBool,
+    permit: OnceLock<Permit>,
+}
+
+impl Watch {
+    /// Who says what has become of the attempt: true for the first who asks.
+    fn claim(&self) -> bool {
+        !self.answered.swap(true, Ordering::SeqCst)
+    }
+
+    fn is_answered(&self) -> bool {
+        self.answered.load(Ordering::SeqCst)
+    }
 }
 
 thread_local! {
@@ -72,7 +93,7 @@ thread_local! {
 /// A task to run.
 pub(crate) struct Job {
     pub(crate) assign: Assign,
-    pub(crate) stop: CancelFlag,
+    pub(crate) watch: Arc<Watch>,
     /// The inputs that nobody reads after it, in their order; `None`: not here.
     taken: Mutex<Vec<Option<Kept>>>,
 }
@@ -80,12 +101,12 @@ pub(crate) struct Job {
 impl Job {
     /// Takes what it reads as the last at once. The machine counts these as gone from now on: what comes under such a name later is another
     /// copy, for another reader.
-    pub(crate) fn new(assign: Assign, stop: CancelFlag, store: &Store) -> Self {
+    pub(crate) fn new(assign: Assign, watch: Arc<Watch>, store: &Store) -> Self {
         let last = assign.inputs.iter().filter(|i| is_taken(i));
         let taken = Mutex::new(last.map(|i| store.take(i.object)).collect());
         Self {
             assign,
-            stop,
+            watch,
             taken,
         }
     }
@@ -103,14 +124,14 @@ impl Executor {
     pub(crate) fn new(
         store: Arc<Store>,
         tell: impl Fn(Happened) + Send + Sync + 'static,
-        connect: impl Fn() -> Result<ClusterClient> + Send + Sync + 'static,
+        nested: Arc<Nested>,
     ) -> Self {
         Self {
             store,
             graphs: RwLock::default(),
             tell: Box::new(tell),
-            nested: Mutex::new(None),
-            connect: Box::new(connect),
+            nested,
+            adrift: AtomicUsize::new(0),
         }
     }
 
@@ -134,23 +155,82 @@ impl Executor {
         graphs.remove(&graph);
     }
 
+    /// The time that a task may take, if that is limited.
+    pub(crate) fn limit(&self, assign: &Assign) -> Option<Duration> {
+        let graphs = self.graphs.read().unwrap_or_else(PoisonError::into_inner);
+        let shared = graphs.get(&assign.task.graph)?.shared.as_ref().ok()?;
+        shared.annotations.get(assign.annotation as usize)?.timeout
+    }
+
+    /// Says in the place of a task what has become of it, unless it has come to its end, and has another run in its place. Gives how many
+    /// threads go on with what nobody wants any more.
+    pub(crate) fn give_up(&self, watch: &Watch) -> Option<usize> {
+        if !watch.claim() {
+            return None;
+        }
+        watch.stop.cancel();
+        let adrift = self.adrift.fetch_add(1, Ordering::SeqCst) + 1;
+        if let Some(permit) = watch.permit.get() {
+            permit.take_away();
+        }
+        Some(adrift)
+    }
+
+    /// A task that will not run since no thread can be had for it.
+    pub(crate) fn refuse(&self, job: &Job, why: std::io::Error) {
+        let words = format!(
+            "no thread can be had to run it, and all tasks of its worker that run wait for others: {why} (at most so many tasks can wait for \
+             tasks at once as the system allows threads)"
+        );
+        let e = Error::with_source(ErrorKind::Io, words, why);
+        discard(job.take());
+        if job.watch.claim() {
+            self.say_executed(job, Outcome::Failed(record(&e)), 0);
+        }
+    }
+
     /// Runs a task, keeps its result and says so.
-    pub(crate) fn run(&self, job: &Job) {
+    pub(crate) fn run(&self, job: &Job, permit: &Permit) {
         let begun = Instant::now();
         let Assign { task, attempt, .. } = job.assign;
+        let _ = job.watch.permit.set(permit.clone());
+        if job.watch.is_answered() {
+            // Given up before it began.
+            discard(job.take());
+            self.adrift.fetch_sub(1, Ordering::SeqCst);
+            return;
+        }
         RUNNING.set(Some((task, attempt)));
-        let outcome = match self.attempt(job) {
-            Ok(value) => {
-                let inline = self.inline(&value);
-                let bytes = self.store.keep(task, Ok(value));
-                Outcome::Stored { bytes, inline }
-            }
-            Err(e) => Outcome::Failed(ErrorRecord::from(&e)),
-        };
+        let result = caught(|| {
+            let value = self.attempt(job)?;
+            let inline = self.inline(&value);
+            Ok((value, inline))
+        });
+        let failed = result.as_ref().err().map(record);
         // Where the task came to nothing before it read them.
         discard(job.take());
         RUNNING.set(None);
-        let nanos = begun.elapsed().as_nanos() as u64;
+        if !job.watch.claim() {
+            // What it made comes too late: the task may be at another worker by now.
+            discard(result);
+            self.adrift.fetch_sub(1, Ordering::SeqCst);
+            return;
+        }
+        let outcome = match (result, failed) {
+            (Ok((value, inline)), _) => Outcome::Stored {
+                bytes: self.store.keep(task, Ok(value)),
+                inline,
+            },
+            (Err(e), failed) => {
+                discard(e);
+                Outcome::Failed(failed.unwrap_or_else(nothing_said))
+            }
+        };
+        self.say_executed(job, outcome, begun.elapsed().as_nanos() as u64);
+    }
+
+    fn say_executed(&self, job: &Job, outcome: Outcome, nanos: u64) {
+        let Assign { task, attempt, .. } = job.assign;
         (self.tell)(Happened::Executed {
             task,
             attempt,
@@ -236,19 +316,18 @@ impl Executor {
         let host = Host {
             executor: self,
             task: assign.task,
-            stop: &job.stop,
+            stop: &job.watch.stop,
             deadline: limit.and_then(|l| begun.checked_add(l)),
         };
         let context = TaskContext::of_task(&host, assign.key, op, assign.block);
-        let result = panics::caught(|| context.enter(|| kernel.run(inputs, &context)))
-            .unwrap_or_else(|p| Err(p.into()));
+        let result = caught(|| context.enter(|| kernel.run(inputs, &context)));
         let took = begun.elapsed();
         match (result, limit) {
             (_, Some(limit)) if took > limit => Err(Error::new(
                 ErrorKind::Timeout,
                 format!("ran for {took:.1?}, its time limit is {limit:.1?}"),
             )),
-            (Ok(value), _) if job.stop.is_cancelled() => {
+            (Ok(value), _) if job.watch.stop.is_cancelled() => {
                 discard(value);
                 Err(Error::new(ErrorKind::Cancelled, "the run was cancelled"))
             }
@@ -272,17 +351,58 @@ impl Executor {
     }
 
     fn resolve(&self, op: &OpRef) -> Resolved {
-        panics::caught(|| self.store.registry().resolve(op)).unwrap_or_else(|p| Err(p.into()))
+        caught(|| self.store.registry().resolve(op))
     }
+}
 
-    fn nested(&self) -> Result<Arc<ClusterClient>> {
-        let mut nested = self.nested.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(client) = &*nested {
-            return Ok(client.clone());
+/// The most bytes of words that travel with an error, or a line that a task logs.
+const WORDS: usize = 64 << 10;
+
+/// The most inputs and causes that an error names.
+const LISTED: usize = 64;
+
+/// What travels of an error: not more than anybody reads. Its words are somebody else's code, which may panic.
+pub(super) fn record(e: &Error) -> ErrorRecord {
+    let record = caught(|| Ok(ErrorRecord::from(e)));
+    let mut record = record.unwrap_or_else(|panic| ErrorRecord {
+        kind: e.kind(),
+        message: format!("{} (and the words of its cause: {panic})", e.message()),
+        task: e.task().cloned(),
+        causes: Vec::new(),
+    });
+    shorten(&mut record.message);
+    record.causes.truncate(LISTED);
+    record.causes.iter_mut().for_each(shorten);
+    if let Some(task) = &mut record.task {
+        let more = task.inputs.len().saturating_sub(LISTED);
+        task.inputs.truncate(LISTED);
+        task.inputs.iter_mut().for_each(shorten);
+        if more > 0 {
+            task.inputs.push(format!("and {more} more"));
         }
-        // What cannot be reached now may be there for the next task, so only success is kept.
-        Ok(nested.insert(Arc::new((self.connect)()?)).clone())
     }
+    record
+}
+
+/// Cuts what is longer than anybody reads, and says so.
+pub(super) fn shorten(words: &mut String) {
+    if words.len() > WORDS {
+        let all = words.len();
+        let mut end = WORDS;
+        while !words.is_char_boundary(end) {
+            end -= 1;
+        }
+        words.truncate(end);
+        words.push_str(&format!("… (cut: {all} bytes)"));
+    }
+}
+
+#[cold]
+fn nothing_said() -> ErrorRecord {
+    record(&Error::new(
+        ErrorKind::Internal,
+        "a task ended without a result",
+    ))
 }
 
 #[cold]
@@ -324,16 +444,18 @@ impl TaskHost for Host<'_> {
     fn unreserve(&self, _bytes: u64) {}
 
     fn log(&self, key: Key, operator: &str, message: &str) {
+        let mut message = message.to_owned();
+        shorten(&mut message);
         (self.executor.tell)(Happened::Log {
             task: self.task,
             key,
             operator: operator.to_owned(),
-            message: message.to_owned(),
+            message,
         });
     }
 
     fn scheduler(&self) -> Result<Arc<dyn Scheduler>> {
-        self.executor.nested().map(|c| c as Arc<dyn Scheduler>)
+        Ok(self.executor.nested.clone())
     }
 
     fn registry(&self) -> Option<Arc<Registry>> {
@@ -346,6 +468,7 @@ mod tests {
     use kvern_machine::{ClientId, WorkerId};
 
     use super::*;
+    use crate::worker::pool;
 
     /// The last reader of a value runs; meanwhile another reader was lost with its worker and is made again, and the value is fetched for it
     /// under the same name.
@@ -361,8 +484,8 @@ mod tests {
             let said = said.clone();
             move |h| said.lock().unwrap().push(h)
         };
-        let lonely = || Err(Error::new(ErrorKind::Unsupported, "no scheduler"));
-        let executor = Executor::new(store.clone(), tell, lonely);
+        let lonely = Nested::new(|| Err(Error::new(ErrorKind::Unsupported, "no scheduler")));
+        let executor = Executor::new(store.clone(), tell, Arc::new(lonely));
         let assign = Assign {
             task,
             attempt: Attempt::default(),
@@ -379,11 +502,24 @@ mod tests {
             }],
         };
         store.keep(object, Ok(Value::new(vec![1.0f64])));
-        let job = Job::new(assign, CancelFlag::default(), &store);
+        let job = Job::new(assign, Arc::default(), &store);
         assert!(store.get(object).is_none(), "the task has it");
         store.keep(object, Ok(Value::new(vec![2.0f64])));
         // Whatever becomes of the task: its graph is not known here.
-        executor.run(&job);
+        let (over, ended) = std::sync::mpsc::channel();
+        let uses = pool::Uses {
+            run: Box::new(move |job: Arc<Job>, permit: &Permit| {
+                executor.run(&job, permit);
+                let _ = over.send(());
+            }),
+            waits: Box::new(|_| ()),
+            refuse: Box::new(|_, e| panic!("{e}")),
+            spawn: pool::threads(),
+        };
+        let job = Arc::new(job);
+        let pool = pool::Pool::new(1, uses).unwrap();
+        pool.push([job.clone()]);
+        ended.recv_timeout(Duration::from_secs(20)).unwrap();
         assert_eq!(said.lock().unwrap().len(), 1);
         let there = store.get(object).unwrap().unwrap();
         assert_eq!(there.downcast_ref::<Vec<f64>>(), Some(&vec![2.0]));

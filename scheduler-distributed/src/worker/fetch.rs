@@ -5,11 +5,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use kvern_machine::wire::Role;
 use kvern_machine::{FetchId, TaskRef, WorkerId};
+use tokio::sync::Notify;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::Happened;
 use super::store::Store;
-use crate::data::{Connection, Object};
+use crate::data::{self, Connection, Object};
+use crate::net::pipe::first;
 use crate::token::Token;
 
 /// What the data thread is told.
@@ -28,12 +30,24 @@ pub(crate) enum Order {
 
 type Ask = (FetchId, Vec<TaskRef>);
 
-/// Works off orders: a task and a connection for each peer.
+/// Works off orders: a task and a connection for each peer. Ends when nobody gives any more, or when one of these tasks is broken.
 pub(crate) async fn serve(
     store: Arc<Store>,
     me: WorkerId,
     token: Token,
+    orders: UnboundedReceiver<Order>,
+) {
+    let broken = Arc::new(Notify::new());
+    // What such a one was asked for would be waited for without an end.
+    first(obey(store, me, token, orders, &broken), broken.notified()).await;
+}
+
+async fn obey(
+    store: Arc<Store>,
+    me: WorkerId,
+    token: Token,
     mut orders: UnboundedReceiver<Order>,
+    broken: &Arc<Notify>,
 ) {
     let addresses: Arc<Mutex<HashMap<WorkerId, String>>> = Arc::default();
     let known = || addresses.lock().unwrap_or_else(PoisonError::into_inner);
@@ -54,7 +68,13 @@ pub(crate) async fn serve(
                 let open = || {
                     let (to, asks) = unbounded_channel();
                     let address = known().get(&peer).cloned();
-                    tokio::spawn(talk(store.clone(), me, peer, address, token.clone(), asks));
+                    let talks = talk(store.clone(), me, peer, address, token.clone(), asks);
+                    let (task, broken) = (tokio::spawn(talks), broken.clone());
+                    tokio::spawn(async move {
+                        if task.await.is_err_and(|e| e.is_panic()) {
+                            broken.notify_one();
+                        }
+                    });
                     to
                 };
                 let to = peers.entry(peer).or_insert_with(open);
@@ -110,13 +130,15 @@ async fn get(
     got: &mut Vec<(TaskRef, u64)>,
     gone: &mut Vec<TaskRef>,
 ) -> std::io::Result<()> {
-    connection.ask(objects).await?;
-    for &object in objects {
-        match connection.next(store.registry()).await? {
-            Object::Gone => gone.push(object),
-            // It cannot be had in any other way: whoever reads it fails with the reason.
-            Object::Refused(why) => got.push((object, store.keep(object, Err(why)))),
-            Object::Value(value) => got.push((object, store.keep(object, value))),
+    for objects in objects.chunks(data::MOST_AT_ONCE) {
+        connection.ask(objects).await?;
+        for &object in objects {
+            match connection.next(store.registry()).await? {
+                Object::Gone => gone.push(object),
+                // It cannot be had in any other way: whoever reads it fails with the reason.
+                Object::Refused(why) => got.push((object, store.keep(object, Err(why)))),
+                Object::Value(value) => got.push((object, store.keep(object, value))),
+            }
         }
     }
     Ok(())

@@ -6,28 +6,33 @@
 
 mod execute;
 mod fetch;
+mod late;
+mod nested;
 pub(crate) mod pool;
 mod store;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use kvern_core::operator::CancelFlag;
 use kvern_core::{Error, ErrorKind, Key, Registry, Result, Value};
 use kvern_machine::wire::{Answer, FromWorker, Role, ToWorker};
 use kvern_machine::worker::{Config, Effect, Event, Outcome};
 use kvern_machine::{Attempt, FetchId, Outbox, TaskRef, Tick, Worker, WorkerId};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::{Notify, oneshot};
 
 use crate::client::ClusterClient;
 use crate::data;
+use crate::net::pipe::{First, first};
 use crate::net::{address, hello, pipe};
 use crate::parcel::discard;
 use crate::token::Token;
 pub(crate) use execute::Shared;
-use execute::{Executor, Job};
+use execute::{Executor, Job, Watch};
+use late::Late;
+use nested::Nested;
 use pool::Pool;
 use store::{Kept, Store};
 
@@ -46,9 +51,19 @@ pub struct WorkerOptions {
     pub memory: u64,
     /// Where results can be fetched: loopback, any port if it is 0.
     pub data_address: String,
+    /// How long to wait for a scheduler that is not there yet.
+    pub wait: Duration,
+    /// Whether what it does is written to stderr, as for a worker that was started by hand.
+    pub verbose: bool,
 }
 
 impl WorkerOptions {
+    fn tell(&self, what: impl FnOnce() -> String) {
+        if self.verbose {
+            eprintln!("kvern worker: {}", what());
+        }
+    }
+
     /// A worker of the scheduler there with one thread for each core, and all memory that the process may use.
     pub fn new(scheduler: impl Into<String>, token: Token) -> Self {
         Self {
@@ -58,6 +73,8 @@ impl WorkerOptions {
             threads: std::thread::available_parallelism().map_or(1, usize::from),
             memory: u64::MAX,
             data_address: "127.0.0.1:0".to_owned(),
+            wait: Duration::ZERO,
+            verbose: false,
         }
     }
 }
@@ -97,10 +114,10 @@ pub(crate) enum Happened {
     },
 }
 
-/// Runs a worker on this thread until the scheduler is gone.
+/// Runs a worker on this thread until the scheduler ends, and says so.
 ///
 /// # Errors
-/// [`ErrorKind::Io`] or [`ErrorKind::Config`] if it cannot begin, [`ErrorKind::Lost`] when the scheduler breaks off.
+/// [`ErrorKind::Io`] or [`ErrorKind::Config`] if it cannot begin, [`ErrorKind::Lost`] when the scheduler breaks off without a word.
 pub fn run_worker(options: &WorkerOptions, registry: Arc<Registry>) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -115,11 +132,10 @@ async fn work(options: &WorkerOptions, registry: Arc<Registry>) -> Result<()> {
     let role = Role::Worker {
         slots: options.threads as u32,
         memory: options.memory,
-        data_address,
+        data_address: data_address.clone(),
         last_epoch: None,
     };
-    let (stream, answer) =
-        hello::connect(&options.scheduler, role, &options.name, &options.token).await?;
+    let (stream, answer) = find(options, &role).await?;
     let Answer::Worker { worker, .. } = answer else {
         let words = format!(
             "{} is not a scheduler: it answers {answer:?}",
@@ -127,9 +143,15 @@ async fn work(options: &WorkerOptions, registry: Arc<Registry>) -> Result<()> {
         );
         return Err(Error::new(ErrorKind::Config, words));
     };
+    options.tell(|| {
+        format!(
+            "{} is {worker} of the scheduler at {}, tasks at once: {}, data at {data_address}",
+            options.name, options.scheduler, options.threads
+        )
+    });
     let (happens, happened) = unbounded_channel();
     let store = Arc::new(Store::new(registry.clone(), happens));
-    let fetches = serve_data(data, &store, worker, options)?;
+    let (fetches, data_ends) = serve_data(data, &store, worker, options)?;
     let (scheduler, token) = (options.scheduler.clone(), options.token.clone());
     let connect = move || ClusterClient::connect(&scheduler, &token, registry.clone());
     // Threads of tasks do not keep the shell alive: it ends with the connection, and the pool with it.
@@ -137,17 +159,24 @@ async fn work(options: &WorkerOptions, registry: Arc<Registry>) -> Result<()> {
     let of_tasks = shell.clone();
     let tell = move |what| {
         if let Some(shell) = of_tasks.get().and_then(Weak::upgrade) {
-            // Were no thread to be had for what begins now, this one would take it as the next.
-            let _ = with(&shell, |s| s.happened(what));
+            with(&shell, |s| s.happened(what));
         }
     };
-    let executor = Arc::new(Executor::new(store.clone(), tell, connect));
-    let (runs, waits) = (executor.clone(), executor.clone());
-    let pool = Pool::new(
-        options.threads.max(1),
-        move |job: Job| runs.run(&job),
-        move |begins| waits.waits(begins),
-    );
+    let nested = Arc::new(Nested::new(connect));
+    // A thread that a task starts computes where the task does.
+    let home = nested.clone();
+    kvern_core::set_home(move || Ok(home.clone()));
+    let executor = Arc::new(Executor::new(store.clone(), tell, nested));
+    let (runs, waits, refuses) = (executor.clone(), executor.clone(), executor.clone());
+    let uses = pool::Uses {
+        run: Box::new(move |job: Job, permit: &pool::Permit| runs.run(&job, permit)),
+        waits: Box::new(move |begins| waits.waits(begins)),
+        refuse: Box::new(move |job: Job, why| refuses.refuse(&job, why)),
+        spawn: pool::threads(),
+    };
+    let pool = Pool::new(options.threads.max(1), uses)
+        .map_err(|e| Error::with_source(ErrorKind::Io, "a thread cannot be started", e))?;
+    let looks = Arc::new(Notify::new());
     let (say, messages) = unbounded_channel();
     let all = Arc::new(Mutex::new(Shell {
         machine: Worker::new(worker, Config::new(options.threads as u32)),
@@ -157,12 +186,78 @@ async fn work(options: &WorkerOptions, registry: Arc<Registry>) -> Result<()> {
         pool,
         fetches,
         running: HashMap::new(),
+        late: Late::new(options.threads),
+        looks: looks.clone(),
         out: Outbox::new(),
         replaced: Vec::new(),
         say,
     }));
     let _ = shell.set(Arc::downgrade(&all));
-    run(&all, stream, messages, happened, &options.scheduler).await
+    let runs = run(&all, stream, messages, happened, &options.scheduler);
+    let over = match first(runs, first(look_at_late(&all, &looks), data_ends)).await {
+        First::A(end) => end,
+        First::B(First::A(e)) => Err(e),
+        First::B(First::B(_)) => Err(Error::new(
+            ErrorKind::Internal,
+            "a defect of kvern: the thread for values has ended",
+        )),
+    };
+    // Running tasks may ask whether they should stop: nobody wants their results any more.
+    let running = std::mem::take(&mut lock(&all).running);
+    running.into_values().for_each(|w| w.stop.cancel());
+    if over.is_ok() {
+        options.tell(|| format!("the scheduler at {} has ended", options.scheduler));
+    }
+    over
+}
+
+/// Gives up what is late, whenever something is; comes to an end when that is too much.
+async fn look_at_late(shell: &Mutex<Shell>, looks: &Notify) -> Error {
+    loop {
+        let due = lock(shell).late.next_due();
+        let pause = async {
+            match due {
+                Some(at) => tokio::time::sleep_until(at.into()).await,
+                None => std::future::pending().await,
+            }
+        };
+        first(pause, looks.notified()).await;
+        let mut enough = Ok(());
+        with(shell, |s| enough = s.give_up_late(Instant::now()));
+        if let Err(e) = enough {
+            return e;
+        }
+    }
+}
+
+/// Connects to the scheduler, as soon as there is one.
+async fn find(options: &WorkerOptions, role: &Role) -> Result<(TcpStream, Answer)> {
+    let end = Instant::now() + options.wait;
+    let mut pause = Duration::ZERO;
+    loop {
+        let found = hello::connect(
+            &options.scheduler,
+            role.clone(),
+            &options.name,
+            &options.token,
+        );
+        match found.await {
+            Err(e)
+                if matches!(e.kind(), ErrorKind::Io | ErrorKind::Timeout)
+                    && Instant::now() < end =>
+            {
+                if pause.is_zero() {
+                    let wait = options.wait;
+                    options.tell(|| {
+                        format!("{e}; it waits until a scheduler is there, at most {wait:?}")
+                    });
+                }
+                pause = (pause * 2).clamp(Duration::from_millis(50), Duration::from_secs(1));
+                tokio::time::sleep(pause).await;
+            }
+            other => return other,
+        }
+    }
 }
 
 async fn listen(on: &str) -> Result<TcpListener> {
@@ -179,29 +274,32 @@ fn no_listener(e: std::io::Error) -> Error {
     )
 }
 
-/// Starts the thread for bulk data; gives where it is told what to fetch.
+/// Starts the thread for bulk data; gives where it is told what to fetch, and what is closed when it ends.
 fn serve_data(
     listener: TcpListener,
     store: &Arc<Store>,
     worker: WorkerId,
     options: &WorkerOptions,
-) -> Result<UnboundedSender<fetch::Order>> {
+) -> Result<(UnboundedSender<fetch::Order>, oneshot::Receiver<()>)> {
     let (orders, to_fetch) = unbounded_channel();
+    let (ends, ended) = oneshot::channel();
     let listener = listener.into_std().map_err(no_listener)?;
     let (store, token) = (store.clone(), options.token.clone());
     std::thread::Builder::new()
         .name("kvern-worker-data".into())
         .spawn(move || {
+            // Whichever of the two ends, nobody would get values any more.
+            let _ends: oneshot::Sender<()> = ends;
             crate::client::run(async move {
                 let keeper = store.clone();
                 if let Ok(listener) = TcpListener::from_std(listener) {
-                    tokio::spawn(data::serve(listener, keeper, token.clone()));
+                    let serves = data::serve(listener, keeper, token.clone());
+                    first(serves, fetch::serve(store, worker, token, to_fetch)).await;
                 }
-                fetch::serve(store, worker, token, to_fetch).await;
             });
         })
         .map_err(|e| Error::with_source(ErrorKind::Io, "a thread cannot be started", e))?;
-    Ok(orders)
+    Ok((orders, ended))
 }
 
 /// What surrounds the machine.
@@ -213,7 +311,11 @@ struct Shell {
     pool: Pool<Job>,
     fetches: UnboundedSender<fetch::Order>,
     /// How a running task is told to stop.
-    running: HashMap<(TaskRef, Attempt), CancelFlag>,
+    running: HashMap<(TaskRef, Attempt), Arc<Watch>>,
+    /// When running tasks are given up.
+    late: Late,
+    /// Wakes whoever looks at them.
+    looks: Arc<Notify>,
     out: Outbox<Effect>,
     /// Values in whose place others were put: to be dropped without the lock.
     replaced: Vec<Option<Kept>>,
@@ -226,16 +328,15 @@ fn lock(shell: &Mutex<Shell>) -> MutexGuard<'_, Shell> {
 }
 
 /// Lets something happen, and does what the machine wants done then.
-fn with(shell: &Mutex<Shell>, happen: impl FnOnce(&mut Shell)) -> Result<()> {
+fn with(shell: &Mutex<Shell>, happen: impl FnOnce(&mut Shell)) {
     let mut dropped = Vec::new();
-    let done = {
+    {
         let mut shell = lock(shell);
         happen(&mut shell);
-        shell.flush(&mut dropped)
-    };
+        shell.flush(&mut dropped);
+    }
     // Without the lock: nobody knows how long it takes, or what else it does.
     dropped.into_iter().for_each(discard);
-    done
 }
 
 /// Hears the scheduler and the thread for bulk data until the scheduler is gone.
@@ -247,9 +348,8 @@ async fn run(
     scheduler: &str,
 ) -> Result<()> {
     let (mut from, to) = stream.into_split();
-    tokio::spawn(pipe::write_with_beats(to, messages));
     let (hear, mut heard) = unbounded_channel();
-    let reader = tokio::spawn(async move {
+    let reads = async move {
         loop {
             match pipe::read::<ToWorker>(&mut from).await {
                 Ok(Some(batch)) => {
@@ -261,21 +361,30 @@ async fn run(
                 Err(e) => return e.to_string(),
             }
         }
+    };
+    // What is not said of a task that has ended, the scheduler would wait for without an end.
+    let talks = tokio::spawn(async move {
+        match first(reads, pipe::write_with_beats(to, messages)).await {
+            First::A(why) => why,
+            First::B(end) => pipe::writer_ended(end),
+        }
     });
     let mut batch = Vec::new();
     loop {
         let said = either(&mut heard, &mut happened, &mut batch).await;
         let Some(said) = said else { break };
+        let leaves = said.iter().any(|m| matches!(m, ToWorker::Leave));
         with(shell, |s| {
             for message in said {
                 s.handle(Event::FromScheduler(message));
             }
             batch.drain(..).for_each(|what| s.happened(what));
-        })?;
+        });
+        if leaves {
+            return Ok(());
+        }
     }
-    let why = reader.await.unwrap_or_default();
-    // Running tasks may ask whether they should stop: nobody wants their results any more.
-    lock(shell).running.values().for_each(CancelFlag::cancel);
+    let why = talks.await.unwrap_or_else(|e| e.to_string());
     Err(Error::new(
         ErrorKind::Lost,
         format!("the scheduler at {scheduler} is gone: {why}"),
@@ -296,6 +405,7 @@ impl Shell {
                 nanos,
             } => {
                 self.running.remove(&(task, attempt));
+                self.late.forget(task, attempt);
                 Event::Executed {
                     task,
                     attempt,
@@ -341,9 +451,37 @@ impl Shell {
         self.machine.handle(now, event, &mut self.out);
     }
 
+    /// Gives up running tasks that are late.
+    ///
+    /// # Errors
+    /// If so many threads go on with what nobody wants any more that this process is better replaced.
+    fn give_up_late(&mut self, now: Instant) -> Result<()> {
+        while let Some((task, attempt, why)) = self.late.pop(now) {
+            let Some(watch) = self.running.remove(&(task, attempt)) else {
+                continue;
+            };
+            let Some(adrift) = self.executor.give_up(&watch) else {
+                // It has come to its end meanwhile, and is about to say so.
+                self.running.insert((task, attempt), watch);
+                continue;
+            };
+            let error = why.error();
+            let (outcome, nanos) = (Outcome::Failed(execute::record(&error)), why.nanos());
+            self.handle(Event::Executed {
+                task,
+                attempt,
+                outcome,
+                nanos,
+            });
+            self.late.check(adrift)?;
+        }
+        Ok(())
+    }
+
     /// Does what the machine wants done; what it drops is the caller's to drop.
-    fn flush(&mut self, dropped: &mut Vec<Option<Kept>>) -> Result<()> {
+    fn flush(&mut self, dropped: &mut Vec<Option<Kept>>) {
         dropped.append(&mut self.replaced);
+        let due = self.late.next_due();
         let mut jobs = Vec::new();
         for effect in self.out.drain() {
             match effect {
@@ -353,14 +491,18 @@ impl Shell {
                 Effect::LearnGraph { graph, shared } => self.executor.learn(graph, &shared),
                 Effect::ForgetGraph(graph) => self.executor.forget(graph),
                 Effect::Execute(assign) => {
-                    let stop = CancelFlag::default();
-                    self.running
-                        .insert((assign.task, assign.attempt), stop.clone());
-                    jobs.push(Job::new(assign, stop, &self.store));
+                    let watch = Arc::<Watch>::default();
+                    let (task, attempt) = (assign.task, assign.attempt);
+                    self.running.insert((task, attempt), watch.clone());
+                    if let Some(limit) = self.executor.limit(&assign) {
+                        self.late.limit(task, attempt, limit);
+                    }
+                    jobs.push(Job::new(assign, watch, &self.store));
                 }
                 Effect::Stop { task, attempt } => {
-                    if let Some(stop) = self.running.get(&(task, attempt)) {
-                        stop.cancel();
+                    if let Some(watch) = self.running.get(&(task, attempt)) {
+                        watch.stop.cancel();
+                        self.late.stopped(task, attempt);
                     }
                 }
                 Effect::Fetch {
@@ -383,12 +525,16 @@ impl Shell {
                 }
             }
         }
-        if jobs.is_empty() {
-            return Ok(());
+        if self
+            .late
+            .next_due()
+            .is_some_and(|at| due.is_none_or(|d| at < d))
+        {
+            self.looks.notify_one();
         }
-        self.pool
-            .push(jobs)
-            .map_err(|e| Error::with_source(ErrorKind::Io, "no thread can be started for tasks", e))
+        if !jobs.is_empty() {
+            self.pool.push(jobs);
+        }
     }
 }
 

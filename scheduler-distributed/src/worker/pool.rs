@@ -1,10 +1,17 @@
-//! The threads of a worker: as many tasks run at once as there are permits, and a task that waits for other tasks lends its permit to
-//! somebody else meanwhile.
+//! The threads of a worker: as many tasks run at once as there are permits. A task that waits for other tasks lends its permit to somebody else
+//! meanwhile, and one that does not stop when it should loses it.
+//!
+//! Where no thread can be had, what waits for one is taken up by the threads that there are. If all of these wait themselves, nobody would ever:
+//! then, after some patience, jobs are refused, and whoever waits for them is told why.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
+use std::io;
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+
+use kvern_core::panics;
 
 /// How long an idle thread looks for work before it sleeps: waking it takes longer than that, and small tasks come close together.
 const LOOK: Duration = Duration::from_micros(30);
@@ -12,9 +19,38 @@ const LOOK: Duration = Duration::from_micros(30);
 /// Idle threads beyond the permits that are kept for the next task that waits.
 const SPARE: usize = 4;
 
+/// How often a thread is asked for again where none could be had.
+const AGAIN: Duration = Duration::from_millis(20);
+
+/// How long nobody may be able to run what waits before it is refused.
+const PATIENCE: Duration = Duration::from_secs(2);
+
 /// Threads that run jobs. Dropping it lets running jobs end and forgets those that have not begun.
 pub(crate) struct Pool<J: Send + 'static> {
     shared: Arc<Shared<J>>,
+}
+
+/// What a pool does with its jobs.
+pub(crate) struct Uses<J> {
+    /// Runs one on its thread.
+    pub(crate) run: Run<J>,
+    /// Told on the thread of a job that it waits for others from now on (true), or goes on.
+    pub(crate) waits: Box<dyn Fn(bool) + Send + Sync>,
+    /// A job that will not run since no thread can be had.
+    pub(crate) refuse: Box<dyn Fn(J, io::Error) + Send + Sync>,
+    /// Starts a thread.
+    pub(crate) spawn: Spawn,
+}
+
+type Run<J> = Box<dyn Fn(J, &Permit) + Send + Sync>;
+type Spawn = Box<dyn Fn(Box<dyn FnOnce() + Send>) -> io::Result<()> + Send + Sync>;
+
+/// Threads of the system.
+pub(crate) fn threads() -> Spawn {
+    Box::new(|work| {
+        let thread = std::thread::Builder::new().name("kvern-task".into());
+        thread.spawn(work).map(drop)
+    })
 }
 
 struct Shared<J> {
@@ -23,9 +59,9 @@ struct Shared<J> {
     begin: Condvar,
     /// A permit is there for a task that has waited.
     rejoin: Condvar,
-    run: Box<dyn Fn(J) + Send + Sync>,
-    /// Told on the thread of a job that it waits for others from now on (true), or goes on.
-    waits: Box<dyn Fn(bool) + Send + Sync>,
+    /// No thread could be had.
+    help: Condvar,
+    uses: Uses<J>,
 }
 
 struct State<J> {
@@ -37,39 +73,63 @@ struct State<J> {
     starting: usize,
     /// Tasks that have waited and want their permit back; they go first.
     rejoining: usize,
+    /// Why no thread could be had for what waits.
+    starved: Option<io::Error>,
     closed: bool,
 }
 
+/// How a job stands to its permit. Changed under the lock of the pool alone.
+const HELD: u8 = 0;
+const LENT: u8 = 1;
+const LOST: u8 = 2;
+
+/// The permit of a running job.
+#[derive(Clone)]
+pub(crate) struct Permit {
+    pool: Arc<dyn Lend>,
+    stands: Arc<AtomicU8>,
+}
+
+impl Permit {
+    /// Takes the permit away from a job that does not stop: another may run in its place, while its thread goes on for as long as it does.
+    pub(crate) fn take_away(&self) {
+        self.pool.clone().take_away(&self.stands);
+    }
+}
+
 /// Lends the permit of the task that this thread runs.
-trait Lend {
-    /// Gives the permit to somebody else.
-    fn lend(self: Arc<Self>);
+trait Lend: Send + Sync {
+    /// Gives the permit to somebody else; false: it was taken away.
+    fn lend(self: Arc<Self>, stands: &AtomicU8) -> bool;
     /// Waits for a permit.
-    fn take_back(&self);
+    fn take_back(&self, stands: &AtomicU8);
+    fn take_away(self: Arc<Self>, stands: &AtomicU8);
 }
 
 thread_local! {
-    /// The pool whose task this thread runs.
-    static MINE: RefCell<Option<Arc<dyn Lend>>> = const { RefCell::new(None) };
+    /// The permit of the task that this thread runs.
+    static MINE: RefCell<Option<Permit>> = const { RefCell::new(None) };
 }
 
 /// Runs `f`, which waits for something; if this thread runs a task of a pool, another task may run meanwhile.
 pub(crate) fn while_waiting<R>(f: impl FnOnce() -> R) -> R {
     /// Takes the permit back also when `f` panics.
-    struct Back(Option<Arc<dyn Lend>>);
+    struct Back(Option<Permit>);
     impl Drop for Back {
         fn drop(&mut self) {
-            if let Some(pool) = self.0.take() {
-                pool.take_back();
-                MINE.with_borrow_mut(|m| *m = Some(pool));
+            if let Some(permit) = self.0.take() {
+                permit.pool.take_back(&permit.stands);
+                MINE.with_borrow_mut(|m| *m = Some(permit));
             }
         }
     }
-    let Some(pool) = MINE.with_borrow_mut(Option::take) else {
+    let Some(permit) = MINE.with_borrow_mut(Option::take) else {
         return f();
     };
-    pool.clone().lend();
-    let _back = Back(Some(pool));
+    if !permit.pool.clone().lend(&permit.stands) {
+        return f();
+    }
+    let _back = Back(Some(permit));
     f()
 }
 
@@ -80,12 +140,11 @@ fn is_task() -> bool {
 }
 
 impl<J: Send + 'static> Pool<J> {
-    /// `slots` jobs run at once, each by a call of `run`.
-    pub(crate) fn new(
-        slots: usize,
-        run: impl Fn(J) + Send + Sync + 'static,
-        waits: impl Fn(bool) + Send + Sync + 'static,
-    ) -> Self {
+    /// `slots` jobs run at once.
+    ///
+    /// # Errors
+    /// If the thread that looks after the others cannot be started.
+    pub(crate) fn new(slots: usize, uses: Uses<J>) -> io::Result<Self> {
         let state = State {
             queue: VecDeque::new(),
             permits: slots,
@@ -93,27 +152,42 @@ impl<J: Send + 'static> Pool<J> {
             idle: 0,
             starting: 0,
             rejoining: 0,
+            starved: None,
             closed: false,
         };
-        Self {
-            shared: Arc::new(Shared {
-                state: Mutex::new(state),
-                begin: Condvar::new(),
-                rejoin: Condvar::new(),
-                run: Box::new(run),
-                waits: Box::new(waits),
-            }),
-        }
+        let shared = Arc::new(Shared {
+            state: Mutex::new(state),
+            begin: Condvar::new(),
+            rejoin: Condvar::new(),
+            help: Condvar::new(),
+            uses,
+        });
+        let helper = shared.clone();
+        std::thread::Builder::new()
+            .name("kvern-threads".into())
+            .spawn(move || helper.help())?;
+        Ok(Self { shared })
     }
 
     /// Adds jobs behind those that wait.
-    ///
-    /// # Errors
-    /// If a thread is needed and cannot be started.
-    pub(crate) fn push(&self, jobs: impl IntoIterator<Item = J>) -> std::io::Result<()> {
+    pub(crate) fn push(&self, jobs: impl IntoIterator<Item = J>) {
         let mut state = self.shared.lock();
         state.queue.extend(jobs);
-        self.shared.ready(state)
+        self.shared.ready(state);
+    }
+}
+
+impl<J> State<J> {
+    /// Threads that are needed for what waits and are not there.
+    fn missing(&self) -> usize {
+        let free = self.permits.saturating_sub(self.rejoining);
+        let can = self.queue.len().min(free);
+        can.saturating_sub(self.idle + self.starting)
+    }
+
+    /// Whether no thread will look for a job by itself: all wait for something.
+    fn all_wait(&self) -> bool {
+        self.permits == self.slots && self.rejoining == 0 && self.idle + self.starting == 0
     }
 }
 
@@ -123,39 +197,88 @@ impl<J: Send + 'static> Shared<J> {
     }
 
     /// Wakes or starts as many threads as can begin.
-    fn ready(self: &Arc<Self>, mut state: MutexGuard<'_, State<J>>) -> std::io::Result<()> {
+    fn ready(self: &Arc<Self>, mut state: MutexGuard<'_, State<J>>) {
         let free = state.permits.saturating_sub(state.rejoining);
-        let can = state.queue.len().min(free);
-        let missing = can.saturating_sub(state.idle + state.starting);
-        let wake = can - missing;
+        let missing = state.missing();
+        let wake = state.queue.len().min(free) - missing;
         for _ in 0..missing {
             let me = self.clone();
-            std::thread::Builder::new()
-                .name("kvern-task".into())
-                .spawn(move || me.work())?;
-            state.starting += 1;
+            match (self.uses.spawn)(Box::new(move || me.work())) {
+                Ok(()) => state.starting += 1,
+                Err(e) => {
+                    state.starved = Some(e);
+                    self.help.notify_one();
+                    break;
+                }
+            }
         }
         drop(state);
         for _ in 0..wake {
             self.begin.notify_one();
         }
-        Ok(())
+    }
+
+    /// On a thread of its own: where no thread could be had, one is asked for again; jobs that nobody can ever run are refused.
+    fn help(self: Arc<Self>) {
+        let mut since: Option<Instant> = None;
+        let mut state = self.lock();
+        loop {
+            if state.closed {
+                return;
+            }
+            if state.starved.is_none() || state.missing() == 0 {
+                state.starved = None;
+                since = None;
+                state = self
+                    .help
+                    .wait(state)
+                    .unwrap_or_else(PoisonError::into_inner);
+                continue;
+            }
+            if !state.all_wait() {
+                since = None;
+            } else if since.get_or_insert_with(Instant::now).elapsed() >= PATIENCE
+                && let Some(job) = state.queue.pop_front()
+            {
+                let why = state.starved.take();
+                drop(state);
+                (self.uses.refuse)(job, why.unwrap_or_else(|| io::ErrorKind::WouldBlock.into()));
+                state = self.lock();
+            }
+            let pause = self.help.wait_timeout(state, AGAIN);
+            state = pause.unwrap_or_else(PoisonError::into_inner).0;
+            if state.missing() > 0 && !state.closed {
+                state.starved = None;
+                self.ready(state);
+                state = self.lock();
+            }
+        }
     }
 
     fn work(self: Arc<Self>) {
         self.lock().starting -= 1;
         while let Some(job) = self.next() {
-            MINE.with_borrow_mut(|m| *m = Some(self.clone() as Arc<dyn Lend>));
-            (self.run)(job);
+            let permit = Permit {
+                pool: self.clone(),
+                stands: Arc::new(AtomicU8::new(HELD)),
+            };
+            MINE.with_borrow_mut(|m| *m = Some(permit.clone()));
+            // What it runs catches what tasks do; whatever else there is must not cost the permit.
+            let _ = panics::caught(|| (self.uses.run)(job, &permit));
             MINE.with_borrow_mut(Option::take);
-            // The next job is looked for by this thread itself.
-            let _ = self.give_back();
+            let state = self.lock();
+            if permit.stands.swap(LOST, Ordering::Relaxed) == HELD {
+                // The next job is looked for by this thread itself.
+                let _ = self.give_back(state);
+            }
         }
     }
 
     /// A permit is free: those who come back from waiting are woken first. Gives the state if one is left for those who begin.
-    fn give_back(&self) -> Option<MutexGuard<'_, State<J>>> {
-        let mut state = self.lock();
+    fn give_back<'a>(
+        &self,
+        mut state: MutexGuard<'a, State<J>>,
+    ) -> Option<MutexGuard<'a, State<J>>> {
         state.permits += 1;
         if state.rejoining > 0 {
             self.rejoin.notify_one();
@@ -200,27 +323,57 @@ impl<J: Send + 'static> Shared<J> {
 }
 
 impl<J: Send + 'static> Lend for Shared<J> {
-    fn lend(self: Arc<Self>) {
-        (self.waits)(true);
-        if let Some(state) = self.give_back() {
-            // Without another thread nobody else runs meanwhile; when this one comes back, all goes on.
-            let _ = self.ready(state);
+    fn lend(self: Arc<Self>, stands: &AtomicU8) -> bool {
+        let state = self.lock();
+        if stands.load(Ordering::Relaxed) == LOST {
+            return false;
         }
+        drop(state);
+        (self.uses.waits)(true);
+        let state = self.lock();
+        if stands
+            .compare_exchange(HELD, LENT, Ordering::Relaxed, Ordering::Relaxed)
+            .is_err()
+        {
+            // Taken away just now.
+            return false;
+        }
+        if let Some(state) = self.give_back(state) {
+            self.ready(state);
+        }
+        true
     }
 
-    fn take_back(&self) {
+    fn take_back(&self, stands: &AtomicU8) {
         let mut state = self.lock();
         state.rejoining += 1;
-        while state.permits == 0 {
+        let lent = || stands.load(Ordering::Relaxed) == LENT;
+        while state.permits == 0 && lent() {
             state = self
                 .rejoin
                 .wait(state)
                 .unwrap_or_else(PoisonError::into_inner);
         }
         state.rejoining -= 1;
-        state.permits -= 1;
-        drop(state);
-        (self.waits)(false);
+        if lent() {
+            stands.store(HELD, Ordering::Relaxed);
+            state.permits -= 1;
+            drop(state);
+            (self.uses.waits)(false);
+        }
+    }
+
+    fn take_away(self: Arc<Self>, stands: &AtomicU8) {
+        let state = self.lock();
+        match stands.swap(LOST, Ordering::Relaxed) {
+            HELD => {
+                if let Some(state) = self.give_back(state) {
+                    self.ready(state);
+                }
+            }
+            LENT => self.rejoin.notify_all(),
+            _ => {}
+        }
     }
 }
 
@@ -231,88 +384,10 @@ impl<J: Send + 'static> Drop for Pool<J> {
         let forgotten = std::mem::take(&mut state.queue);
         drop(state);
         self.shared.begin.notify_all();
+        self.shared.help.notify_all();
         drop(forgotten);
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::atomic::{AtomicUsize, Ordering};
-    use std::sync::mpsc::channel;
-
-    use super::*;
-
-    const PATIENCE: Duration = Duration::from_secs(20);
-
-    #[test]
-    fn as_many_at_once_as_there_are_slots() {
-        let (now, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
-        let (tell, told) = channel();
-        let (n, m) = (now.clone(), most.clone());
-        let run = move |i: usize| {
-            m.fetch_max(n.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
-            // Until all threads have come, however busy the machine is.
-            let end = Instant::now() + PATIENCE;
-            while m.load(Ordering::SeqCst) < 3 && Instant::now() < end {
-                std::thread::yield_now();
-            }
-            std::thread::sleep(Duration::from_micros(200));
-            n.fetch_sub(1, Ordering::SeqCst);
-            let _ = tell.send(i);
-        };
-        let pool = Pool::new(3, run, |_| ());
-        for i in 0..20 {
-            pool.push(10 * i..10 * (i + 1)).unwrap();
-        }
-        let mut all: Vec<usize> = (0..200)
-            .map(|_| told.recv_timeout(PATIENCE).unwrap())
-            .collect();
-        all.sort_unstable();
-        assert!(all.into_iter().eq(0..200));
-        assert_eq!(most.load(Ordering::SeqCst), 3);
-    }
-
-    #[test]
-    fn one_slot_carries_jobs_that_wait_for_jobs() {
-        type Job = Box<dyn FnOnce() + Send>;
-        let pool = Arc::new(Pool::new(1, |job: Job| job(), |_| ()));
-        let (tell, told) = channel();
-        fn deep(pool: &Arc<Pool<Job>>, n: usize, tell: std::sync::mpsc::Sender<usize>) -> Job {
-            let pool = pool.clone();
-            Box::new(move || {
-                if n > 0 {
-                    let (t, wait) = channel();
-                    pool.push([deep(&pool, n - 1, t)]).unwrap();
-                    let below = while_waiting(|| wait.recv_timeout(PATIENCE).unwrap());
-                    assert_eq!(below, n - 1);
-                }
-                assert!(is_task());
-                let _ = tell.send(n);
-            })
-        }
-        let job = deep(&pool, 100, tell);
-        pool.push([job]).unwrap();
-        assert_eq!(told.recv_timeout(PATIENCE).unwrap(), 100);
-        assert!(!is_task());
-    }
-
-    #[test]
-    fn dropping_forgets_what_has_not_begun() {
-        let ((tell, begun), (open, gate)) = (channel(), channel::<()>());
-        let gate = Mutex::new(gate);
-        let run = move |i: usize| {
-            let _ = tell.send(i);
-            let _ = gate.lock().map(|g| g.recv());
-        };
-        let pool = Pool::new(1, run, |_| ());
-        pool.push(0..100).unwrap();
-        assert_eq!(begun.recv_timeout(PATIENCE), Ok(0));
-        drop(pool);
-        drop(open);
-        // The thread ends after what it was at, and with it the other end.
-        assert_eq!(
-            begun.recv_timeout(PATIENCE),
-            Err(std::sync::mpsc::RecvTimeoutError::Disconnected)
-        );
-    }
-}
+mod tests;

@@ -115,6 +115,16 @@ pub struct Wild {
     pub poison: bool,
     /// Whether some submit graphs.
     pub nested: bool,
+    /// Whether some run on workers of their client's own build alone, and there are others.
+    pub mixed: bool,
+}
+
+/// The build of all clients, and of some workers in a mixed world.
+pub const OWN_BUILD: &str = "mine";
+
+/// Whether an operator exists in processes of that build alone, in a mixed world.
+pub fn is_bound(op: u32) -> bool {
+    matches!(Act::of(op), Act::Polite | Act::Flaky(_))
 }
 
 /// A literal of that value, as a payload.
@@ -206,6 +216,11 @@ pub fn make(
         }
     }
     made.spec.position = position;
+    if wild.mixed {
+        made.spec.build = OWN_BUILD.into();
+        let most = made.spec.op.iter().max().map_or(0, |op| op + 1);
+        made.spec.bound = (0..most).map(is_bound).collect();
+    }
     outputs(rng, &mut made, n);
     made
 }

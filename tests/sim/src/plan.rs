@@ -111,6 +111,7 @@ impl Plan {
             failures: !calm && rng.one_in(2),
             poison: !calm && rng.one_in(10),
             nested: !calm && rng.one_in(3),
+            mixed: seed % 3 == 1,
         };
         let mut plan = Self {
             seed,

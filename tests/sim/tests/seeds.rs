@@ -15,6 +15,7 @@ const RARE: &[(&str, &str)] = &[
     ("retracting", "failed"),
     ("retracting", "stored"),
     ("retracting", "parked"),
+    ("ready", "failed"),
     ("ready", "stored"),
     ("parked", "stored"),
     ("seceded", "over"),

@@ -47,11 +47,11 @@ impl Scheduler {
                 t.state.being_made() && t.worker == worker && t.attempt == attempt && !t.led
             });
             if leads {
-                if self.comes_first(tip) {
+                if self.comes_first(tip, worker) {
                     return;
                 }
                 if let Some(next) = self.follower(tip, worker) {
-                    if self.comes_first(next) {
+                    if self.comes_first(next, worker) {
                         return;
                     }
                     self.graph_mut(tip.slot).task_mut(tip.task).led = true;
@@ -66,11 +66,11 @@ impl Scheduler {
     }
 
     /// Whether a task that could run should run before this one, or belongs to another graph, whose turn it may be.
-    fn comes_first(&self, at: At) -> bool {
+    fn comes_first(&self, at: At, worker: WorkerId) -> bool {
         let rank = self.graph(at.slot).rank(at.task);
         self.ring.iter().any(|&slot| {
-            let first = self.graph(slot).ready.first();
-            first.is_some_and(|first| slot != at.slot || first < rank)
+            let rank = if slot == at.slot { rank } else { u32::MAX };
+            self.waits_before(slot, rank, worker)
         })
     }
 
@@ -119,7 +119,7 @@ impl Scheduler {
             let missing = self.missing.get(&self.name(at));
             missing.is_some_and(|m| m.from.contains(&worker))
         };
-        elsewhere <= here && (self.missing.is_empty() || !avoids())
+        elsewhere <= here && (self.missing.is_empty() || !avoids()) && self.may_run(at, worker)
     }
 
     /// A task waits for one last input: it may be sent to the worker that makes it.

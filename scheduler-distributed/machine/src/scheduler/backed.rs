@@ -28,6 +28,7 @@ impl Scheduler {
         self.graph_mut(at.slot).task_mut(at.task).worker = worker;
         if worker.0 == 0 {
             self.homeless.insert(task);
+            self.strand_data(at.slot);
             return;
         }
         self.introduce_to_client(client, worker, out);

@@ -27,6 +27,11 @@ pub(super) fn check(s: &Scheduler) -> Result<(), String> {
         "{:?} are still to be looked at",
         s.reaching
     );
+    hold!(
+        s.fitting.unsure.is_empty(),
+        "{:?} are still to be looked at",
+        s.fitting.unsure
+    );
     let attempts = check_workers(s)?;
     let mut memory = MemoryUse {
         peak: s.memory.peak,
@@ -130,9 +135,17 @@ fn check_workers(s: &Scheduler) -> Result<Attempts, String> {
             "{w} has {seceded} seceded, not {}",
             entry.seceded
         );
-        if entry.occupied() < entry.cap(&s.config) {
+        if entry.has_room(&s.config) {
             room.insert((entry.load(), w));
         }
+        let rests = entry
+            .rests
+            .is_some_and(|until| s.resting.contains(&(until, w)));
+        hold!(
+            rests == entry.rests.is_some(),
+            "{w} rests until {:?}, and nobody ends that",
+            entry.rests
+        );
         if entry.queued() > entry.slots() {
             surplus.insert((entry.load(), w));
         }
@@ -146,6 +159,16 @@ fn check_workers(s: &Scheduler) -> Result<Attempts, String> {
         );
     }
     hold!(room == s.room, "room is {room:?}, not {:?}", s.room);
+    let by_build: usize = s.fitting.room.iter().map(BTreeSet::len).sum();
+    let listed = |(load, w): &(u32, WorkerId)| {
+        let build = s.worker(*w).map(|w| w.build as usize);
+        build.is_some_and(|b| s.fitting.room[b].contains(&(*load, *w)))
+    };
+    hold!(
+        by_build == room.len() && room.iter().all(listed),
+        "room by build is {:?}, not {room:?}",
+        s.fitting.room
+    );
     hold!(
         surplus == s.surplus,
         "surplus is {surplus:?}, not {:?}",
@@ -181,12 +204,11 @@ fn check_graph(s: &Scheduler, slot: u32, graph: &Graph) -> Result<(), String> {
         .filter(|t| t.state == State::Ready)
         .count();
     hold!(
-        ready == graph.ready.len(),
-        "{id} has {ready} ready tasks, not {}",
-        graph.ready.len()
+        ready == graph.classes.iter().map(|c| c.ready.len()).sum::<usize>(),
+        "{id} has {ready} ready tasks, its classes say otherwise"
     );
     hold!(
-        graph.ready.is_empty() || graph.in_ring,
+        ready == 0 || graph.in_ring,
         "{id} has ready tasks and no turn"
     );
     let turns = s.ring.iter().filter(|r| **r == slot).count();
@@ -194,11 +216,22 @@ fn check_graph(s: &Scheduler, slot: u32, graph: &Graph) -> Result<(), String> {
         turns == usize::from(graph.in_ring),
         "{id} has {turns} turns"
     );
-    hold!(
-        graph.ready.is_empty() || s.room.is_empty(),
-        "{id} has ready tasks while there is room at {:?}",
-        s.room
-    );
+    for (n, class) in graph.classes.iter().enumerate() {
+        if class.ready.is_empty() {
+            continue;
+        }
+        let n = n as u16;
+        let free = s.least_loaded(slot, n, &[]);
+        hold!(
+            free.is_none(),
+            "{id} has ready tasks while there is room at {free:?}"
+        );
+        let there = s.is_fitting_there(graph, class);
+        hold!(
+            there != s.fitting.is_stranded(slot, n),
+            "{id} has ready tasks of class {n}: fitting workers {there}, stranded the same"
+        );
+    }
     let counted = graph.tasks.iter().filter(|t| t.counted).count() as u32;
     let Progress {
         done,
@@ -263,7 +296,10 @@ fn check_tasks(s: &Scheduler, slot: u32, graph: &Graph, attempts: &Attempts) -> 
             "{name} is {state:?} and not counted"
         );
         hold!(
-            graph.ready.contains(graph.rank(t)) == (state == State::Ready),
+            graph.classes[graph.class_of(t) as usize]
+                .ready
+                .contains(graph.rank(t))
+                == (state == State::Ready),
             "{name} is {state:?}; the ready set says otherwise"
         );
         let holders = graph.holders(t);

@@ -25,7 +25,11 @@ impl Scheduler {
         match message {
             FromClient::Submit { .. } => {}
             FromClient::Want { graph, outputs } => {
-                for output in outputs {
+                // Each is answered: nobody wants more of a graph at once than it has.
+                let slot = self.by_id.get(&graph);
+                let has = slot.map_or(0, |&slot| self.graph(slot).outputs.len());
+                let wanted = outputs.iter().take(has.max(1));
+                for &output in wanted {
                     self.want(client, OutputRef { graph, output }, out);
                 }
             }

@@ -33,6 +33,8 @@ pub enum Event {
     },
     /// A worker says something.
     FromWorker(WorkerId, FromWorker),
+    /// What keeps workers from coming, in words for people: told to clients whose tasks wait for one. Over when one comes.
+    Trouble(String),
     /// The moment that [`Scheduler::next_deadline`](super::Scheduler::next_deadline) named has come.
     Timer,
 }
@@ -48,6 +50,8 @@ pub struct WorkerInfo {
     pub memory: u64,
     /// Where results are fetched from it.
     pub address: String,
+    /// Which build of which program it runs; empty: not known.
+    pub build: String,
 }
 
 /// What the shell must do, in this order.
@@ -83,6 +87,15 @@ pub struct Config {
     /// After so many times that its inputs could not be reached, from wherever it was placed, though their holders say that they have them, a
     /// task fails.
     pub unreached: u32,
+    /// Nanoseconds until clients are told that tasks of theirs wait and no worker is there that may run them.
+    pub told: u64,
+    /// Nanoseconds until such tasks fail; none: they wait for ever.
+    pub no_workers: Option<u64>,
+    /// After so many tasks in a row that failed at a worker, while another's last one did not, the worker rests: one that fails quickly is idle
+    /// again quickly, and would get most of what there is.
+    pub failures: u32,
+    /// Nanoseconds that it rests at first; doubled each time, 64-fold at most.
+    pub rest: u64,
     /// How many changes are remembered for [`Scheduler::story`](super::Scheduler::story).
     pub remember: usize,
 }
@@ -98,6 +111,10 @@ impl Default for Config {
             patience: 50_000_000,
             // Some 50 seconds with that patience where connections are refused at once, longer where they are not answered.
             unreached: 20,
+            told: 5_000_000_000,
+            no_workers: None,
+            failures: 8,
+            rest: 100_000_000,
             remember: 16_384,
         }
     }

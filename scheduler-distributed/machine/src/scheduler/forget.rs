@@ -77,6 +77,7 @@ impl Scheduler {
         };
         self.by_id.remove(&graph.id);
         self.free_slots.push(slot);
+        self.fitting.forget(slot);
         if graph.in_ring {
             self.ring.retain(|s| *s != slot);
         }

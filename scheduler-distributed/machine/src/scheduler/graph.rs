@@ -7,6 +7,7 @@ use kvern_core::Key;
 use kvern_core::error::ErrorRecord;
 
 use super::event::Progress;
+use super::fit::Class;
 use super::ready::ReadySet;
 use super::state::State;
 use super::task::{At, Kind, Task};
@@ -33,7 +34,12 @@ pub(crate) struct Graph {
     /// Task to rank in the static order, and back.
     rank: Vec<u32>,
     by_rank: Vec<u32>,
-    pub(crate) ready: ReadySet,
+    /// The tasks that can run, by the workers that may run them.
+    pub(crate) classes: Vec<Class>,
+    /// The class of each task; empty: there is one.
+    class: Vec<u16>,
+    /// The number of its client's build.
+    pub(crate) build: u32,
     /// Whether the graph stands in the ring of those with ready tasks.
     pub(crate) in_ring: bool,
     pub(crate) outputs: Vec<u32>,
@@ -66,8 +72,9 @@ pub(crate) struct Graph {
 
 impl Graph {
     /// A graph none of whose tasks has been looked at: all are `Waiting`, and literals are stored. The spec must have been checked.
-    pub(crate) fn new(id: GraphId, client: ClientId, spec: GraphSpec) -> Self {
+    pub(crate) fn new(id: GraphId, client: ClientId, build: u32, spec: GraphSpec) -> Self {
         let n = spec.len();
+        let (classes, class) = classes(&spec);
         let (rev_off, rev) = spec.dependents();
         let (rank, by_rank) = ranks(spec.position);
         let mut tasks: Vec<Task> = (0..n)
@@ -131,7 +138,9 @@ impl Graph {
             impure: spec.impure,
             rank,
             by_rank,
-            ready: ReadySet::new(n),
+            classes,
+            class,
+            build,
             in_ring: false,
             wants: spec.outputs.len() as u64,
             outputs: spec.outputs,
@@ -220,9 +229,25 @@ impl Graph {
         self.rank[task as usize]
     }
 
-    /// The ready task that comes first in the static order.
-    pub(crate) fn first_ready(&self) -> Option<u32> {
-        self.ready.first().map(|rank| self.by_rank[rank as usize])
+    /// The task of a rank in the static order.
+    pub(crate) fn by_rank(&self, rank: u32) -> u32 {
+        self.by_rank[rank as usize]
+    }
+
+    /// Which class a task is of.
+    pub(crate) fn class_of(&self, task: u32) -> u16 {
+        self.class.get(task as usize).copied().unwrap_or(0)
+    }
+
+    /// The tasks like this one that can run.
+    pub(crate) fn ready_like(&mut self, task: u32) -> &mut ReadySet {
+        let class = self.class_of(task);
+        &mut self.classes[class as usize].ready
+    }
+
+    /// Whether any task can run.
+    pub(crate) fn has_ready(&self) -> bool {
+        self.classes.iter().any(|c| !c.ready.is_empty())
     }
 
     /// Edges of a task to inputs that are not there.
@@ -374,11 +399,50 @@ impl Graph {
         self.tasks.capacity() * size_of::<Task>()
             + words.iter().map(|w| w.capacity() * 4).sum::<usize>()
             + self.keys.capacity() * size_of::<Key>()
-            + self.ready.footprint()
+            + self.class.capacity() * 2
+            + self.classes.iter().map(|c| c.ready.footprint()).sum::<usize>()
             // Tables of what few tasks have: entries at what a B-tree needs for them at worst.
             + 64 * (self.literals.len() + self.sources.len() + self.holders.len())
             + 32 * (self.watchers.len() + self.foreign.len())
     }
+}
+
+/// What tasks ask of their workers, each once, and by task.
+fn classes(spec: &GraphSpec) -> (Vec<Class>, Vec<u16>) {
+    let n = spec.len();
+    let new = |bound, only: &[String]| Class {
+        bound,
+        only: only.to_vec(),
+        ready: ReadySet::new(n),
+    };
+    let plain = !spec.bound.contains(&true) && spec.only.iter().all(Vec::is_empty);
+    if plain || spec.build.is_empty() && spec.only.iter().all(Vec::is_empty) {
+        return (vec![new(false, &[])], Vec::new());
+    }
+    let (mut all, mut of) = (Vec::<Class>::new(), Vec::with_capacity(n));
+    let mut known: BTreeMap<(bool, &[String]), u16> = BTreeMap::new();
+    for t in 0..n {
+        let bound = spec
+            .bound
+            .get(spec.op[t] as usize)
+            .copied()
+            .unwrap_or(false);
+        let bound = bound && !spec.build.is_empty();
+        let annotation = spec.annotation.get(t).copied().unwrap_or(0);
+        let only = spec
+            .only
+            .get(annotation as usize)
+            .map_or(&[][..], Vec::as_slice);
+        let class = *known.entry((bound, only)).or_insert_with(|| {
+            all.push(new(bound, only));
+            (all.len() - 1) as u16
+        });
+        of.push(class);
+    }
+    if all.is_empty() {
+        all.push(new(false, &[]));
+    }
+    (all, of)
 }
 
 /// Task to rank and back. Positions are numbers from 0 without gaps unless somebody made them up.

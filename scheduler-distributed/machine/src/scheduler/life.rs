@@ -133,10 +133,15 @@ impl Scheduler {
         }
         let rank = graph.rank(at.task);
         if from == State::Ready {
-            graph.ready.remove(rank);
+            graph.ready_like(at.task).remove(rank);
         }
         if to == State::Ready {
-            graph.ready.insert(rank);
+            let ready = graph.ready_like(at.task);
+            ready.insert(rank);
+            if ready.len() == 1 {
+                let class = graph.class_of(at.task);
+                self.fitting.unsure.push((at.slot, class, true));
+            }
             if !graph.in_ring {
                 graph.in_ring = true;
                 self.ring.push_back(at.slot);

@@ -45,12 +45,16 @@ impl Scheduler {
         };
         if let Some(load) = entry.listed {
             self.room.remove(&(load, worker));
+            self.fitting.room[entry.build as usize].remove(&(load, worker));
         }
+        self.fitting.lost(worker, entry.build, &entry.info.name);
+        self.not_resting(worker, &entry);
         if let Some(load) = entry.surplus {
             self.surplus.remove(&(load, worker));
         }
         out.push(Effect::Disconnect(worker));
         self.tell_peers(worker, out);
+        self.all_unsure(None);
         let slots = entry.slots() as usize;
         let name = entry.info.name;
         for at in self.take_objects(worker) {

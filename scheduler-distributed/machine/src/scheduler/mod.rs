@@ -2,7 +2,8 @@
 //!
 //! Where to look: [`state`] has the states of a task and every change between them, `life` makes the changes and what follows from
 //! them, `place` decides which worker gets a task, `ahead` which ones it gets before they can run, `steal` when one must give it back,
-//! `lose` what happens when a worker is gone, `backed` how data comes again.
+//! `lose` what happens when a worker is gone, `backed` how data comes again, `fit` which workers a task may run on, and what becomes of it when
+//! there is none.
 //! Messages come in at `submit`, `clients` and `updates`.
 
 mod ahead;
@@ -10,6 +11,7 @@ mod backed;
 mod check;
 mod clients;
 mod event;
+mod fit;
 mod forget;
 mod graph;
 mod life;
@@ -17,6 +19,7 @@ mod lose;
 mod missing;
 mod place;
 mod ready;
+mod rest;
 pub mod state;
 mod steal;
 mod submit;
@@ -54,6 +57,10 @@ pub struct Scheduler {
     workers: Vec<Option<Entry>>,
     /// Workers that can be given a task, the least loaded first.
     room: BTreeSet<(u32, WorkerId)>,
+    /// Workers by what tasks ask of them.
+    fitting: fit::Fitting,
+    /// Workers that rest, and until when.
+    resting: BTreeSet<(Tick, WorkerId)>,
     /// Workers that have more than their slots take, by load.
     surplus: BTreeSet<(u32, WorkerId)>,
     /// Graphs with ready tasks; each in turn has one placed, so that a small one does not wait for the whole of a large one.
@@ -97,6 +104,8 @@ impl Scheduler {
             clients: BTreeMap::new(),
             workers: Vec::new(),
             room: BTreeSet::new(),
+            fitting: fit::Fitting::default(),
+            resting: BTreeSet::new(),
             surplus: BTreeSet::new(),
             ring: VecDeque::new(),
             parked: BTreeSet::new(),
@@ -119,6 +128,7 @@ impl Scheduler {
     /// no sense is ignored or answered with an error.
     pub fn handle(&mut self, now: Tick, event: Event, out: &mut Outbox<Effect>) {
         self.now = self.now.max(now);
+        self.end_rests();
         match event {
             Event::ClientJoined(client) => {
                 self.clients.entry(client).or_default();
@@ -133,10 +143,14 @@ impl Scheduler {
             Event::WorkerJoined(worker, info) => self.worker_joined(worker, info, out),
             Event::WorkerLost { worker, why } => self.worker_lost(worker, &why, out),
             Event::FromWorker(worker, message) => self.hear_worker(worker, message, out),
+            Event::Trouble(words) => self.fitting.trouble = Some(words),
             Event::Timer => {}
         }
         self.settle(out);
         self.unpark(out);
+        self.strand();
+        self.settle(out);
+        self.tell_stranded(out);
         self.place(out);
         self.steal(out);
         self.send_ahead(out);
@@ -145,10 +159,9 @@ impl Scheduler {
     /// When [`Event::Timer`] is due, if at all.
     pub fn next_deadline(&self) -> Option<Tick> {
         let parked = self.parked.first().map(|(at, _)| *at);
-        match (parked, self.steal_at) {
-            (Some(a), Some(b)) => Some(a.min(b)),
-            (a, b) => a.or(b),
-        }
+        let rested = self.resting.first().map(|(at, _)| *at);
+        let all = [parked, self.steal_at, rested, self.fitting.next_due()];
+        all.into_iter().flatten().min()
     }
 
     /// How far a graph is, if it is known.

@@ -25,18 +25,24 @@ pub(super) struct Scratch {
 impl Scheduler {
     /// Gives ready tasks to workers as long as there are both.
     pub(super) fn place(&mut self, out: &mut Outbox<Effect>) {
-        while !self.room.is_empty() {
+        // How many in a row had tasks, and no worker that may run them had room.
+        let mut in_vain = 0;
+        while !self.room.is_empty() && in_vain < self.ring.len() {
             let Some(slot) = self.ring.pop_front() else {
                 return;
             };
             let graph = self.graph_mut(slot);
-            let Some(task) = graph.first_ready() else {
+            if !graph.has_ready() {
                 graph.in_ring = false;
                 continue;
-            };
+            }
             self.ring.push_back(slot);
-            let at = At { slot, task };
-            if let Some(worker) = self.choose(at) {
+            let next = self.next_of(slot);
+            in_vain += 1;
+            if let Some(at) = next
+                && let Some(worker) = self.choose(at)
+            {
+                in_vain = 0;
                 self.assign(at, worker, out);
             }
         }
@@ -45,7 +51,7 @@ impl Scheduler {
     /// The worker with room where the task would start first.
     fn choose(&mut self, at: At) -> Option<WorkerId> {
         let total = self.tally(at);
-        let least = self.room.first().map(|(_, w)| *w)?;
+        let class = self.graph(at.slot).class_of(at.task);
         let avoided = match self.missing.is_empty() {
             true => &[][..],
             false => self
@@ -54,28 +60,26 @@ impl Scheduler {
                 .map_or(&[][..], |m| &m.from),
         };
         // Somebody who is not known to be unable to reach an input, if there is one with room.
-        let least = match avoided.is_empty() {
-            true => least,
-            false => {
-                let fit = self
-                    .room
-                    .iter()
-                    .map(|(_, w)| *w)
-                    .find(|w| !avoided.contains(w));
-                fit.unwrap_or(least)
-            }
+        let least = self.least_loaded(at.slot, class, avoided);
+        let Some(least) = least.or_else(|| self.least_loaded(at.slot, class, &[])) else {
+            self.clear_tally();
+            return None;
         };
         let mut best = (self.cost(least, total), least);
         for &worker in &self.scratch.touched {
             let listed = self.worker(worker).is_some_and(|w| w.listed.is_some());
-            if listed && !avoided.contains(&worker) {
+            if listed && !avoided.contains(&worker) && self.may_run(at, worker) {
                 best = best.min((self.cost(worker, total), worker));
             }
         }
+        self.clear_tally();
+        Some(best.1)
+    }
+
+    fn clear_tally(&mut self) {
         while let Some(worker) = self.scratch.touched.pop() {
             self.scratch.bytes[worker.0 as usize] = 0;
         }
-        Some(best.1)
     }
 
     /// Counts how many bytes of a task's inputs each worker has; gives how many there are.
@@ -160,9 +164,7 @@ impl Scheduler {
             .get(worker.0 as usize)
             .copied()
             .unwrap_or(0);
-        while let Some(worker) = self.scratch.touched.pop() {
-            self.scratch.bytes[worker.0 as usize] = 0;
-        }
+        self.clear_tally();
         total.saturating_sub(here)
     }
 
@@ -308,14 +310,17 @@ impl Scheduler {
             return;
         };
         let load = entry.load();
-        let listed = (entry.occupied() < entry.cap(&self.config)).then_some(load);
+        let listed = entry.has_room(&self.config).then_some(load);
+        let room = &mut self.fitting.room[entry.build as usize];
         let surplus = (entry.queued() > entry.slots()).then_some(load);
         if listed != entry.listed {
             if let Some(was) = std::mem::replace(&mut entry.listed, listed) {
                 self.room.remove(&(was, worker));
+                room.remove(&(was, worker));
             }
             if let Some(load) = listed {
                 self.room.insert((load, worker));
+                room.insert((load, worker));
             }
         }
         if surplus != entry.surplus {

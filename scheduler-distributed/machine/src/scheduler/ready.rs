@@ -87,6 +87,14 @@ impl ReadySet {
         Some(at as u32)
     }
 
+    /// All of them, the smallest first.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = u32> + '_ {
+        self.levels[0].iter().enumerate().flat_map(|(at, &word)| {
+            let bits = (0..64).filter(move |bit| word & (1 << bit) != 0);
+            bits.map(move |bit| at as u32 * 64 + bit)
+        })
+    }
+
     /// Bytes it takes.
     pub(crate) fn footprint(&self) -> usize {
         self.levels.iter().map(|l| l.capacity() * 8).sum()
@@ -120,6 +128,9 @@ mod tests {
                 }
                 assert_eq!(set.first(), oracle.first().copied(), "bound {bound}");
                 assert_eq!(set.len(), oracle.len());
+                if x >> 24 & 0xfff == 0 {
+                    assert!(set.iter().eq(oracle.iter().copied()), "bound {bound}");
+                }
                 assert_eq!(set.is_empty(), oracle.is_empty());
             }
         }

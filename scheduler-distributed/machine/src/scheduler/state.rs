@@ -92,6 +92,7 @@ pub const EDGES: &[(State, State, &str)] = &[
     (Ready, Assigned, "placed"),
     (Ready, Waiting, "an input was lost"),
     (Ready, Stored, "a worker has the object"),
+    (Ready, Failed, "no worker may run it"),
     (Ready, Released, "nobody needs it"),
     (Ready, Cancelled, "cancelled"),
     (Parked, Waiting, "waited long enough"),

@@ -18,18 +18,21 @@ impl Scheduler {
     /// Asks back tasks for idle workers.
     pub(super) fn steal(&mut self, out: &mut Outbox<Effect>) {
         self.steal_at = None;
-        while let Some(thief) = self.idle() {
-            if self.surplus.is_empty() || !self.steal_for(thief, out) {
-                return;
+        // One of each build, since not all may run all tasks; nearly always there is one build.
+        for build in 0..self.fitting.room.len() {
+            while let Some(thief) = self.idle(build) {
+                if self.surplus.is_empty() || !self.steal_for(thief, out) {
+                    break;
+                }
+                // What was sent after the task that is asked back is asked back as well.
+                self.settle(out);
             }
-            // What was sent after the task that is asked back is asked back as well.
-            self.settle(out);
         }
     }
 
-    /// A worker with a free slot.
-    fn idle(&self) -> Option<WorkerId> {
-        let (load, worker) = *self.room.first()?;
+    /// A worker of a build with a free slot.
+    fn idle(&self, build: usize) -> Option<WorkerId> {
+        let (load, worker) = *self.fitting.room[build].first()?;
         (load < 1000).then_some(worker)
     }
 
@@ -54,7 +57,7 @@ impl Scheduler {
                 self.look_again(moved.after(patience));
                 continue;
             }
-            let Some((i, at)) = self.candidate(victim) else {
+            let Some((i, at)) = self.candidate(victim, thief) else {
                 continue;
             };
             let missing = self.missing_bytes(at, thief);
@@ -75,8 +78,8 @@ impl Scheduler {
         self.steal_at = Some(self.steal_at.map_or(at, |before| before.min(at)));
     }
 
-    /// Of what waits for a slot at a worker, what it would run last.
-    fn candidate(&self, victim: WorkerId) -> Option<(usize, At)> {
+    /// Of what waits for a slot at a worker and another may run, what it would run last.
+    fn candidate(&self, victim: WorkerId, thief: WorkerId) -> Option<(usize, At)> {
         let entry = self.worker(victim)?;
         let waiting = entry
             .given
@@ -87,7 +90,7 @@ impl Scheduler {
             let at = self.locate(g.task)?;
             let graph = self.graph(at.slot);
             let assigned = graph.task(at.task).state == State::Assigned;
-            assigned.then(|| (graph.rank(at.task), i, at))
+            (assigned && self.may_run(at, thief)).then(|| (graph.rank(at.task), i, at))
         });
         ranked.max().map(|(_, i, at)| (i, at))
     }

@@ -46,7 +46,8 @@ impl Scheduler {
                 _ => None,
             })
             .collect();
-        let graph = Graph::new(id, client, spec);
+        let build = self.fitting.number(&spec.build);
+        let graph = Graph::new(id, client, build, spec);
         out.push(Effect::ToClient(
             client,
             ToClient::Accepted {

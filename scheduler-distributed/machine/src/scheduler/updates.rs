@@ -26,8 +26,12 @@ impl Scheduler {
             self.workers.resize_with(index + 1, || None);
         }
         if worker.0 > 0 && self.workers[index].is_none() {
-            self.workers[index] = Some(Entry::new(info, self.now));
+            let build = self.fitting.number(&info.build);
+            self.fitting.joined(worker, build, &info.name);
+            self.fitting.trouble = None;
+            self.workers[index] = Some(Entry::new(info, build, self.now));
             self.relist(worker);
+            self.look_at_stranded();
             self.house_the_homeless(out);
         }
     }
@@ -53,6 +57,7 @@ impl Scheduler {
                 inline,
             } => {
                 let given = self.take_given(worker, task, attempt);
+                self.went_well(worker);
                 self.learn(worker, nanos);
                 let at = self.locate(task);
                 match (given, at) {
@@ -194,6 +199,12 @@ impl Scheduler {
         let (Some(Given { aborted: false, .. }), Some(at)) = (given, self.locate(task)) else {
             return;
         };
+        if self.is_misplaced(at, worker, error.kind) {
+            self.set(at, State::Waiting, "tried again");
+            self.reconsider(at);
+            return;
+        }
+        self.went_wrong(worker);
         let client = self.graph(at.slot).client;
         let of = self.graph_mut(at.slot).task_mut(at.task);
         let retried = of.retries > 0;

@@ -1,6 +1,7 @@
 //! The errors that the machine itself makes, in words.
 
 use kvern_core::error::{ErrorRecord, TaskInfo};
+use kvern_core::text::format_duration;
 use kvern_core::{ErrorKind, Key};
 
 use crate::ids::OutputRef;
@@ -93,6 +94,76 @@ pub(crate) fn unreached(
         holders.join(", ")
     );
     record(ErrorKind::Lost, words, Some(key))
+}
+
+/// Why tasks wait: nobody who is there may run them.
+pub(crate) fn stranded(
+    tasks: usize,
+    workers: u32,
+    bound: bool,
+    only: &[String],
+    trouble: Option<&str>,
+) -> String {
+    let (noun, wait, need) = match tasks {
+        1 => ("task", "waits", "it needs"),
+        _ => ("tasks", "wait", "they need"),
+    };
+    let there = match workers {
+        0 => {
+            return match trouble {
+                None => format!("{tasks} {noun} {wait}, and the cluster has no workers"),
+                Some(why) => {
+                    format!("{tasks} {noun} {wait}, and the cluster has no workers: {why}")
+                }
+            };
+        }
+        1 => "the worker that is there is not".to_owned(),
+        n => format!("none of the {n} workers that are there is"),
+    };
+    let mut asks = Vec::new();
+    if bound {
+        asks.push("that runs the same program file as the client".to_owned());
+    }
+    if !only.is_empty() {
+        asks.push(format!(
+            "whose name is {} (annotation `workers`)",
+            only.join(" or ")
+        ));
+    }
+    if asks.is_empty() {
+        asks.push("of any kind".to_owned());
+    }
+    let why = trouble.map_or_else(String::new, |why| format!(": {why}"));
+    format!(
+        "{tasks} {noun} {wait}: {need} a worker {}, and {there}{why}",
+        asks.join(" and ")
+    )
+}
+
+/// How long they wait.
+pub(crate) fn until(words: &str, limit: Option<u64>) -> String {
+    match limit {
+        None => format!("{words}; they wait until one comes"),
+        Some(nanos) => {
+            let limit = format_duration(core::time::Duration::from_nanos(nanos));
+            format!("{words}; what has waited for {limit} fails (no-workers-timeout)")
+        }
+    }
+}
+
+/// They have waited long enough.
+pub(crate) fn no_workers(key: Key, words: &str) -> ErrorRecord {
+    let words = format!("no worker came in time (no-workers-timeout): {words}");
+    record(ErrorKind::Timeout, words, Some(key))
+}
+
+pub(crate) fn no_such_build(key: Key, workers: u32) -> ErrorRecord {
+    let words = format!(
+        "a closure runs only in workers that run the same program file as the client, the same build, and none of the {workers} workers is \
+         one: start the program itself as a worker (kvern::init, KVERN_WORKER), open cluster://, or make it a function with a name (#[op]) \
+         that the workers have"
+    );
+    record(ErrorKind::NotPortable, words, Some(key))
 }
 
 pub(crate) fn refused(why: impl std::fmt::Display) -> ErrorRecord {

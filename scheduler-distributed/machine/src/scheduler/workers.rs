@@ -55,6 +55,9 @@ pub(crate) struct Given {
     pub(crate) thief: WorkerId,
 }
 
+/// A worker whose last so many tasks failed gets no more at once than its slots take.
+const DOUBT: u32 = 3;
+
 /// One worker.
 #[derive(Debug)]
 pub(crate) struct Entry {
@@ -80,6 +83,12 @@ pub(crate) struct Entry {
     pub(crate) peers: Bits,
     /// When a task last came to an end here, or came to an idle worker.
     pub(crate) moved: Tick,
+    /// The number of its build.
+    pub(crate) build: u32,
+    /// Tasks that failed here one after the other.
+    pub(crate) failures: u32,
+    /// Until when it is given nothing, since its tasks fail.
+    pub(crate) rests: Option<Tick>,
     /// As what it stands in the set of those with room, if it does.
     pub(crate) listed: Option<u32>,
     /// As what it stands in the set of those with more than their slots take, if it does.
@@ -87,7 +96,7 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
-    pub(crate) fn new(info: WorkerInfo, now: Tick) -> Self {
+    pub(crate) fn new(info: WorkerInfo, build: u32, now: Tick) -> Self {
         Self {
             info,
             given: Vec::new(),
@@ -101,6 +110,9 @@ impl Entry {
             turn: 0,
             peers: Bits::default(),
             moved: now,
+            build,
+            failures: 0,
+            rests: None,
             listed: None,
             surplus: None,
         }
@@ -123,13 +135,25 @@ impl Entry {
 
     /// The most tasks that may be ahead here.
     pub(crate) fn reach(&self, config: &Config) -> u32 {
-        self.turn.min(config.ahead)
+        match self.failures {
+            0..DOUBT => self.turn.min(config.ahead),
+            _ => 0,
+        }
     }
 
     /// The most tasks it is given at once: its slots, and as many as it does while a message goes there and back. A worker of
-    /// which nothing is known, or whose tasks are long, gets none beyond its slots.
+    /// which nothing is known, or whose tasks are long, gets none beyond its slots, nor does one whose last tasks failed.
     pub(crate) fn cap(&self, config: &Config) -> u32 {
-        self.slots().saturating_add(self.turn.min(config.prefill))
+        let beyond = match self.failures {
+            0..DOUBT => self.turn.min(config.prefill),
+            _ => 0,
+        };
+        self.slots().saturating_add(beyond)
+    }
+
+    /// Whether it can be given a task.
+    pub(crate) fn has_room(&self, config: &Config) -> bool {
+        self.rests.is_none() && self.occupied() < self.cap(config)
     }
 
     /// Tasks a slot, in thousandths.

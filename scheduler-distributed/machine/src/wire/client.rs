@@ -4,6 +4,7 @@ use kvern_core::Key;
 use kvern_core::error::ErrorRecord;
 use serde::{Deserialize, Serialize};
 
+use super::codec::short_list;
 use crate::ids::{GraphId, TaskRef, WorkerId};
 use crate::payload::Payload;
 
@@ -34,6 +35,7 @@ pub enum FromClient {
         /// The graph, which may be another client's.
         graph: GraphId,
         /// Which.
+        #[serde(deserialize_with = "short_list")]
         outputs: Vec<u32>,
     },
     /// One fewer wants each of these.
@@ -41,6 +43,7 @@ pub enum FromClient {
         /// The graph.
         graph: GraphId,
         /// Which.
+        #[serde(deserialize_with = "short_list")]
         outputs: Vec<u32>,
     },
     /// All outputs of a graph of its own, once each.
@@ -228,6 +231,16 @@ pub enum ToClient {
         error: ErrorRecord,
         /// Whether it is tried again.
         retried: bool,
+    },
+    /// Tasks of a graph wait, and no worker that is there may run them: said once after some seconds, and again when that has changed and
+    /// come back.
+    NoWorkers {
+        /// The graph.
+        graph: GraphId,
+        /// How many tasks wait.
+        tasks: u32,
+        /// What they wait for, and how long they will, for people.
+        words: String,
     },
     /// A line that a task logged: said by the scheduler's shell.
     Log {

@@ -10,7 +10,7 @@ use crate::ids::TaskRef;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum DataRequest {
     /// Send these, in this order.
-    Get(Vec<TaskRef>),
+    Get(#[serde(deserialize_with = "super::codec::short_list")] Vec<TaskRef>),
     /// Keep this: scattered data. Answered by `Kept`.
     Put {
         /// Its name.

@@ -10,7 +10,7 @@ mod hello;
 mod worker;
 
 pub use client::{FromClient, Interest, ToClient};
-pub use codec::{DecodeError, decode, encode};
+pub use codec::{DecodeError, MOST_BYTES, MOST_NAMES, Packer, TooLarge, decode, encode};
 pub use data::{DataReply, DataRequest};
 pub use hello::{
     Answer, Hello, HelloError, MAGIC, PROTOCOL, Role, decode_answer, decode_hello, encode_answer,

@@ -92,6 +92,8 @@ pub enum ToWorker {
     },
     /// A worker is gone: fetch nothing from it.
     PeerLost(WorkerId),
+    /// The scheduler ends, and means to: said by its shell, as the last word.
+    Leave,
 }
 
 /// What a worker says.
@@ -135,6 +137,7 @@ pub enum FromWorker {
         /// The input.
         object: TaskRef,
         /// Who was asked for it in vain.
+        #[serde(deserialize_with = "super::codec::short_list")]
         tried: Vec<WorkerId>,
     },
     /// A task was stopped as asked; it has no result.

@@ -32,6 +32,8 @@ impl Worker {
                 out.push(Effect::ToScheduler(told));
             }
             ToWorker::Peer { worker, address } => out.push(Effect::Peer { worker, address }),
+            // The shell's: nothing is to be decided any more.
+            ToWorker::Leave => {}
             ToWorker::PeerLost(worker) => {
                 self.peer_lost(worker, out);
                 out.push(Effect::PeerLost(worker));

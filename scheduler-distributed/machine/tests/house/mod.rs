@@ -64,8 +64,13 @@ pub(crate) fn error(words: &str) -> ErrorRecord {
 impl House {
     /// One client, and workers with these slots.
     pub(crate) fn new(slots: &[u32]) -> Self {
+        Self::with(Config::default(), slots)
+    }
+
+    /// The same, set up otherwise.
+    pub(crate) fn with(config: Config, slots: &[u32]) -> Self {
         let mut house = Self {
-            machine: Scheduler::new(Config::default()),
+            machine: Scheduler::new(config),
             now: 0,
             sent: Vec::new(),
             given: BTreeMap::new(),
@@ -95,11 +100,17 @@ impl House {
     }
 
     pub(crate) fn join(&mut self, worker: u32, slots: u32) {
+        self.join_as(worker, slots, "");
+    }
+
+    /// A worker that runs a build of a program.
+    pub(crate) fn join_as(&mut self, worker: u32, slots: u32, build: &str) {
         let info = WorkerInfo {
             name: format!("host-{worker}"),
             slots,
             memory: 1 << 30,
             address: format!("10.0.0.{worker}:1"),
+            build: build.to_owned(),
         };
         self.event(Event::WorkerJoined(WorkerId(worker), info));
     }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use kvern_core::events::{Event, Interest};
 use kvern_core::scheduler::{MemoryUse, Progress};
-use kvern_core::{Error, Result, TaskGraph, Value};
+use kvern_core::{Error, Key, Result, TaskGraph, Value};
 use kvern_machine::wire::{FromClient, Interest as WireInterest, ToClient};
 use kvern_machine::{GraphId, Payload, TaskRef, WorkerId};
 
@@ -114,6 +114,16 @@ impl Link {
             } => self.lock().know(worker, address),
             ToClient::PeerLost(worker) => {
                 self.lock().peers.remove(&worker);
+            }
+            ToClient::NoWorkers { words, .. } => {
+                self.waits
+                    .say(|| format!("kvern: {words} (the scheduler is at {})", self.address()));
+                let event = Event::Log {
+                    key: Key::from_words([0, 0]),
+                    operator: "cluster".to_owned(),
+                    message: words,
+                };
+                self.event(Interest::Runs, event);
             }
             ToClient::Log {
                 key,

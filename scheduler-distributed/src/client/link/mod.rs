@@ -12,7 +12,7 @@ use kvern_core::error::ErrorRecord;
 use kvern_core::events::{Event, Interest, Observers};
 use kvern_core::scheduler::{MemoryUse, Progress};
 use kvern_core::{Error, ErrorKind, Registry, Result, TaskGraph};
-use kvern_machine::wire::{FromClient, Interest as WireInterest};
+use kvern_machine::wire::{FromClient, Interest as WireInterest, MOST_NAMES};
 use kvern_machine::{ClientId, GraphId, Payload, TaskRef, WorkerId};
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -20,6 +20,7 @@ use crate::client::backed::Backed;
 use crate::client::keys::Keys;
 use crate::client::running::ClusterRun;
 use crate::client::tell::Tell;
+use crate::log::Lines;
 use crate::net::frame;
 use crate::parcel::Parcel;
 
@@ -42,6 +43,8 @@ pub(crate) struct Link {
     /// Whether the scheduler was asked to tell of single tasks.
     watching: AtomicBool,
     backed: Backed,
+    /// Lines on tasks that wait for workers.
+    waits: Lines,
     state: Mutex<State>,
 }
 
@@ -161,6 +164,7 @@ impl Link {
             numbers: AtomicU64::new(0),
             watching: AtomicBool::new(false),
             backed: Backed::default(),
+            waits: Lines::default(),
             state: Mutex::default(),
         }
     }
@@ -305,7 +309,8 @@ impl Link {
         state.runs.remove(&graph);
         state.addresses.remove(&address.addr());
         drop(state);
-        if !outputs.is_empty() {
+        for outputs in outputs.chunks(MOST_NAMES) {
+            let outputs = outputs.to_vec();
             self.send(FromClient::Release { graph, outputs });
         }
     }

@@ -17,7 +17,7 @@ use kvern_machine::{
 };
 
 use crate::client::Client;
-use crate::graphs::Made;
+use crate::graphs::{Made, OWN_BUILD};
 use crate::net::{Net, Node};
 use crate::plan::{Fault, Plan};
 use crate::rng::Rng;
@@ -189,13 +189,23 @@ pub(crate) struct Nested {
 /// More things than this in one seed: it goes round in circles.
 const MOST_EVENTS: u64 = 400_000;
 
+/// How the scheduler is set up: in some worlds workers rest after few failures.
+fn config(plan: &Plan) -> Config {
+    let mut config = Config::default();
+    if plan.seed % 5 == 2 {
+        config.failures = 2;
+        config.rest = 1 + 4 * plan.latency;
+    }
+    config
+}
+
 impl World {
     /// The world at its beginning.
     pub fn new(plan: Plan, tracing: bool) -> Self {
         let mut world = Self {
             net: Net::new(plan.seed, plan.latency),
             rng: Rng::new(plan.seed, 2),
-            scheduler: Scheduler::new(Config::default()),
+            scheduler: Scheduler::new(config(&plan)),
             hosts: BTreeMap::new(),
             clients: BTreeMap::new(),
             made: BTreeMap::new(),
@@ -455,7 +465,15 @@ impl World {
     fn join(&mut self, slots: u32) -> Result<(), String> {
         let id = WorkerId(self.next_worker);
         self.next_worker += 1;
-        self.hosts.insert(id, Host::new(id, slots));
+        // Whoever waits for a worker of its own build gets one in the end.
+        let is_own = |h: &Host| h.build == OWN_BUILD;
+        let own = !self.hosts.values().any(is_own) || id.0 % 2 == 1;
+        let build = match (self.plan.wild.mixed, own) {
+            (false, _) => "",
+            (true, true) => OWN_BUILD,
+            (true, false) => "other",
+        };
+        self.hosts.insert(id, Host::new(id, slots, build));
         let client = nested_client(id);
         self.clients.insert(client, Client::new(client, 0));
         self.schedule(Event::ClientJoined(client))?;
@@ -464,6 +482,7 @@ impl World {
             slots,
             memory: 1 << 30,
             address: format!("10.0.0.{}:1", id.0),
+            build: build.to_owned(),
         };
         self.schedule(Event::WorkerJoined(id, info))
     }

@@ -9,7 +9,7 @@ use kvern_machine::worker::{Config, Effect, Event, Outcome};
 use kvern_machine::{Attempt, ClientId, FetchId, GraphId, Outbox, TaskRef, Tick, Worker, WorkerId};
 
 use super::{Nested, What, World, nested_client};
-use crate::graphs::{Act, compute, literal, nested, nested_value, value};
+use crate::graphs::{Act, OWN_BUILD, compute, is_bound, literal, nested, nested_value, value};
 use crate::net::Node;
 
 /// One worker's process.
@@ -26,11 +26,12 @@ pub(crate) struct Host {
     pub(crate) peers: std::collections::BTreeSet<WorkerId>,
     pub(crate) graphs: std::collections::BTreeSet<GraphId>,
     pub(crate) slow: u64,
+    pub(crate) build: &'static str,
     out: Outbox<Effect>,
 }
 
 impl Host {
-    pub(crate) fn new(id: WorkerId, slots: u32) -> Self {
+    pub(crate) fn new(id: WorkerId, slots: u32, build: &'static str) -> Self {
         let mut config = Config::new(slots);
         // Small, so that limits are met.
         config.fetch_bytes = 1_000_000;
@@ -44,6 +45,7 @@ impl Host {
             peers: std::collections::BTreeSet::new(),
             graphs: std::collections::BTreeSet::new(),
             slow: 1,
+            build,
             out: Outbox::new(),
         }
     }
@@ -145,6 +147,9 @@ impl World {
         let host = self.hosts.get_mut(&id).ok_or("no host")?;
         if !host.graphs.contains(&task.graph) {
             return Err(format!("{id} runs {task} of a graph that it does not know"));
+        }
+        if self.plan.wild.mixed && is_bound(assign.op) && host.build != OWN_BUILD {
+            return Err(format!("{id} runs {task}, whose code it does not have"));
         }
         let mut inputs = Vec::new();
         for input in &assign.inputs {
