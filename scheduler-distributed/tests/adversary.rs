@@ -8,7 +8,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use kvern_core::{Annotations, ErrorKind, Registry, Scheduler, Session, delayed, remote};
+use kvern_core::{Annotations, ErrorKind, Registry, Scheduler, Session, delayed};
 use kvern_scheduler_distributed::{ClusterOptions, LocalCluster};
 
 worker_entry!();
@@ -82,11 +82,11 @@ fn a_panic_whose_payload_panics_is_an_error_and_costs_no_slot() {
     let (s, cluster) = session(1);
     let before = cluster.worker_processes();
     for n in 0..3u64 {
-        let bomb = remote!(|_: &u64| -> u64 { std::panic::panic_any(Bomb(3)) });
+        let bomb = |_: &u64| -> u64 { std::panic::panic_any(Bomb(3)) };
         let bomb = s.submit(bomb, (n,)).unwrap();
         let e = bomb.wait_timeout(PATIENCE).expect("an answer").unwrap_err();
         assert_eq!(e.kind(), ErrorKind::Panic, "{e}");
-        let next = s.submit(remote!(|x: &u64| x + 1), (n,)).unwrap();
+        let next = s.submit(|x: &u64| x + 1, (n,)).unwrap();
         assert_eq!(
             next.wait_timeout(PATIENCE).expect("an answer").unwrap(),
             n + 1
@@ -110,7 +110,7 @@ fn a_time_limit_is_told_when_it_is_over_and_the_slot_is_free() {
     let gate = folder.path("gate").display().to_string();
     let (s, cluster) = session(1);
     let before = cluster.worker_processes();
-    let slow = delayed(remote!(stubborn as fn(&String) -> u64)).call((gate.clone(),));
+    let slow = delayed(stubborn).call((gate.clone(),));
     let limit = Duration::from_millis(300);
     let e = s
         .compute(&slow.annotate(Annotations::new().timeout(limit)))
@@ -118,17 +118,15 @@ fn a_time_limit_is_told_when_it_is_over_and_the_slot_is_free() {
     assert_eq!(e.kind(), ErrorKind::Timeout, "{e}");
     assert!(e.to_string().contains("300"), "{e}");
     // It goes on, on the only slot of the only worker; others run all the same.
-    let one = s.submit(remote!(|x: &u64| x + 1), (1u64,)).unwrap();
+    let one = s.submit(|x: &u64| x + 1, (1u64,)).unwrap();
     assert_eq!(one.wait_timeout(PATIENCE).expect("an answer").unwrap(), 2);
     std::fs::write(&gate, "").unwrap();
     // Once it has ended, nothing of it comes up again.
-    let many = s
-        .map(remote!(|x: &u64| x * x), (0..50u64).map(|x| (x,)))
-        .unwrap();
+    let many = s.map(|x: &u64| x * x, (0..50u64).map(|x| (x,))).unwrap();
     assert_eq!(s.gather(&many).unwrap()[49], 2401);
     assert_eq!(cluster.worker_processes(), before);
     // A limit that is kept costs nothing.
-    let quick = delayed(remote!(|x: &u64| *x)).call((5u64,));
+    let quick = delayed(|x: &u64| *x).call((5u64,));
     let quick = quick.annotate(Annotations::new().timeout(PATIENCE));
     assert_eq!(s.compute(&quick).unwrap(), 5);
 }
@@ -139,10 +137,8 @@ fn a_task_that_does_not_stop_when_it_is_cancelled_gives_its_slot_back() {
     let gate = folder.path("gate").display().to_string();
     let (s, cluster) = session(1);
     let before = cluster.worker_processes();
-    let stuck = s
-        .submit(remote!(stubborn as fn(&String) -> u64), (gate.clone(),))
-        .unwrap();
-    let next = s.submit(remote!(|x: &u64| x + 1), (1u64,)).unwrap();
+    let stuck = s.submit(stubborn, (gate.clone(),)).unwrap();
+    let next = s.submit(|x: &u64| x + 1, (1u64,)).unwrap();
     assert!(next.wait_timeout(Duration::from_millis(50)).is_none());
     stuck.cancel();
     assert_eq!(next.wait_timeout(PATIENCE).expect("an answer").unwrap(), 2);
@@ -157,7 +153,7 @@ fn annotations_are_honoured_or_refused() {
         ..support::options(2, 1)
     };
     let (s, cluster) = open(&options);
-    let who = delayed(remote!(|_: &u64| std::process::id()));
+    let who = delayed(|_: &u64| std::process::id());
     let processes = cluster.worker_processes();
     for (n, name) in ["worker-0", "worker-1"].into_iter().enumerate() {
         for x in 0..8u64 {
@@ -188,13 +184,13 @@ fn annotations_are_honoured_or_refused() {
 #[test]
 fn what_a_worker_was_told_by_its_environment_does_not_reach_what_its_tasks_start() {
     let (s, _cluster) = session(1);
-    let seen = remote!(|_: &u64| -> String {
+    let seen = |_: &u64| -> String {
         let child = std::process::Command::new("env").output().unwrap();
         String::from_utf8_lossy(&child.stdout)
             .lines()
             .filter(|l| l.starts_with("KVERN_"))
             .collect()
-    });
+    };
     let seen = s.submit(seen, (1u64,)).unwrap();
     assert_eq!(seen.wait_timeout(PATIENCE).unwrap().unwrap(), "");
 }
@@ -202,15 +198,15 @@ fn what_a_worker_was_told_by_its_environment_does_not_reach_what_its_tasks_start
 #[test]
 fn a_thread_that_a_task_starts_computes_on_the_cluster() {
     let (s, cluster) = session(2);
-    let asked = remote!(|x: &u64| -> (String, u64) {
+    let asked = |x: &u64| -> (String, u64) {
         let x = *x;
         let thread = std::thread::spawn(move || {
             let here = Session::current().unwrap();
-            let twice = here.submit(remote!(|x: &u64| 2 * x), (x,)).unwrap();
+            let twice = here.submit(|x: &u64| 2 * x, (x,)).unwrap();
             (here.describe().scheme, twice.wait().unwrap())
         });
         thread.join().unwrap()
-    });
+    };
     let asked = s.submit(asked, (21u64,)).unwrap();
     let (scheme, twice) = asked.wait_timeout(PATIENCE).expect("an answer").unwrap();
     assert_eq!((scheme.as_str(), twice), ("tcp", 42));
@@ -224,11 +220,11 @@ fn so_many_lost_workers_are_allowed_as_is_said() {
         ..support::options(1, 1)
     };
     let (s, _cluster) = open(&options);
-    let poison = remote!(|_: &u64| -> u64 {
+    let poison = |_: &u64| -> u64 {
         // Late enough that it is known to run.
         std::thread::sleep(Duration::from_millis(200));
         std::process::abort()
-    });
+    };
     let poison = s.submit(poison, (1u64,)).unwrap();
     let e = poison.wait_timeout(PATIENCE).unwrap().unwrap_err();
     assert!(e.to_string().contains("1 workers were lost"), "{e}");
@@ -286,7 +282,7 @@ fn loses_its_file(what: &str) {
     }
     kill(first);
     let one = s
-        .submit(remote!(|x: &u64| (x + 1, std::process::id())), (1u64,))
+        .submit(|x: &u64| (x + 1, std::process::id()), (1u64,))
         .unwrap();
     let (two, process) = one.wait_timeout(PATIENCE).expect("a worker").unwrap();
     assert!(two == 2 && process != first);
@@ -337,7 +333,7 @@ fn a_worker_that_cannot_be_started_again_is_told_to_those_who_wait() {
     std::fs::remove_file(&program).unwrap();
     kill(cluster.worker_processes()[0]);
     // Until the loss is noticed the task may come to the one that is gone.
-    let one = s.submit(remote!(|x: &u64| x + 1), (1u64,)).unwrap();
+    let one = s.submit(|x: &u64| x + 1, (1u64,)).unwrap();
     let e = one.wait_timeout(PATIENCE).expect("it is told").unwrap_err();
     assert_eq!(e.kind(), ErrorKind::Timeout, "{e}");
     let said = e.to_string();
@@ -351,7 +347,7 @@ fn a_worker_that_cannot_be_started_again_is_told_to_those_who_wait() {
         assert!(said.contains(words), "{words}: {said}");
     }
     // And so are values that are to be put on a worker.
-    let sum = remote!(|v: &Vec<u64>| v.iter().sum::<u64>());
+    let sum = |v: &Vec<u64>| v.iter().sum::<u64>();
     let large = s.submit(sum, (vec![1u64; 20_000],)).unwrap();
     let e = large
         .wait_timeout(PATIENCE)

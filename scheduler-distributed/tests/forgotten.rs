@@ -4,7 +4,7 @@
 use std::process::Command;
 use std::time::Duration;
 
-use kvern_core::{Session, remote};
+use kvern_core::Session;
 use kvern_scheduler_distributed as _;
 
 fn main() {
@@ -23,15 +23,17 @@ fn program() {
     println!("main begins");
     let session = Session::open("cluster://?workers=2").unwrap();
     let squares = session
-        .map(remote!(|x: &u64| x * x), (0..10u64).map(|x| (x,)))
+        .map(|x: &u64| x * x, (0..10u64).map(|x| (x,)))
         .unwrap();
     println!(
         "sum {}",
         session.gather(&squares).unwrap().iter().sum::<u64>()
     );
-    let seen = remote!(|_: &u64| std::env::vars()
-        .filter(|(k, _)| k.starts_with("KVERN_WORKER"))
-        .count());
+    let seen = |_: &u64| {
+        std::env::vars()
+            .filter(|(k, _)| k.starts_with("KVERN_WORKER"))
+            .count()
+    };
     let seen = session.submit(seen, (1u64,)).unwrap();
     println!(
         "seen {}",
