@@ -317,10 +317,6 @@ un_ops! {
     SquareF [f32, f64] -> same |a| a * a;
     Reciprocal [f32, f64] -> same |a| 1.0 / a;
     Sqrt [f32, f64] -> same |a| a.sqrt();
-    Cbrt [f32, f64] -> same |a| a.cbrt();
-    Asinh [f32, f64] -> same |a| a.asinh();
-    Acosh [f32, f64] -> same |a| CastTo::cast_to(math::acosh(CastTo::cast_to(a)));
-    Atanh [f32, f64] -> same |a| a.atanh();
     Floor [f32, f64] -> same |a| a.floor();
     Ceil [f32, f64] -> same |a| a.ceil();
     Trunc [f32, f64] -> same |a| a.trunc();
@@ -401,11 +397,6 @@ macro_rules! un {
         clone_for::<UnLoop<$K<$t>>>($level)
     };
 }
-macro_rules! un_scalar {
-    ($K:ident, $t:ty, $level:expr) => {
-        scalar_only::<UnLoop<$K<$t>>>()
-    };
-}
 /// The loop of `op` on operands of `d`; none where the builder has no such step.
 pub(crate) fn binary(op: BinaryOp, d: DType, level: Level) -> Option<Kernel> {
     use BinaryOp as B;
@@ -460,10 +451,6 @@ pub(crate) fn unary(op: UnaryOp, d: DType, level: Level) -> Option<Kernel> {
         U::Square => bits!(SquareI, d, level, un).or_else(|| floats!(SquareF, d, level, un)),
         U::Reciprocal => floats!(Reciprocal, d, level, un),
         U::Sqrt => floats!(Sqrt, d, level, un),
-        U::Cbrt => floats!(Cbrt, d, level, un_scalar),
-        U::Asinh => floats!(Asinh, d, level, un_scalar),
-        U::Acosh => floats!(Acosh, d, level, un_scalar),
-        U::Atanh => floats!(Atanh, d, level, un_scalar),
         U::Floor => floats!(Floor, d, level, un),
         U::Ceil => floats!(Ceil, d, level, un),
         U::Trunc => floats!(Trunc, d, level, un),

@@ -128,6 +128,24 @@ impl Lanes for Log10 {
     }
 }
 
+/// `log(1 + x + low)` for `x` above -1 and below infinity, `low` being what `x` has lost by rounding.
+#[inline(always)]
+pub(super) fn log1p<const FMA: bool>(x: f64, low: f64) -> f64 {
+    let u = 1.0 + x;
+    let (k, m) = split(u);
+    let whole = k == 0.0;
+    // What rounding has left of x in the sum, over u; not needed where f is x itself.
+    let left = if k >= 2.0 {
+        1.0 - (u - x)
+    } else {
+        x - (u - 1.0)
+    };
+    let left = ((if whole { 0.0 } else { left }) + low) / u;
+    let f = if whole { x } else { m - 1.0 };
+    let (half, rest) = series::<FMA>(f);
+    k * LN2_HI - ((half - (rest + fma::<FMA>(k, LN2_LO, left))) - f)
+}
+
 pub(super) struct Log1p;
 impl Lanes for Log1p {
     #[inline(always)]
@@ -136,21 +154,8 @@ impl Lanes for Log1p {
     }
     #[inline(always)]
     fn fast<const FMA: bool>(x: f64) -> f64 {
-        let u = 1.0 + x;
-        let (k, m) = split(u);
-        let whole = k == 0.0;
-        // What rounding has left of x in the sum, over u; not needed where f is x itself.
-        let left = (if k >= 2.0 {
-            1.0 - (u - x)
-        } else {
-            x - (u - 1.0)
-        }) / u;
-        let left = if whole { 0.0 } else { left };
-        let f = if whole { x } else { m - 1.0 };
-        let (half, rest) = series::<FMA>(f);
-        let v = k * LN2_HI - ((half - (rest + fma::<FMA>(k, LN2_LO, left))) - f);
         // Keeps the sign of zero.
-        if x == 0.0 { x } else { v }
+        if x == 0.0 { x } else { log1p::<FMA>(x, 0.0) }
     }
     fn slow(x: f64) -> f64 {
         x.ln_1p()

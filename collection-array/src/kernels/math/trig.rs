@@ -248,7 +248,8 @@ impl Lanes for Asin {
         let root = z.sqrt();
         let r = asin_kernel::<FMA>(z);
         let near = a + a * r;
-        let far = FRAC_PI_2 - (2.0 * (root + root * r) - FRAC_PI_2_LO);
+        let half = root + fma::<FMA>(root, r, root_rest::<FMA>(root, z));
+        let far = FRAC_PI_2 - (2.0 * half - FRAC_PI_2_LO);
         (if small { near } else { far }).copysign(x)
     }
     fn slow(x: f64) -> f64 {
@@ -270,24 +271,29 @@ impl Lanes for Acos {
         let root = z.sqrt();
         let r = asin_kernel::<FMA>(z);
         let near = FRAC_PI_2 - (x - (FRAC_PI_2_LO - x * r));
-        // What the square root has rounded off, for arguments near 1 where it is the whole result.
-        let rest = if FMA {
-            (-root).mul_add(root, z)
-        } else {
-            split_rest(root, z)
-        };
-        let correction = if root == 0.0 {
-            0.0
-        } else {
-            rest / (2.0 * root)
-        };
-        let above = 2.0 * (root + fma::<FMA>(root, r, correction));
+        // Near 1 the root is the whole result.
+        let above = 2.0 * (root + fma::<FMA>(root, r, root_rest::<FMA>(root, z)));
         let below = 2.0 * (FRAC_PI_2 - (root + (root * r - FRAC_PI_2_LO)));
         let far = if x < 0.0 { below } else { above };
         if small { near } else { far }
     }
     fn slow(x: f64) -> f64 {
         x.acos()
+    }
+}
+
+/// What the square root of `z` has rounded off.
+#[inline(always)]
+fn root_rest<const FMA: bool>(root: f64, z: f64) -> f64 {
+    let rest = if FMA {
+        (-root).mul_add(root, z)
+    } else {
+        split_rest(root, z)
+    };
+    if root == 0.0 {
+        0.0
+    } else {
+        rest / (2.0 * root)
     }
 }
 
