@@ -60,6 +60,40 @@ fn extreme<T: Ordered>(g: &[T], min: bool) -> Option<(usize, T)> {
     best
 }
 
+/// A product that does not overflow on the way: zeros, infinities and NaN first, the others brought back between factors.
+fn product(f: &[f64]) -> f64 {
+    let special: f64 = f.iter().filter(|v| **v == 0.0 || !v.is_finite()).product();
+    let sign: f64 = f.iter().map(|v| v.signum()).product();
+    if special.is_nan() {
+        return special;
+    }
+    if f.iter().any(|v| *v == 0.0 || !v.is_finite()) {
+        return special.abs() * sign;
+    }
+    let (up, down) = (2_f64.powi(300), 2_f64.powi(-300));
+    let (mut p, mut e) = (1.0, 0);
+    for &v in f {
+        // Each factor is brought near 1 before, so that no product leaves the range.
+        let mut v = v;
+        while v.abs() > up {
+            (v, e) = (v * down, e + 1);
+        }
+        while v.abs() < down {
+            (v, e) = (v * up, e - 1);
+        }
+        p *= v;
+        while p.abs() > up {
+            (p, e) = (p * down, e + 1);
+        }
+        while p.abs() < down {
+            (p, e) = (p * up, e - 1);
+        }
+    }
+    (0..e).for_each(|_| p *= up);
+    (e..0).for_each(|_| p *= down);
+    p
+}
+
 /// What the reduction of one group is, and how far a rounded one may be off.
 fn expected<T: Ordered>(r: Reduce, g: &[T]) -> Option<(Scalar, f64)> {
     let f: Vec<f64> = g.iter().map(|v| v.to_scalar().get()).collect();
@@ -101,7 +135,7 @@ fn expected<T: Ordered>(r: Reduce, g: &[T]) -> Option<(Scalar, f64)> {
             0.0,
         ),
         Reduce::Prod if float => {
-            let p: f64 = f.iter().product();
+            let p = product(&f);
             (Scalar::F64(p).cast(T::DTYPE), p.abs() * (n + 4.0) * unit)
         }
         Reduce::Prod if T::DTYPE.is_unsigned_int() => (

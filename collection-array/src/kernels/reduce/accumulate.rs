@@ -97,6 +97,11 @@ pub(crate) enum Finished {
     Moments { mean: Vec<f64>, m2: Vec<f64> },
     /// Least or greatest elements with their positions.
     Arg { values: AnyVec, index: Vec<i64> },
+    /// Products of floats, mantissa and exponent apart.
+    Products {
+        mantissa: Vec<f64>,
+        exponent: Vec<i64>,
+    },
 }
 
 impl Finished {
@@ -105,6 +110,9 @@ impl Finished {
             Self::Plain(v) => v.nbytes(),
             Self::Moments { mean, m2 } => size_of_val(mean.as_slice()) + size_of_val(m2.as_slice()),
             Self::Arg { values, index } => values.nbytes() + size_of_val(index.as_slice()),
+            Self::Products { mantissa, exponent } => {
+                size_of_val(mantissa.as_slice()) + size_of_val(exponent.as_slice())
+            }
         }
     }
 
@@ -119,6 +127,10 @@ impl Finished {
             Self::Arg { values, index } => Self::Arg {
                 values: reorder_any(values, shape, strides),
                 index: reorder(index, shape, strides),
+            },
+            Self::Products { mantissa, exponent } => Self::Products {
+                mantissa: reorder(mantissa, shape, strides),
+                exponent: reorder(exponent, shape, strides),
             },
         }
     }

@@ -22,6 +22,8 @@ trait Lane: Element {
     fn is_nan(self) -> bool;
     /// The better one, or a NaN if there is one, without a branch: what the vector loops are made of.
     fn lane<const MIN: bool>(held: Self, v: Self) -> Self;
+    /// The better of two equal ones: of zeros, -0 is below 0, so that it does not matter which comes first.
+    fn tie<const MIN: bool>(held: Self, v: Self) -> Self;
 }
 
 macro_rules! lanes {
@@ -35,12 +37,27 @@ macro_rules! lanes {
             fn is_nan(self) -> bool { let $v = self; $nan }
             #[inline(always)]
             fn lane<const MIN: bool>(held: Self, v: Self) -> Self { lanes!(@lane $t, held, v) }
+            #[inline(always)]
+            fn tie<const MIN: bool>(held: Self, v: Self) -> Self { lanes!(@tie $t, held, v) }
         }
     )* };
+    (@tie f32, $held:ident, $v:ident) => { lanes!(@zeros f32, $held, $v) };
+    (@tie f64, $held:ident, $v:ident) => { lanes!(@zeros f64, $held, $v) };
+    (@tie $t:ty, $held:ident, $v:ident) => {{ let _ = $v; $held }};
+    // Equal floats have the same bits, but for the sign of a zero.
+    (@zeros $t:ty, $held:ident, $v:ident) => {
+        <$t>::from_bits(if MIN { $held.to_bits() | $v.to_bits() } else { $held.to_bits() & $v.to_bits() })
+    };
+    (@lane f32, $held:ident, $v:ident) => { lanes!(@float f32, $held, $v) };
+    (@lane f64, $held:ident, $v:ident) => { lanes!(@float f64, $held, $v) };
+    // A NaN that is held is equal to nothing, and beaten by nothing but another one.
+    (@float $t:ty, $held:ident, $v:ident) => {{
+        let held = if $v == $held { Self::tie::<MIN>($held, $v) } else { $held };
+        if beats::<$t, MIN>($v, held) | $v.is_nan() { $v } else { held }
+    }};
     (@lane bool, $held:ident, $v:ident) => { if MIN { $held & $v } else { $held | $v } };
-    // A NaN that is held is beaten by nothing but another one.
     (@lane $t:ty, $held:ident, $v:ident) => {
-        if beats::<$t, MIN>($v, $held) | $v.is_nan() { $v } else { $held }
+        if beats::<$t, MIN>($v, $held) { $v } else { $held }
     };
 }
 lanes! {
@@ -69,7 +86,9 @@ fn start<T: Lane, const MIN: bool>() -> T {
 
 /// The better of `a` and `b`, or the NaN among them.
 fn better<T: Lane, const MIN: bool>(a: T, b: T) -> T {
-    if !a.is_nan() && (b.is_nan() || beats::<T, MIN>(b, a)) {
+    if a == b {
+        T::tie::<MIN>(a, b)
+    } else if !a.is_nan() && (b.is_nan() || beats::<T, MIN>(b, a)) {
         b
     } else {
         a

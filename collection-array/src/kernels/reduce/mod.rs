@@ -7,6 +7,7 @@ mod accumulate;
 mod extremes;
 mod moments;
 mod partial;
+mod products;
 mod sums;
 mod walk;
 
@@ -29,7 +30,7 @@ use crate::dtype::DType;
 pub enum Reduce {
     /// Sum; 0 of nothing.
     Sum,
-    /// Product; 1 of nothing.
+    /// Product; 1 of nothing. Of floats it does not overflow on the way.
     Prod,
     /// Mean; NaN of nothing.
     Mean,
@@ -113,6 +114,7 @@ impl Reduce {
             Self::Any | Self::All => 1,
             Self::ArgMin | Self::ArgMax => 8 + dtype.itemsize(),
             Self::Var { .. } | Self::Std { .. } => 16,
+            Self::Prod if dtype.is_float() => 16,
             Self::Sum | Self::Prod | Self::Mean | Self::CountNonzero => 8,
         }
     }

@@ -49,10 +49,16 @@ impl Body for Segment {
         // The second sum is what rounding has left in the first.
         let left = lanes_sum(x, |v| v - mean);
         let squares = lanes_sum(x, |v| (v - mean) * (v - mean));
+        // Where the squares are too large for a float, both may be infinite, and the variance is so.
+        let less = left * (left / n);
+        let squares = if less < squares {
+            squares - less
+        } else {
+            squares
+        };
         // SAFETY: the caller promises room for the pair.
         unsafe {
-            args.out
-                .write(((mean - args.shift) + left / n, squares - left * left / n));
+            args.out.write(((mean - args.shift) + left / n, squares));
         };
     }
 }

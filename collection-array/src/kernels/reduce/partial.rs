@@ -6,6 +6,7 @@ use super::super::chunk::{AnyChunk, AnyVec};
 use super::super::error::KernelError;
 use super::accumulate::Finished;
 use super::moments::merge;
+use super::products::{times, together};
 use super::sums::two_sum;
 use super::{Reduce, extremes};
 use crate::dtype::{DType, Element, each_variant};
@@ -121,6 +122,9 @@ impl Partial {
             (Reduce::Std { ddof }, Finished::Moments { m2, .. }) => {
                 AnyVec::F64(variance(m2, n, ddof).into_iter().map(f64::sqrt).collect())
             }
+            (_, Finished::Products { mantissa, exponent }) => {
+                AnyVec::F64(mantissa.into_iter().zip(exponent).map(together).collect())
+            }
             (_, Finished::Arg { index, .. }) => AnyVec::I64(index),
             (_, Finished::Plain(values)) => values,
             (reduce, Finished::Moments { .. }) => {
@@ -195,8 +199,19 @@ pub(super) fn combine(partials: Vec<Partial>) -> Result<Partial, KernelError> {
                 }
                 true
             }
-            (Reduce::Prod, Finished::Plain(AnyVec::F64(a)), Finished::Plain(AnyVec::F64(b))) => {
-                zip(a, b, |a, b| a * b)
+            (
+                _,
+                Finished::Products { mantissa, exponent },
+                Finished::Products {
+                    mantissa: mb,
+                    exponent: eb,
+                },
+            ) => {
+                let both = mantissa.iter_mut().zip(exponent).zip(mb.iter().zip(eb));
+                for ((m, e), (&mb, &eb)) in both {
+                    (*m, *e) = times((*m, *e), (mb, eb));
+                }
+                true
             }
             (Reduce::Prod, Finished::Plain(AnyVec::I64(a)), Finished::Plain(AnyVec::I64(b))) => {
                 zip(a, b, i64::wrapping_mul)

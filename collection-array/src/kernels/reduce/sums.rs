@@ -1,4 +1,4 @@
-//! Sums, products and counts.
+//! Sums, products of integers, and counts.
 //!
 //! A float tile is added up in 32 lanes that are joined pairwise; tiles, and groups of rows, are then added with the
 //! rounding error of each addition kept aside (Knuth's TwoSum; Ogita, Rump and Oishi 2005), so the error of a long sum does
@@ -11,6 +11,7 @@ use kvern_core::pages::filled;
 
 use super::super::level::{Body, Level, clone_for};
 use super::accumulate::{Accumulate, Finished, GROUP, ShortRows};
+use super::products::Products;
 use crate::dtype::{DType, Element};
 
 /// Elements of one output.
@@ -75,13 +76,6 @@ impl Fold<u64> for Add {
     #[inline(always)]
     fn f(a: u64, b: u64) -> u64 {
         a.wrapping_add(b)
-    }
-}
-impl Fold<f64> for Mul {
-    const START: f64 = 1.0;
-    #[inline(always)]
-    fn f(a: f64, b: f64) -> f64 {
-        a * b
     }
 }
 impl Fold<u64> for Mul {
@@ -427,7 +421,7 @@ pub(crate) fn product(d: DType, outputs: usize, level: Level) -> Box<dyn Accumul
     match d {
         DType::I64 => Box::new(Folded::<u64, Mul>::new(outputs, true, level)),
         DType::U64 => Box::new(Folded::<u64, Mul>::new(outputs, false, level)),
-        _ => Box::new(Folded::<f64, Mul>::new(outputs, false, level)),
+        _ => Box::new(Products::new(outputs, level)),
     }
 }
 
