@@ -17,7 +17,7 @@ const SMALL: u64 = 1 << 20;
 /// | `()` or [`Chunks::Auto`] | by itself: leading axes first, about `array.chunk-size` bytes a chunk |
 /// | `1000` | every axis into pieces of 1000 |
 /// | `-1` | nowhere |
-/// | `[1000, -1]` | the first axis into pieces of 1000, the second not at all |
+/// | `[1000, -1]`, `vec![1000, -1]` | the first axis into pieces of 1000, the second not at all |
 /// | `(1000, ())`, `(vec![3, 4], -1)` | each axis in its own way: a number, `()` for automatic, a list of lengths |
 /// | `vec![vec![3, 4], vec![5]]` | at given lengths |
 ///
@@ -51,6 +51,8 @@ pub enum AxisChunks {
     Size(u64),
     /// Into pieces of these lengths.
     Lengths(Vec<u64>),
+    /// A number that is no length: an error that names it.
+    Invalid(i64),
 }
 
 impl Chunks {
@@ -94,11 +96,16 @@ fn fill(
                     "chunks of length 0 on axis {axis} of shape {shape:?}; allowed are 1 or more, or -1 for the whole axis"
                 )));
             }
+            AxisChunks::Invalid(bad) => {
+                return Err(Error::bad_input(format!(
+                    "chunks of length {bad} on axis {axis} of shape {shape:?}; allowed are 1 or more, or -1 for the whole axis"
+                )));
+            }
             AxisChunks::Size(size) => Some(Splits::regular(n, *size)),
             AxisChunks::Lengths(lengths) => {
                 if let Some(bad) = lengths.iter().find(|&&l| l > n) {
                     return Err(Error::bad_input(format!(
-                        "a chunk of length {} on axis {axis} of shape {shape:?}; allowed are 0 to {n}", *bad as i64
+                        "a chunk of length {bad} on axis {axis} of shape {shape:?}; allowed are 0 to {n}"
                     )));
                 }
                 // A chunk of no elements would only be a task more.
@@ -130,16 +137,23 @@ fn fill(
         }
     }
     let out: Vec<Splits> = out.into_iter().flatten().collect();
-    let blocks = out
+    check_blocks("", shape, &out)?;
+    Ok(out)
+}
+
+/// Refuses more chunks than can be numbered.
+pub(crate) fn check_blocks(op: &str, shape: &[usize], splits: &[Splits]) -> Result<()> {
+    let blocks = splits
         .iter()
         .try_fold(1u64, |n, s| n.checked_mul(s.len() as u64));
-    match blocks {
-        Some(n) if n < u64::from(u32::MAX) => Ok(out),
-        _ => Err(Error::bad_input(format!(
-            "shape {shape:?} would be cut into more than {} chunks; use larger ones",
-            u32::MAX - 1
-        ))),
+    if blocks.is_some_and(|n| n < u64::from(u32::MAX)) {
+        return Ok(());
     }
+    let what = if op.is_empty() { "" } else { ": " };
+    Err(Error::bad_input(format!(
+        "{op}{what}shape {shape:?} would be cut into more than {} chunks; use larger ones",
+        u32::MAX - 1
+    )))
 }
 
 /// The longest piece up to `most` that cuts `n` into pieces of nearly one length.
@@ -187,7 +201,11 @@ macro_rules! from_numbers {
     ($($t:ty),*) => { $(
         impl From<$t> for AxisChunks {
             fn from(n: $t) -> Self {
-                u64::try_from(n).map_or(Self::Whole, Self::Size)
+                match u64::try_from(n) {
+                    Ok(size) => Self::Size(size),
+                    Err(_) if n as i64 == -1 => Self::Whole,
+                    Err(_) => Self::Invalid(n as i64),
+                }
             }
         }
         impl From<$t> for Chunks {
@@ -195,7 +213,11 @@ macro_rules! from_numbers {
         }
         impl From<Vec<$t>> for AxisChunks {
             fn from(lengths: Vec<$t>) -> Self {
-                Self::Lengths(lengths.into_iter().map(|n| u64::try_from(n).unwrap_or(u64::MAX)).collect())
+                let bad = lengths.iter().copied().find(|&n| u64::try_from(n).is_err());
+                match bad {
+                    Some(n) => Self::Invalid(n as i64),
+                    None => Self::Lengths(lengths.into_iter().map(|n| n as u64).collect()),
+                }
             }
         }
         impl From<Vec<Vec<$t>>> for Chunks {
@@ -213,9 +235,24 @@ macro_rules! from_numbers {
                 Self::Axes(axes.iter().map(|&n| n.into()).collect())
             }
         }
+        impl<const N: usize> From<&[$t; N]> for Chunks {
+            fn from(axes: &[$t; N]) -> Self {
+                axes.as_slice().into()
+            }
+        }
+        impl From<Vec<$t>> for Chunks {
+            fn from(axes: Vec<$t>) -> Self {
+                axes.as_slice().into()
+            }
+        }
+        impl From<&Vec<$t>> for Chunks {
+            fn from(axes: &Vec<$t>) -> Self {
+                axes.as_slice().into()
+            }
+        }
     )* };
 }
-from_numbers!(i32, i64, isize, usize);
+from_numbers!(i32, i64, isize, u32, u64, usize);
 
 impl From<AxisChunks> for Chunks {
     fn from(c: AxisChunks) -> Self {
@@ -252,6 +289,8 @@ from_tuples!(A 0);
 from_tuples!(A 0, B 1);
 from_tuples!(A 0, B 1, C 2);
 from_tuples!(A 0, B 1, C 2, D 3);
+from_tuples!(A 0, B 1, C 2, D 3, E 4);
+from_tuples!(A 0, B 1, C 2, D 3, E 4, F 5);
 
 #[cfg(test)]
 mod tests {
@@ -317,5 +356,12 @@ mod tests {
         assert!(e([5].into()).contains("1 axes"), "{}", e([5].into()));
         assert!(e((vec![5, 6], -1).into()).contains("sum to 11"));
         assert!(e((Vec::<i32>::new(), -1).into()).contains("empty list"));
+        // Only -1 is the whole axis, and no number without a sign is -1.
+        assert!(e((-5).into()).contains("length -5 on axis 0"));
+        assert!(e((vec![11, -1], -1).into()).contains("length -1 on axis 0"));
+        assert!(e((vec![usize::MAX, 11], -1).into()).contains("length 18446744073709551615"));
+        assert_eq!(lengths(usize::MAX, &[10, 3]), [vec![10], vec![3]]);
+        assert_eq!(lengths(vec![5, -1], &[10, 3]), [vec![5, 5], vec![3]]);
+        assert_eq!(lengths([5usize, 3], &[10, 3]), [vec![5, 5], vec![3]]);
     }
 }

@@ -178,9 +178,35 @@ mod sealed {
     pub trait Sealed {}
 }
 
+/// What reductions of a type come out as. Implemented for every [`Element`].
+///
+/// That of floats is one implementation, so that the type of a mean of literals is known while theirs is not: `array![1.0, 2.0]`.
+pub trait Reduced {
+    /// What sums and products of this type come out as.
+    type Sum: Element;
+    /// What means, variances and standard deviations of this type come out as.
+    type Mean: Element;
+}
+
+impl<T: Float> Reduced for T {
+    type Sum = T;
+    type Mean = T;
+}
+
+macro_rules! reduced {
+    ($($t:ty => $sum:ty),*) => { $(
+        impl Reduced for $t {
+            type Sum = $sum;
+            type Mean = f64;
+        }
+    )* };
+}
+reduced!(bool => i64, i8 => i64, i16 => i64, i32 => i64, i64 => i64, u8 => u64, u16 => u64, u32 => u64, u64 => u64);
+
 /// A type that arrays can hold.
 pub trait Element:
     sealed::Sealed
+    + Reduced
     + Copy
     + Default
     + PartialEq
@@ -198,10 +224,6 @@ pub trait Element:
     const ZERO: Self;
     /// 1, or `true`.
     const ONE: Self;
-    /// What sums and products of this type come out as.
-    type Sum: Element;
-    /// What means, variances and standard deviations of this type come out as.
-    type Mean: Element;
 
     /// This value with its type attached at run time.
     fn to_scalar(self) -> Scalar;
@@ -420,14 +442,12 @@ impl<T: Element> From<T> for Scalar {
 }
 
 macro_rules! element {
-    ($($t:ty, $variant:ident, $sum:ty, $mean:ty, $zero:expr, $one:expr);* $(;)?) => { $(
+    ($($t:ty, $variant:ident, $zero:expr, $one:expr);* $(;)?) => { $(
         impl sealed::Sealed for $t {}
         impl Element for $t {
             const DTYPE: DType = DType::$variant;
             const ZERO: Self = $zero;
             const ONE: Self = $one;
-            type Sum = $sum;
-            type Mean = $mean;
 
             fn to_scalar(self) -> Scalar { Scalar::$variant(self) }
             fn from_scalar(scalar: Scalar) -> Self {
@@ -450,17 +470,17 @@ macro_rules! element {
 }
 
 element! {
-    bool, Bool, i64, f64, false, true;
-    i8, I8, i64, f64, 0, 1;
-    i16, I16, i64, f64, 0, 1;
-    i32, I32, i64, f64, 0, 1;
-    i64, I64, i64, f64, 0, 1;
-    u8, U8, u64, f64, 0, 1;
-    u16, U16, u64, f64, 0, 1;
-    u32, U32, u64, f64, 0, 1;
-    u64, U64, u64, f64, 0, 1;
-    f32, F32, f32, f32, 0.0, 1.0;
-    f64, F64, f64, f64, 0.0, 1.0;
+    bool, Bool, false, true;
+    i8, I8, 0, 1;
+    i16, I16, 0, 1;
+    i32, I32, 0, 1;
+    i64, I64, 0, 1;
+    u8, U8, 0, 1;
+    u16, U16, 0, 1;
+    u32, U32, 0, 1;
+    u64, U64, 0, 1;
+    f32, F32, 0.0, 1.0;
+    f64, F64, 0.0, 1.0;
 }
 
 macro_rules! mark {

@@ -21,6 +21,9 @@ mod value;
 pub use array::*;
 pub use chunks::{AxisChunks, Chunks};
 pub use dtype::{DType, Element};
+/// The ndarray whose types chunks and results have.
+pub use ndarray;
+pub use shape::IntoAxis;
 
 /// The examples of the README are tested.
 #[cfg(doctest)]

@@ -97,7 +97,7 @@ proptest! {
 fn an_expression_of_a_hundred_thousand_steps_is_lowered_and_dropped() {
     let mut x = Array::<f64>::arange(0.0, 8.0, 1.0, 4).unwrap();
     for _ in 0..100_000 {
-        x = x + 1.0;
+        x += 1.0;
     }
     let graph = Graph::new(&x.roots().unwrap());
     // Regions are bounded, so that their registers fit the cache.

@@ -212,7 +212,7 @@ fn errors_name_what_was_asked_and_what_is_allowed() {
         &["[3, 4]", "12 elements", "[5, -1]"],
     );
     has(x.reshape([-1, -1]).unwrap_err(), &["only one"]);
-    has(x.permute_dims(&[0, 0]).unwrap_err(), &["[0, 0]", "once"]);
+    has(x.permute_dims([0, 0]).unwrap_err(), &["[0, 0]", "once"]);
     has(x.squeeze(0).unwrap_err(), &["axis 0", "length 3"]);
     has(
         x.broadcast_to([3, 5], ()).unwrap_err(),
@@ -222,7 +222,10 @@ fn errors_name_what_was_asked_and_what_is_allowed() {
         concatenate(&[&x, &x.transpose()], 0).unwrap_err(),
         &["[4, 3]", "[3, 4]"],
     );
-    has(concatenate::<i32>(&[], 0).unwrap_err(), &["at least one"]);
+    has(
+        concatenate::<i32>(&[] as &[Array<i32>], 0).unwrap_err(),
+        &["at least one"],
+    );
     has(
         x.coarsen([2, 2], |x, a| x.sum(a)).unwrap_err(),
         &["factor 2", "axis 0", "divide"],

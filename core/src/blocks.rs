@@ -252,12 +252,20 @@ impl Splits {
         s
     }
 
+    /// Adds the blocks of `other` behind these.
+    pub fn append(&mut self, other: &Self) {
+        for &(len, count) in &other.runs {
+            self.push_run(len, count);
+        }
+    }
+
+    /// Of more blocks than fit 32 bits, [`Splits::len`] still shows that they are too many: a run that is full is followed by another.
     fn push_run(&mut self, len: u64, count: u32) {
         if count == 0 {
             return;
         }
         match self.runs.last_mut() {
-            Some((l, c)) if *l == len => *c += count,
+            Some((l, c)) if *l == len && c.checked_add(count).is_some() => *c += count,
             _ => self.runs.push((len, count)),
         }
     }

@@ -130,6 +130,16 @@ impl<T: Element> Array<T> {
                 self.numblocks()
             )));
         }
+        let total = |c: &Vec<usize>| c.iter().try_fold(0usize, |all, &n| all.checked_add(n));
+        let shape: Option<Vec<usize>> = chunks.iter().map(total).collect();
+        match shape {
+            Some(shape) => crate::shape::size(&shape)?,
+            None => {
+                return Err(Error::bad_input(format!(
+                    "map_blocks_to: the chunks {chunks:?} along an axis sum to more than an address can count"
+                )));
+            }
+        };
         let splits = chunks
             .into_iter()
             .map(|c| Splits::from_lengths(c.into_iter().map(|n| n as u64)));

@@ -4,7 +4,7 @@ use kvern_core::layer::Edge;
 use kvern_core::{Delayed, Layer, Result, TaskList};
 
 use super::Array;
-use super::create::IntoShape;
+use super::IntoShape;
 use crate::Chunks;
 use crate::dtype::Element;
 use crate::lower::lower;

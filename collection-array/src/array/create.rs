@@ -1,52 +1,23 @@
 //! Arrays from data at hand and from formulas.
 
-use ndarray::{ArrayBase, DataOwned, Dimension, SliceInfoElem};
+use ndarray::SliceInfoElem;
 
 use kvern_core::layer::Data;
 use kvern_core::{Error, Key, Layer, Result, Splits, Value};
 
 use super::Array;
+use super::given::{IntoElements, IntoShape};
 use crate::Chunks;
 use crate::dtype::{DType, Element, Number, Scalar};
 use crate::expr::{Expr, Source, grid_of, unique_key};
 use crate::kernels::AnyChunk;
 use crate::ops::block_ranges;
 use crate::ops::source::{Formula, formula_op};
-
-/// Something that says a shape: `5`, `[2, 3]`, `&[2, 3]`, `vec![2, 3]`, `()` for no axes.
-pub trait IntoShape {
-    /// The lengths.
-    fn into_shape(self) -> Vec<usize>;
-}
-
-impl IntoShape for usize {
-    fn into_shape(self) -> Vec<usize> {
-        vec![self]
-    }
-}
-impl IntoShape for () {
-    fn into_shape(self) -> Vec<usize> {
-        Vec::new()
-    }
-}
-impl<const N: usize> IntoShape for [usize; N] {
-    fn into_shape(self) -> Vec<usize> {
-        self.to_vec()
-    }
-}
-impl IntoShape for &[usize] {
-    fn into_shape(self) -> Vec<usize> {
-        self.to_vec()
-    }
-}
-impl IntoShape for Vec<usize> {
-    fn into_shape(self) -> Vec<usize> {
-        self
-    }
-}
+use crate::shape::IntoAxis;
 
 impl<T: Element> Array<T> {
-    /// An array over data at hand, without copying it: every chunk is a view.
+    /// An array over data at hand: an ndarray, a view or a reference of one, a list. Nothing that is owned is copied: every chunk is a
+    /// view.
     ///
     /// Its key equals no other; see [`Array::from_ndarray_keyed`] where equal data should be known to be equal.
     ///
@@ -60,11 +31,7 @@ impl<T: Element> Array<T> {
     ///
     /// # Errors
     /// If the chunks do not fit the shape.
-    pub fn from_ndarray<S, D>(array: ArrayBase<S, D>, chunks: impl Into<Chunks>) -> Result<Self>
-    where
-        S: DataOwned<Elem = T>,
-        D: Dimension,
-    {
+    pub fn from_ndarray(array: impl IntoElements<T>, chunks: impl Into<Chunks>) -> Result<Self> {
         Self::from_ndarray_keyed(unique_key(), array, chunks)
     }
 
@@ -72,16 +39,12 @@ impl<T: Element> Array<T> {
     ///
     /// # Errors
     /// If the chunks do not fit the shape.
-    pub fn from_ndarray_keyed<S, D>(
+    pub fn from_ndarray_keyed(
         key: Key,
-        array: ArrayBase<S, D>,
+        array: impl IntoElements<T>,
         chunks: impl Into<Chunks>,
-    ) -> Result<Self>
-    where
-        S: DataOwned<Elem = T>,
-        D: Dimension,
-    {
-        let whole: AnyChunk = array.into_shared().into_dyn().into();
+    ) -> Result<Self> {
+        let whole: AnyChunk = array.into_elements().into();
         let splits = chunks.into().resolve(whole.shape(), T::DTYPE)?;
         let blocks = grid_of(&splits).len();
         let mut keys = Vec::with_capacity(blocks);
@@ -278,7 +241,11 @@ impl<T: Number> Array<T> {
     ///
     /// # Errors
     /// If there is no such axis or the chunks do not fit.
-    pub fn indices(shape: impl IntoShape, axis: isize, chunks: impl Into<Chunks>) -> Result<Self> {
+    pub fn indices(
+        shape: impl IntoShape,
+        axis: impl IntoAxis,
+        chunks: impl Into<Chunks>,
+    ) -> Result<Self> {
         let shape = shape.into_shape();
         let axis = crate::shape::axis("indices", axis, shape.len())? as u32;
         Self::formula(shape, chunks, Formula::Index { axis }, "indices")

@@ -8,6 +8,7 @@ use ndarray::{Dimension, SliceInfo, SliceInfoElem};
 use super::Array;
 use crate::dtype::Element;
 use crate::ops::pick::Pick;
+use crate::shape::Given;
 
 /// What to take of one axis.
 ///
@@ -17,6 +18,8 @@ use crate::ops::pick::Pick;
 pub enum Slice {
     /// One element; the axis is dropped.
     At(isize),
+    /// One element at a position that no axis reaches: an error that names it.
+    Beyond(u64),
     /// NumPy's `start:stop:step`.
     Range {
         /// The first position; by default the first element, or the last if `step` is negative.
@@ -64,29 +67,44 @@ impl Slice {
     };
 }
 
-macro_rules! from_integers {
+macro_rules! one {
     ($($t:ty),*) => { $(
-        impl From<$t> for Slice {
-            fn from(i: $t) -> Self { Self::At(i as isize) }
-        }
-        impl From<Range<$t>> for Slice {
-            fn from(r: Range<$t>) -> Self { Self::new(r.start as isize, r.end as isize, 1) }
-        }
-        impl From<RangeFrom<$t>> for Slice {
-            fn from(r: RangeFrom<$t>) -> Self { Self::new(r.start as isize, None, 1) }
-        }
-        impl From<RangeTo<$t>> for Slice {
-            fn from(r: RangeTo<$t>) -> Self { Self::new(None, r.end as isize, 1) }
-        }
-        impl From<RangeInclusive<$t>> for Slice {
-            fn from(r: RangeInclusive<$t>) -> Self { Self::new(*r.start() as isize, after(*r.end() as isize), 1) }
-        }
-        impl From<RangeToInclusive<$t>> for Slice {
-            fn from(r: RangeToInclusive<$t>) -> Self { Self::new(None, after(r.end as isize), 1) }
+        impl IntoSlices for $t {
+            fn into_slices(self) -> Vec<Slice> { vec![self.into()] }
         }
     )* };
 }
-from_integers!(i32, isize, usize);
+macro_rules! from_integers {
+    ($($t:ty),*) => { $(
+        impl From<$t> for Slice {
+            fn from(i: $t) -> Self {
+                // What does not fit is larger than any axis, or an unsigned number, never a negative one.
+                isize::try_from(i).map_or(Self::Beyond(i as u64), Self::At)
+            }
+        }
+        impl From<Range<$t>> for Slice {
+            fn from(r: Range<$t>) -> Self { Self::new(end(r.start), end(r.end), 1) }
+        }
+        impl From<RangeFrom<$t>> for Slice {
+            fn from(r: RangeFrom<$t>) -> Self { Self::new(end(r.start), None, 1) }
+        }
+        impl From<RangeTo<$t>> for Slice {
+            fn from(r: RangeTo<$t>) -> Self { Self::new(None, end(r.end), 1) }
+        }
+        impl From<RangeInclusive<$t>> for Slice {
+            fn from(r: RangeInclusive<$t>) -> Self { Self::new(end(*r.start()), after(end(*r.end())), 1) }
+        }
+        impl From<RangeToInclusive<$t>> for Slice {
+            fn from(r: RangeToInclusive<$t>) -> Self { Self::new(None, after(end(r.end)), 1) }
+        }
+        one!($t, Range<$t>, RangeFrom<$t>, RangeTo<$t>, RangeInclusive<$t>, RangeToInclusive<$t>);
+    )* };
+}
+
+/// An end of a range: one beyond all addresses is beyond all axes, and cut off like any other.
+fn end(i: impl TryInto<isize>) -> isize {
+    i.try_into().unwrap_or(isize::MAX)
+}
 
 /// The position after `i`; after the last element there is none to be said from the end.
 fn after(i: isize) -> Option<isize> {
@@ -109,36 +127,15 @@ impl From<SliceInfoElem> for Slice {
     }
 }
 
-/// What [`Array::slice`] takes: one [`Slice`] or what turns into one, a tuple of them, a list, or ndarray's `s![…]`.
+/// What [`Array::slice`] takes: one [`Slice`] or what turns into one (a position or a range of any integers), a tuple, an array, a
+/// list or a slice of them, or ndarray's `s![…]`.
 pub trait IntoSlices {
     /// One for each axis, as far as they go.
     fn into_slices(self) -> Vec<Slice>;
 }
 
-macro_rules! one {
-    ($($t:ty),*) => { $(
-        impl IntoSlices for $t {
-            fn into_slices(self) -> Vec<Slice> { vec![self.into()] }
-        }
-    )* };
-}
-one!(Slice, RangeFull, i32, isize, usize);
-one!(
-    Range<i32>,
-    Range<isize>,
-    Range<usize>,
-    RangeFrom<i32>,
-    RangeFrom<isize>,
-    RangeFrom<usize>
-);
-one!(
-    RangeTo<i32>,
-    RangeTo<isize>,
-    RangeTo<usize>,
-    RangeInclusive<i32>,
-    RangeInclusive<isize>,
-    RangeInclusive<usize>
-);
+one!(Slice, RangeFull);
+from_integers!(i32, i64, isize, u32, u64, usize);
 
 macro_rules! tuple {
     ($($name:ident $n:tt),+) => {
@@ -154,19 +151,29 @@ tuple!(A 0, B 1, C 2, D 3);
 tuple!(A 0, B 1, C 2, D 3, E 4);
 tuple!(A 0, B 1, C 2, D 3, E 4, F 5);
 
-impl IntoSlices for Vec<Slice> {
+impl<S: Into<Slice>> IntoSlices for Vec<S> {
     fn into_slices(self) -> Vec<Slice> {
-        self
+        self.into_iter().map(Into::into).collect()
     }
 }
-impl IntoSlices for &[Slice] {
+impl<S: Into<Slice> + Clone> IntoSlices for &[S] {
     fn into_slices(self) -> Vec<Slice> {
-        self.to_vec()
+        self.iter().cloned().map(Into::into).collect()
     }
 }
-impl<const N: usize> IntoSlices for [Slice; N] {
+impl<S: Into<Slice> + Clone> IntoSlices for &Vec<S> {
     fn into_slices(self) -> Vec<Slice> {
-        self.to_vec()
+        self.as_slice().into_slices()
+    }
+}
+impl<S: Into<Slice>, const N: usize> IntoSlices for [S; N] {
+    fn into_slices(self) -> Vec<Slice> {
+        self.into_iter().map(Into::into).collect()
+    }
+}
+impl<S: Into<Slice> + Clone, const N: usize> IntoSlices for &[S; N] {
+    fn into_slices(self) -> Vec<Slice> {
+        self.as_slice().into_slices()
     }
 }
 impl<I: AsRef<[SliceInfoElem]>, Din: Dimension, Dout: Dimension> IntoSlices
@@ -257,16 +264,20 @@ fn resolve(slice: &Slice, axis: usize, shape: &[usize]) -> Result<(Pick, usize)>
     let held = |i: isize, low: isize, high: isize| {
         (if i < 0 { i.saturating_add(len) } else { i }).clamp(low, high)
     };
+    let outside = |i: Given| {
+        let allowed = match len {
+            0 => "the axis is empty".to_owned(),
+            _ => format!("allowed: {}..={}", -len, len - 1),
+        };
+        Error::bad_input(format!(
+            "slice: index {i} is outside axis {axis} of shape {shape:?} ({allowed})"
+        ))
+    };
     let (first, count, step) = match *slice {
+        Slice::Beyond(i) => return Err(outside(i.into())),
         Slice::At(i) => {
             if i < -len || i >= len {
-                let allowed = match len {
-                    0 => "the axis is empty".to_owned(),
-                    _ => format!("allowed: {}..={}", -len, len - 1),
-                };
-                return Err(Error::bad_input(format!(
-                    "slice: index {i} is outside axis {axis} of shape {shape:?} ({allowed})"
-                )));
+                return Err(outside(i as Given));
             }
             let at = if i < 0 { i + len } else { i };
             return Ok((Pick::At(at as u64), 1));

@@ -8,6 +8,7 @@ mod create;
 mod elementwise;
 mod explain;
 mod file;
+mod given;
 mod index;
 mod operand;
 mod operators;
@@ -22,19 +23,22 @@ use std::sync::Arc;
 use crate::dtype::{DType, Element};
 use crate::expr::Expr;
 
-pub use create::IntoShape;
 pub use elementwise::where_;
+pub use given::{IntoElements, IntoShape};
 pub use index::{IntoSlices, Slice};
-pub use operand::Operand;
+pub use operand::{Choice, Operand};
 pub use operators::Bits;
 pub use reduce::{Axes, keepdims};
-pub use structure::{concatenate, stack};
+pub use structure::{IntoNewShape, concatenate, stack};
 
 /// A lazy n-d array of `T`, cut into chunks. Cloning shares the expression; nothing is computed before
 /// [`compute`](Array::compute).
 ///
 /// Named methods that can fail, because shapes do not broadcast or an axis does not exist, return a `Result`; operators
 /// (`&x + &y`, `2.0 * &x`, `!&mask`) panic then, as ndarray's do.
+///
+/// Functions of elements give what NumPy gives for zeros, infinities, NaN and arguments outside of their domain, and are else within 2
+/// units in the last place of the true value, or within what their documentation says.
 ///
 /// ```
 /// use kvern_array::Array;

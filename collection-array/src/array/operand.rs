@@ -15,7 +15,26 @@ mod sealed {
 use sealed::{Opaque, Sealed};
 
 /// An operand of elements `T`: an [`Array`], a reference to one, or a single value, which is broadcast. Sealed.
+///
+/// Beside an array of floats a whole number of type `i32`, as a literal without a point is one, stands for the float (the nearest one,
+/// where `f32` does not have it): `&x * 2`, `x.power(2)`, `x.clip(0, 1)`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no operand for an array of `{T}`",
+    label = "not an array of `{T}`, nor a value of that type",
+    note = "write a value of the type of the elements: `2.0` for floats, `2` for integers",
+    note = "`as {T}` converts a value, `astype::<{T}>()` an array"
+)]
 pub trait Operand<T: Element>: Sealed<T> {}
+
+/// What [`where_`](super::where_) chooses from: an [`Operand`] that has the type of the elements itself, so that they can be told
+/// from it. Sealed.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no choice for an array of `{T}`",
+    label = "not an array of `{T}`, nor a value of that type",
+    note = "write a value of the type of the elements: `2.0` for floats, `2` for integers",
+    note = "`as {T}` converts a value, `astype::<{T}>()` an array"
+)]
+pub trait Choice<T: Element>: Operand<T> {}
 
 impl<T: Element> Sealed<T> for Array<T> {
     fn operand(self) -> Opaque {
@@ -23,6 +42,7 @@ impl<T: Element> Sealed<T> for Array<T> {
     }
 }
 impl<T: Element> Operand<T> for Array<T> {}
+impl<T: Element> Choice<T> for Array<T> {}
 
 impl<T: Element> Sealed<T> for &Array<T> {
     fn operand(self) -> Opaque {
@@ -30,6 +50,7 @@ impl<T: Element> Sealed<T> for &Array<T> {
     }
 }
 impl<T: Element> Operand<T> for &Array<T> {}
+impl<T: Element> Choice<T> for &Array<T> {}
 
 macro_rules! scalars {
     ($($t:ty),*) => { $(
@@ -39,6 +60,19 @@ macro_rules! scalars {
             }
         }
         impl Operand<$t> for $t {}
+        impl Choice<$t> for $t {}
     )* };
 }
 scalars!(bool, i8, i16, i32, i64, u8, u16, u32, u64, f32, f64);
+
+macro_rules! whole_numbers {
+    ($($t:ty),*) => { $(
+        impl Sealed<$t> for i32 {
+            fn operand(self) -> Opaque {
+                Opaque(Expr::scalar((self as $t).to_scalar()))
+            }
+        }
+        impl Operand<$t> for i32 {}
+    )* };
+}
+whole_numbers!(f32, f64);

@@ -1,4 +1,4 @@
-//! Operators: `&x + &y`, `x * 2.0`, `1.0 / &x`, `-x`, `!mask`, `&a & &b`.
+//! Operators: `&x + &y`, `x * 2.0`, `1.0 / &x`, `x += 1.0`, `-x`, `!mask`, `&a & &b`.
 //!
 //! They panic on shapes that do not broadcast; the methods of the same meaning ([`Array::add`], [`Array::multiply`], …) return a
 //! `Result` instead.
@@ -25,8 +25,28 @@ fn must<T>(result: kvern_core::Result<Array<T>>) -> Array<T> {
     }
 }
 
+/// A single value on the left of an array.
+macro_rules! left_operand {
+    ($Trait:ident, $op:ident, $method:ident, $left:ty, $t:ty) => {
+        impl ops::$Trait<&Array<$t>> for $left {
+            type Output = Array<$t>;
+            #[track_caller]
+            fn $op(self, other: &Array<$t>) -> Array<$t> {
+                must(Array::$method(&scalar(self as $t), other))
+            }
+        }
+        impl ops::$Trait<Array<$t>> for $left {
+            type Output = Array<$t>;
+            #[track_caller]
+            fn $op(self, other: Array<$t>) -> Array<$t> {
+                must(Array::$method(&scalar(self as $t), other))
+            }
+        }
+    };
+}
+
 macro_rules! binary_operator {
-    ($Trait:ident, $op:ident, $method:ident, $Bound:ident, [$($t:ty),*]) => {
+    ($Trait:ident, $op:ident, $Assign:ident, $assign:ident, $method:ident, $Bound:ident, [$($t:ty),*], [$($f:ty),*]) => {
         /// # Panics
         /// If the shapes do not broadcast.
         impl<T: $Bound, R: Operand<T>> ops::$Trait<R> for &Array<T> {
@@ -45,20 +65,17 @@ macro_rules! binary_operator {
                 must(Array::$method(&self, other))
             }
         }
-        $(
-            impl ops::$Trait<&Array<$t>> for $t {
-                type Output = Array<$t>;
-                fn $op(self, other: &Array<$t>) -> Array<$t> {
-                    must(Array::$method(&scalar(self), other))
-                }
+        /// # Panics
+        /// If the shapes do not broadcast.
+        impl<T: $Bound, R: Operand<T>> ops::$Assign<R> for Array<T> {
+            #[track_caller]
+            fn $assign(&mut self, other: R) {
+                *self = must(Array::$method(&*self, other));
             }
-            impl ops::$Trait<Array<$t>> for $t {
-                type Output = Array<$t>;
-                fn $op(self, other: Array<$t>) -> Array<$t> {
-                    must(Array::$method(&scalar(self), other))
-                }
-            }
-        )*
+        }
+        $(left_operand!($Trait, $op, $method, $t, $t);)*
+        // A literal without a point beside floats; see `Operand`.
+        $(left_operand!($Trait, $op, $method, i32, $f);)*
     };
 }
 
@@ -69,66 +86,102 @@ pub(super) fn scalar<T: Element>(value: T) -> Array<T> {
 binary_operator!(
     Add,
     add,
+    AddAssign,
+    add_assign,
     add,
     Number,
-    [i8, i16, i32, i64, u8, u16, u32, u64, f32, f64]
+    [i8, i16, i32, i64, u8, u16, u32, u64, f32, f64],
+    [f32, f64]
 );
 binary_operator!(
     Sub,
     sub,
+    SubAssign,
+    sub_assign,
     subtract,
     Number,
-    [i8, i16, i32, i64, u8, u16, u32, u64, f32, f64]
+    [i8, i16, i32, i64, u8, u16, u32, u64, f32, f64],
+    [f32, f64]
 );
 binary_operator!(
     Mul,
     mul,
+    MulAssign,
+    mul_assign,
     multiply,
     Number,
-    [i8, i16, i32, i64, u8, u16, u32, u64, f32, f64]
+    [i8, i16, i32, i64, u8, u16, u32, u64, f32, f64],
+    [f32, f64]
 );
-binary_operator!(Div, div, divide, Float, [f32, f64]);
+binary_operator!(
+    Div,
+    div,
+    DivAssign,
+    div_assign,
+    divide,
+    Float,
+    [f32, f64],
+    [f32, f64]
+);
 binary_operator!(
     Rem,
     rem,
+    RemAssign,
+    rem_assign,
     remainder,
     Number,
-    [i8, i16, i32, i64, u8, u16, u32, u64, f32, f64]
+    [i8, i16, i32, i64, u8, u16, u32, u64, f32, f64],
+    [f32, f64]
 );
 binary_operator!(
     BitAnd,
     bitand,
+    BitAndAssign,
+    bitand_assign,
     bitwise_and,
     Bits,
-    [bool, i8, i16, i32, i64, u8, u16, u32, u64]
+    [bool, i8, i16, i32, i64, u8, u16, u32, u64],
+    []
 );
 binary_operator!(
     BitOr,
     bitor,
+    BitOrAssign,
+    bitor_assign,
     bitwise_or,
     Bits,
-    [bool, i8, i16, i32, i64, u8, u16, u32, u64]
+    [bool, i8, i16, i32, i64, u8, u16, u32, u64],
+    []
 );
 binary_operator!(
     BitXor,
     bitxor,
+    BitXorAssign,
+    bitxor_assign,
     bitwise_xor,
     Bits,
-    [bool, i8, i16, i32, i64, u8, u16, u32, u64]
+    [bool, i8, i16, i32, i64, u8, u16, u32, u64],
+    []
 );
 binary_operator!(
     Shl,
     shl,
+    ShlAssign,
+    shl_assign,
     left_shift,
     Integer,
-    [i8, i16, i32, i64, u8, u16, u32, u64]
+    [i8, i16, i32, i64, u8, u16, u32, u64],
+    []
 );
 binary_operator!(
     Shr,
     shr,
+    ShrAssign,
+    shr_assign,
     right_shift,
     Integer,
-    [i8, i16, i32, i64, u8, u16, u32, u64]
+    [i8, i16, i32, i64, u8, u16, u32, u64],
+    []
 );
 
 macro_rules! unary_operator {

@@ -7,8 +7,10 @@ use kvern_core::{Error, Result};
 use super::Array;
 use crate::dtype::{Element, Number, Ordered};
 use crate::kernels::Reduce;
+use crate::shape::{FromNumber, Given, IntoAxis};
 
-/// What a reduction goes over: `()` or `..` for all axes, `0`, `-1`, `[0, 2]`; with [`keepdims`] the axes stay with length 1.
+/// What a reduction goes over: `()` or `..` for all axes, `0`, `-1`, `[0, 2]`, `(0, 2)`, or a list; with [`keepdims`] the axes stay
+/// with length 1.
 ///
 /// ```
 /// use kvern_array::{Array, keepdims};
@@ -16,13 +18,14 @@ use crate::kernels::Reduce;
 /// assert_eq!(x.sum(())?.shape(), [] as [usize; 0]);
 /// assert_eq!(x.sum(-1)?.shape(), [4]);
 /// assert_eq!(x.sum([0, 1])?.shape(), [] as [usize; 0]);
+/// assert_eq!(x.sum(..)?.shape(), x.sum((0, 1))?.shape());
 /// assert_eq!(x.sum(keepdims(0))?.shape(), [1, 3]);
 /// # Ok::<(), kvern_core::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Axes {
     /// `None`: all.
-    list: Option<Vec<isize>>,
+    list: Option<Vec<Given>>,
     keep: bool,
 }
 
@@ -35,20 +38,27 @@ pub fn keepdims(axes: impl Into<Axes>) -> Axes {
 }
 
 impl Axes {
+    /// As they were named, counted from the front; none for all.
+    pub(super) fn in_order(&self, op: &str, ndim: usize) -> Result<Option<Vec<usize>>> {
+        let count = |list: &Vec<Given>| {
+            list.iter()
+                .map(|&a| crate::shape::wide_axis(op, a, ndim))
+                .collect()
+        };
+        self.list.as_ref().map(count).transpose()
+    }
+
     /// Sorted and counted from the front.
     pub(super) fn resolve(&self, op: &str, ndim: usize) -> Result<Vec<usize>> {
-        let Some(list) = &self.list else {
+        let Some(mut axes) = self.in_order(op, ndim)? else {
             return Ok((0..ndim).collect());
         };
-        let mut axes = list
-            .iter()
-            .map(|&a| crate::shape::axis(op, a, ndim))
-            .collect::<Result<Vec<_>>>()?;
         axes.sort_unstable();
         if let Some(w) = axes.windows(2).find(|w| w[0] == w[1]) {
             return Err(Error::bad_input(format!(
-                "{op}: axis {} is named twice in {list:?}",
-                w[0]
+                "{op}: axis {} is named twice in {:?}",
+                w[0],
+                self.list.as_deref().unwrap_or_default()
             )));
         }
         Ok(axes)
@@ -70,7 +80,7 @@ macro_rules! from_numbers {
     ($($t:ty),*) => { $(
         impl From<$t> for Axes {
             fn from(axis: $t) -> Self {
-                Self { list: Some(vec![axis as isize]), keep: false }
+                Self { list: Some(vec![Given::from_number(axis)]), keep: false }
             }
         }
         impl<const N: usize> From<[$t; N]> for Axes {
@@ -78,14 +88,45 @@ macro_rules! from_numbers {
                 axes.as_slice().into()
             }
         }
+        impl<const N: usize> From<&[$t; N]> for Axes {
+            fn from(axes: &[$t; N]) -> Self {
+                axes.as_slice().into()
+            }
+        }
         impl From<&[$t]> for Axes {
             fn from(axes: &[$t]) -> Self {
-                Self { list: Some(axes.iter().map(|&a| a as isize).collect()), keep: false }
+                Self { list: Some(axes.iter().map(|&a| Given::from_number(a)).collect()), keep: false }
+            }
+        }
+        impl From<Vec<$t>> for Axes {
+            fn from(axes: Vec<$t>) -> Self {
+                axes.as_slice().into()
+            }
+        }
+        impl From<&Vec<$t>> for Axes {
+            fn from(axes: &Vec<$t>) -> Self {
+                axes.as_slice().into()
             }
         }
     )* };
 }
-from_numbers!(i32, isize, usize);
+from_numbers!(i32, i64, isize, u32, u64, usize);
+
+macro_rules! from_tuples {
+    ($($name:ident $n:tt),+) => {
+        impl<$($name: IntoAxis),+> From<($($name,)+)> for Axes {
+            fn from(axes: ($($name,)+)) -> Self {
+                Self { list: Some(vec![$(axes.$n.into_axis()),+]), keep: false }
+            }
+        }
+    };
+}
+from_tuples!(A 0);
+from_tuples!(A 0, B 1);
+from_tuples!(A 0, B 1, C 2);
+from_tuples!(A 0, B 1, C 2, D 3);
+from_tuples!(A 0, B 1, C 2, D 3, E 4);
+from_tuples!(A 0, B 1, C 2, D 3, E 4, F 5);
 
 impl<T: Element> Array<T> {
     fn reduce<U: Element>(&self, reduce: Reduce, axes: impl Into<Axes>) -> Result<Array<U>> {
@@ -114,7 +155,8 @@ impl<T: Element> Array<T> {
     }
 
     /// Sum over axes, 0 of nothing: in 64-bit integers for integers and `bool`, which wrap; floats are summed in `f64` with the
-    /// rounding errors kept, so the result does not depend on the chunks but in its last bits.
+    /// rounding errors kept, so the result does not depend on the chunks but in its last bits. (A sum whose parts leave the range of `f64` is
+    /// not finite, as for NumPy.)
     ///
     /// ```
     /// use kvern_array::Array;
@@ -129,7 +171,17 @@ impl<T: Element> Array<T> {
         self.reduce(Reduce::Sum, axes)
     }
 
-    /// Product over axes, 1 of nothing; types as [`Array::sum`].
+    /// Product over axes, 1 of nothing; types as [`Array::sum`], and integers wrap.
+    ///
+    /// Floats are multiplied with their exponents kept apart, so the product does not depend on the chunks but in its last bits: a zero among
+    /// finite factors gives zero, and a product that fits a float is that float, where NumPy may overflow or lose digits on the way.
+    ///
+    /// ```
+    /// use kvern_array::Array;
+    /// let x = Array::from_ndarray([1e200, 1e200, 1e-200, 1e-200], 2)?;
+    /// assert!((x.prod(())?.reference()?.first().unwrap() - 1.0).abs() < 1e-12);
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`Array::sum`].
@@ -206,7 +258,7 @@ impl<T: Number> Array<T> {
 }
 
 impl<T: Ordered> Array<T> {
-    /// Least element over axes; NaN if there is one.
+    /// Least element over axes; NaN if there is one. Of zeros, -0 is the lesser.
     ///
     /// # Errors
     /// As [`Array::sum`], and if there is nothing to choose from.
@@ -214,7 +266,7 @@ impl<T: Ordered> Array<T> {
         self.reduce(Reduce::Min, axes)
     }
 
-    /// Greatest element over axes; NaN if there is one.
+    /// Greatest element over axes; NaN if there is one. Of zeros, 0 is the greater.
     ///
     /// # Errors
     /// As [`Array::min`].
@@ -222,7 +274,7 @@ impl<T: Ordered> Array<T> {
         self.reduce(Reduce::Max, axes)
     }
 
-    /// Position of the first least element along the axes (through all of them in C order), of the first NaN if there is one.
+    /// Position (for [`Array::slice`]) of the first least element along the axes (through all of them in C order), of the first NaN if there is one.
     ///
     /// # Errors
     /// As [`Array::min`].

@@ -1,35 +1,65 @@
 //! Other shapes and other chunks: transpose, reshape, concatenate, stack, rechunk, broadcast, coarsen.
 
+use std::borrow::Borrow;
+
 use kvern_core::{Error, Result};
 
 use super::{Array, IntoShape};
 use crate::Chunks;
 use crate::dtype::Element;
 use crate::expr::Expr;
+use crate::shape::{FromNumber, Given, IntoAxis};
 
-/// What [`Array::reshape`] takes: a shape of which one length may be -1, to be found from the others.
+/// What [`Array::reshape`] takes: a shape of which one length may be -1, to be found from the others. A number, a tuple, an array, a
+/// list or a slice of integers.
 pub trait IntoNewShape {
     /// The lengths.
-    fn into_new_shape(self) -> Vec<isize>;
+    fn into_new_shape(self) -> Vec<i128>;
 }
 
 macro_rules! new_shape {
     ($($t:ty),*) => { $(
         impl IntoNewShape for $t {
-            fn into_new_shape(self) -> Vec<isize> { vec![self as isize] }
+            fn into_new_shape(self) -> Vec<i128> { vec![Given::from_number(self)] }
         }
         impl<const N: usize> IntoNewShape for [$t; N] {
-            fn into_new_shape(self) -> Vec<isize> { self.iter().map(|&n| n as isize).collect() }
+            fn into_new_shape(self) -> Vec<i128> { self.as_slice().into_new_shape() }
+        }
+        impl<const N: usize> IntoNewShape for &[$t; N] {
+            fn into_new_shape(self) -> Vec<i128> { self.as_slice().into_new_shape() }
         }
         impl IntoNewShape for &[$t] {
-            fn into_new_shape(self) -> Vec<isize> { self.iter().map(|&n| n as isize).collect() }
+            fn into_new_shape(self) -> Vec<i128> { self.iter().map(|&n| Given::from_number(n)).collect() }
         }
         impl IntoNewShape for Vec<$t> {
-            fn into_new_shape(self) -> Vec<isize> { self.as_slice().into_new_shape() }
+            fn into_new_shape(self) -> Vec<i128> { self.as_slice().into_new_shape() }
+        }
+        impl IntoNewShape for &Vec<$t> {
+            fn into_new_shape(self) -> Vec<i128> { self.as_slice().into_new_shape() }
         }
     )* };
 }
-new_shape!(i32, isize, usize);
+new_shape!(i32, i64, isize, u32, u64, usize);
+
+impl IntoNewShape for () {
+    fn into_new_shape(self) -> Vec<i128> {
+        Vec::new()
+    }
+}
+
+macro_rules! new_shape_tuple {
+    ($($name:ident $n:tt),+) => {
+        impl<$($name: IntoAxis),+> IntoNewShape for ($($name,)+) {
+            fn into_new_shape(self) -> Vec<i128> { vec![$(self.$n.into_axis()),+] }
+        }
+    };
+}
+new_shape_tuple!(A 0);
+new_shape_tuple!(A 0, B 1);
+new_shape_tuple!(A 0, B 1, C 2);
+new_shape_tuple!(A 0, B 1, C 2, D 3);
+new_shape_tuple!(A 0, B 1, C 2, D 3, E 4);
+new_shape_tuple!(A 0, B 1, C 2, D 3, E 4, F 5);
 
 impl<T: Element> Array<T> {
     /// The same array in other chunks. Each new chunk is put together from the pieces of the old ones that it overlaps, each
@@ -42,21 +72,21 @@ impl<T: Element> Array<T> {
         Ok(Self::of(self.expr().rechunk(splits)?))
     }
 
-    /// The axes in another order, each named once; negative ones count from the end.
+    /// The axes in another order, each named once; negative ones count from the end. `()` is the reverse order.
     ///
     /// # Errors
     /// If an axis is missing, does not exist or is named twice.
-    pub fn permute_dims(&self, axes: &[isize]) -> Result<Self> {
+    pub fn permute_dims(&self, axes: impl Into<super::Axes>) -> Result<Self> {
         let ndim = self.ndim();
-        let list = axes
-            .iter()
-            .map(|&a| crate::shape::axis("transpose", a, ndim))
-            .collect::<Result<Vec<_>>>()?;
+        let axes = axes.into();
+        let Some(list) = axes.in_order("transpose", ndim)? else {
+            return Ok(self.transpose());
+        };
         let mut sorted = list.clone();
         sorted.sort_unstable();
         if !sorted.iter().copied().eq(0..ndim) {
             return Err(Error::bad_input(format!(
-                "transpose: axes {axes:?} of an array of {ndim} axes; each must be named once"
+                "transpose: axes {list:?} of an array of {ndim} axes; each must be named once"
             )));
         }
         Ok(Self::of(
@@ -90,7 +120,7 @@ impl<T: Element> Array<T> {
     ///
     /// # Errors
     /// If one does not exist.
-    pub fn swapaxes(&self, a: isize, b: isize) -> Result<Self> {
+    pub fn swapaxes(&self, a: impl IntoAxis, b: impl IntoAxis) -> Result<Self> {
         let (a, b) = (
             crate::shape::axis("swapaxes", a, self.ndim())?,
             crate::shape::axis("swapaxes", b, self.ndim())?,
@@ -104,7 +134,7 @@ impl<T: Element> Array<T> {
     ///
     /// # Errors
     /// If one does not exist.
-    pub fn moveaxis(&self, from: isize, to: isize) -> Result<Self> {
+    pub fn moveaxis(&self, from: impl IntoAxis, to: impl IntoAxis) -> Result<Self> {
         let from = crate::shape::axis("moveaxis", from, self.ndim())?;
         let to = crate::shape::axis("moveaxis", to, self.ndim())?;
         let mut axes: Vec<Option<usize>> = (0..self.ndim()).map(Some).collect();
@@ -117,7 +147,7 @@ impl<T: Element> Array<T> {
     ///
     /// # Errors
     /// If there is no such place.
-    pub fn expand_dims(&self, axis: isize) -> Result<Self> {
+    pub fn expand_dims(&self, axis: impl IntoAxis) -> Result<Self> {
         let axis = crate::shape::axis("expand_dims", axis, self.ndim() + 1)?;
         let mut axes: Vec<Option<usize>> = (0..self.ndim()).map(Some).collect();
         axes.insert(axis, None);
@@ -180,11 +210,12 @@ impl<T: Element> Array<T> {
         if asked.iter().any(|&n| n < -1) {
             return Err(bad("a length is 0 or more, or -1"));
         }
-        let known: Vec<usize> = asked
-            .iter()
-            .filter(|&&n| n >= 0)
-            .map(|&n| n as usize)
-            .collect();
+        let mut known = Vec::with_capacity(asked.len());
+        for &n in asked.iter().filter(|&&n| n >= 0) {
+            known.push(
+                usize::try_from(n).map_err(|_| bad("a length is no larger than an address"))?,
+            );
+        }
         let known = crate::shape::size(&known)?;
         let missing = match known {
             0 => 0,
@@ -192,7 +223,7 @@ impl<T: Element> Array<T> {
         };
         let shape: Vec<usize> = asked
             .iter()
-            .map(|&n| if n < 0 { missing } else { n as usize })
+            .map(|&n| usize::try_from(n).unwrap_or(missing))
             .collect();
         if crate::shape::size(&shape)? != self.size() || (known == 0 && asked.contains(&-1)) {
             return Err(bad("the numbers of elements differ"));
@@ -263,15 +294,19 @@ impl<T: Element> Array<T> {
 /// use kvern_array::{Array, concatenate};
 /// let x = Array::<i64>::arange(0, 3, 1, ())?;
 /// assert_eq!(concatenate(&[&x, &x], 0)?.reference()?, ndarray::array![0, 1, 2, 0, 1, 2].into_dyn());
+/// assert_eq!(concatenate(&[x.clone(), x], 0)?.shape(), [6]);
 /// # Ok::<(), kvern_core::Error>(())
 /// ```
 ///
 /// # Errors
 /// If there is none, the axis does not exist, or other axes differ in length.
-pub fn concatenate<T: Element>(arrays: &[&Array<T>], axis: isize) -> Result<Array<T>> {
-    let ndim = arrays.first().map_or(1, |a| a.ndim());
+pub fn concatenate<T: Element>(
+    arrays: &[impl Borrow<Array<T>>],
+    axis: impl IntoAxis,
+) -> Result<Array<T>> {
+    let ndim = arrays.first().map_or(1, |a| a.borrow().ndim());
     let axis = crate::shape::axis("concatenate", axis, ndim)?;
-    let args = arrays.iter().map(|a| a.expr().clone()).collect();
+    let args = arrays.iter().map(|a| a.borrow().expr().clone()).collect();
     Ok(Array::of(Expr::concat("concatenate", args, axis)?))
 }
 
@@ -286,7 +321,11 @@ pub fn concatenate<T: Element>(arrays: &[&Array<T>], axis: isize) -> Result<Arra
 ///
 /// # Errors
 /// If there is none, the shapes differ, or there is no such place for the axis.
-pub fn stack<T: Element>(arrays: &[&Array<T>], axis: isize) -> Result<Array<T>> {
+pub fn stack<T: Element>(
+    arrays: &[impl Borrow<Array<T>>],
+    axis: impl IntoAxis,
+) -> Result<Array<T>> {
+    let arrays: Vec<&Array<T>> = arrays.iter().map(Borrow::borrow).collect();
     if let Some(other) = arrays.iter().find(|a| a.shape() != arrays[0].shape()) {
         return Err(Error::bad_input(format!(
             "stack: shapes {:?} and {:?} differ; all must be equal",
@@ -298,7 +337,7 @@ pub fn stack<T: Element>(arrays: &[&Array<T>], axis: isize) -> Result<Array<T>> 
     let at = crate::shape::axis("stack", axis, ndim)?;
     let args = arrays
         .iter()
-        .map(|a| Ok(a.expand_dims(at as isize)?.expr().clone()))
+        .map(|a| Ok(a.expand_dims(at)?.expr().clone()))
         .collect::<Result<_>>()?;
     Ok(Array::of(Expr::concat("stack", args, at)?))
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use kvern_core::{Error, Result, Splits};
 
 use super::{Expr, Node};
+use crate::chunks::check_blocks;
 use crate::ops::pick::Pick;
 
 impl Expr {
@@ -97,7 +98,8 @@ impl Expr {
                     a.shape, first.shape
                 )));
             }
-            total += a.shape[axis];
+            // More than can be counted is refused below.
+            total = total.saturating_add(a.shape[axis]);
         }
         shape[axis] = total;
         crate::shape::size(&shape)?;
@@ -110,7 +112,7 @@ impl Expr {
                 }
             }
         }
-        let mut along = Vec::new();
+        let mut along = Splits::default();
         let mut fitted = Vec::with_capacity(args.len());
         for a in args {
             // Arrays of no length add nothing, unless there is nothing else.
@@ -119,10 +121,11 @@ impl Expr {
             }
             let mut wanted = chunks.clone();
             wanted[axis] = a.chunks[axis].clone();
-            along.extend(wanted[axis].iter());
+            along.append(&wanted[axis]);
             fitted.push(a.rechunk(wanted)?);
         }
-        chunks[axis] = Splits::from_lengths(along);
+        chunks[axis] = along;
+        check_blocks(op, &shape, &chunks)?;
         match fitted.as_slice() {
             [one] => Ok(one.clone()),
             _ => Ok(Self::new(

@@ -278,7 +278,8 @@ impl Drop for Expr {
     fn drop(&mut self) {
         let mut rest = std::mem::take(&mut self.args);
         while let Some(arg) = rest.pop() {
-            if let Ok(mut expr) = Arc::try_unwrap(arg) {
+            // Of several threads that let go of it, exactly one is given it.
+            if let Some(mut expr) = Arc::into_inner(arg) {
                 rest.append(&mut expr.args);
             }
         }

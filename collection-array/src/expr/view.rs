@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use kvern_core::key::KeyMap;
 use kvern_core::{Result, Splits};
 
 use super::{Expr, Node};
@@ -42,34 +43,64 @@ impl Expr {
 
     /// Chunks in other shapes: as many of them, in the same order, each with as many elements.
     pub(crate) fn reblock(self: &Arc<Self>, shape: Vec<usize>, chunks: Vec<Splits>) -> Arc<Self> {
-        if shape == self.shape && chunks == self.chunks {
-            return self.clone();
+        let mut blocks = Reblocked {
+            shape,
+            chunks,
+            made: KeyMap::default(),
+        };
+        blocks.of(self)
+    }
+}
+
+/// So many elementwise nodes are taken through a reshape at most: a reshape within a long chain must not cost the whole chain.
+const MOST_THROUGH: usize = 32;
+
+/// Nodes seen in other blocks.
+struct Reblocked {
+    shape: Vec<usize>,
+    chunks: Vec<Splits>,
+    /// A node that is read twice is made once.
+    made: KeyMap<Arc<Expr>>,
+}
+
+impl Reblocked {
+    fn of(&mut self, e: &Arc<Expr>) -> Arc<Expr> {
+        let (shape, chunks) = (&self.shape, &self.chunks);
+        if *shape == e.shape && *chunks == e.chunks {
+            return e.clone();
+        }
+        if let Some(made) = self.made.get(&e.key) {
+            return made.clone();
         }
         // What is cheap to compute is computed from the smaller blocks below it, and then within whatever reads this.
-        if let Node::Map(p) = &self.node
+        if let Node::Map(p) = &e.node
+            && self.made.len() < MOST_THROUGH
             && cost(p) <= CHEAP
-            && self
+            && e.args.iter().all(|a| a.ndim() == 0 || a.shape == e.shape)
+        {
+            // Counted before those below it, so that a chain of them ends.
+            self.made.insert(e.key, e.clone());
+            let args = e
                 .args
                 .iter()
-                .all(|a| a.ndim() == 0 || a.shape == self.shape)
-        {
-            let below = |a: &Arc<Self>| match a.ndim() {
-                0 if self.ndim() > 0 => a.clone(),
-                _ => a.reblock(shape.clone(), chunks.clone()),
-            };
-            let args = self.args.iter().map(below).collect();
-            return Self::new(
-                self.dtype,
-                shape.clone(),
-                chunks.clone(),
-                Node::Map(p.clone()),
-                args,
-            );
+                .map(|a| match a.ndim() {
+                    0 if e.ndim() > 0 => a.clone(),
+                    _ => self.of(a),
+                })
+                .collect();
+            return self.keep(e, Node::Map(p.clone()), args);
         }
-        match self.node {
-            Node::Full(v) => Self::full(shape, chunks, v),
-            Node::Reblock => Self::new(self.dtype, shape, chunks, Node::Reblock, self.args.clone()),
-            _ => Self::new(self.dtype, shape, chunks, Node::Reblock, vec![self.clone()]),
+        match &e.node {
+            Node::Full(v) => Expr::full(shape.clone(), chunks.clone(), *v),
+            Node::Reblock => self.keep(e, Node::Reblock, e.args.clone()),
+            _ => self.keep(e, Node::Reblock, vec![e.clone()]),
         }
+    }
+
+    fn keep(&mut self, e: &Arc<Expr>, node: Node, args: Vec<Arc<Expr>>) -> Arc<Expr> {
+        let (shape, chunks) = (self.shape.clone(), self.chunks.clone());
+        let made = Expr::new(e.dtype, shape, chunks, node, args);
+        self.made.insert(e.key, made.clone());
+        made
     }
 }

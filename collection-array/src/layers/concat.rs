@@ -20,6 +20,9 @@ pub(crate) struct Concat {
     grid: Grid,
     counts: Vec<u32>,
     bytes: BlockBytes,
+    /// Where the blocks of each input begin, from the counts.
+    #[serde(skip)]
+    starts: Vec<u32>,
 }
 
 impl Concat {
@@ -36,9 +39,17 @@ impl Concat {
             grid,
             counts,
             bytes,
+            starts: Vec::new(),
         };
-        layer.check()?;
-        Ok(layer)
+        layer.checked()
+    }
+
+    /// The layer with what follows from its counts, if they are right.
+    fn checked(mut self) -> Result<Self> {
+        self.check()?;
+        let before = |start: &mut u32, n: &u32| Some(std::mem::replace(start, *start + n));
+        self.starts = self.counts.iter().scan(0, before).collect();
+        Ok(self)
     }
 
     fn check(&self) -> Result<()> {
@@ -90,11 +101,12 @@ impl LayerKind for Concat {
         let mut coords = Vec::new();
         self.grid.coords(task as u64, &mut coords);
         let axis = self.axis as usize;
-        let mut slot = 0;
-        while slot + 1 < self.counts.len() && coords[axis] >= self.counts[slot] {
-            coords[axis] -= self.counts[slot];
-            slot += 1;
-        }
+        // The last input that begins here or before; those without blocks begin where the next one does.
+        let slot = self
+            .starts
+            .partition_point(|&s| s <= coords[axis])
+            .saturating_sub(1);
+        coords[axis] -= self.starts[slot];
         let mut input = self.grid.counts().to_vec();
         input[axis] = self.counts[slot];
         let output = Grid::new(input).index(&coords) as u32;
@@ -140,8 +152,7 @@ kvern_core::__private::inventory::submit! {
         source: "kvern-array",
         decode: |bytes| {
             let layer: Concat = super::decode(KIND, bytes)?;
-            layer.check()?;
-            Ok(Arc::new(layer))
+            Ok(Arc::new(layer.checked()?))
         },
     }
 }

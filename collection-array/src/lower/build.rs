@@ -1,5 +1,6 @@
 //! The layers of regions and of the nodes between them.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use kvern_core::layer::{BlockArg, Blockwise, TreeBytes, TreeReduction};
@@ -23,13 +24,59 @@ const LARGE_PARTIAL: u64 = 256 << 10;
 
 /// The layer of the root.
 pub(super) fn build(regions: &Regions) -> Result<Arc<Layer>> {
+    let parts = Parts::new(regions);
     let mut layers: Vec<Option<Arc<Layer>>> = vec![None; regions.nodes.len()];
     for n in 0..regions.nodes.len() {
-        if regions.kept[n] {
-            layers[n] = Some(node(regions, n, &layers)?);
+        if regions.kept[n] && parts.needed[n] {
+            layers[n] = Some(node(regions, n, &parts, &layers)?);
         }
     }
     layers.pop().flatten().ok_or_else(missing)
+}
+
+/// What concatenations are put together from: one of a concatenation along the same axis reads the parts of that, so a loop that
+/// appends becomes one layer and not a chain of them.
+struct Parts {
+    /// For each concatenation that somebody reads, the nodes that it is made of.
+    of: HashMap<usize, Vec<usize>>,
+    /// Nodes that the root needs when concatenations are taken apart like that.
+    needed: Vec<bool>,
+}
+
+impl Parts {
+    fn new(regions: &Regions) -> Self {
+        let mut of = HashMap::new();
+        let mut needed = vec![false; regions.nodes.len()];
+        if let Some(root) = needed.last_mut() {
+            *root = true;
+        }
+        for n in (0..regions.nodes.len()).rev() {
+            if !needed[n] {
+                continue;
+            }
+            let read = match regions.nodes[n].node {
+                Node::Concat(axis) => of.entry(n).or_insert_with(|| taken_apart(regions, n, axis)),
+                _ => &regions.args[n],
+            };
+            for &a in read {
+                needed[a] = true;
+            }
+        }
+        Self { of, needed }
+    }
+}
+
+/// The nodes that concatenation `n` puts one behind the other, in order, through concatenations along the same axis.
+fn taken_apart(regions: &Regions, n: usize, axis: usize) -> Vec<usize> {
+    let mut out = Vec::new();
+    let mut stack: Vec<usize> = regions.args[n].iter().rev().copied().collect();
+    while let Some(a) = stack.pop() {
+        match regions.nodes[a].node {
+            Node::Concat(inner) if inner == axis => stack.extend(regions.args[a].iter().rev()),
+            _ => out.push(a),
+        }
+    }
+    out
 }
 
 fn missing() -> Error {
@@ -39,7 +86,12 @@ fn missing() -> Error {
     )
 }
 
-fn node(regions: &Regions, n: usize, layers: &[Option<Arc<Layer>>]) -> Result<Arc<Layer>> {
+fn node(
+    regions: &Regions,
+    n: usize,
+    parts: &Parts,
+    layers: &[Option<Arc<Layer>>],
+) -> Result<Arc<Layer>> {
     let e = &regions.nodes[n];
     let input = |i: usize| layers[regions.args[n][i]].clone().ok_or_else(missing);
     let inputs = || (0..e.args.len()).map(input).collect::<Result<Vec<_>>>();
@@ -98,14 +150,18 @@ fn node(regions: &Regions, n: usize, layers: &[Option<Arc<Layer>>]) -> Result<Ar
             )
         }
         Node::Concat(axis) => {
-            let counts = e
-                .args
+            let read = parts.of.get(&n).ok_or_else(missing)?;
+            let counts = read
                 .iter()
-                .map(|a| a.chunks[*axis].len() as u32)
+                .map(|&a| regions.nodes[a].chunks[*axis].len() as u32)
                 .collect();
+            let inputs = read
+                .iter()
+                .map(|&a| layers[a].clone().ok_or_else(missing))
+                .collect::<Result<_>>()?;
             make(
                 Concat::new(*axis, e.grid(), counts, e.block_bytes())?,
-                inputs()?,
+                inputs,
             )
         }
         Node::Blocks(op) => {
@@ -177,7 +233,7 @@ fn body(regions: &Regions, root: usize) -> Result<Body> {
         _ => regions.args[root][0],
     };
     let mut b = ProgramBuilder::new();
-    let mut reg: std::collections::HashMap<usize, Reg> = std::collections::HashMap::new();
+    let mut reg: HashMap<usize, Reg> = HashMap::new();
     for &l in &leaves {
         reg.insert(l, b.input(regions.nodes[l].dtype));
     }

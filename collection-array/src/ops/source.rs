@@ -111,11 +111,11 @@ fn block<T: Element>(formula: Formula, ranges: &[(u64, u64)]) -> AnyChunk {
             })
         }
         Formula::Eye { k } => {
-            let (row, col) = (start(0) as i64, start(1) as i64);
+            let (row, col) = (i128::from(start(0)), i128::from(start(1)));
             let mut out = ArrayD::from_elem(IxDyn(&shape), T::ZERO);
             for i in 0..shape[0] {
-                let j = row + i as i64 + k - col;
-                if (0..shape[1] as i64).contains(&j) {
+                let j = row + i as i128 + i128::from(k) - col;
+                if (0..shape[1] as i128).contains(&j) {
                     out[[i, j as usize]] = T::ONE;
                 }
             }

@@ -249,7 +249,8 @@ impl Drop for Layer {
     fn drop(&mut self) {
         let mut rest = std::mem::take(&mut self.inputs);
         while let Some(input) = rest.pop() {
-            if let Ok(mut layer) = Arc::try_unwrap(input) {
+            // Of several threads that let go of it, exactly one is given it.
+            if let Some(mut layer) = Arc::into_inner(input) {
                 rest.append(&mut layer.inputs);
             }
         }

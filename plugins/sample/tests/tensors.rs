@@ -90,7 +90,7 @@ fn transposed_and_sliced_chunks_cross_as_they_lie() {
     let data = numbers(&[6, 8, 5]);
     let x = Array::from_ndarray(data.clone(), ()).unwrap();
     let y = x
-        .permute_dims(&[2, 0, 1])
+        .permute_dims([2, 0, 1])
         .unwrap()
         .apply::<f64>(&scale)
         .unwrap();

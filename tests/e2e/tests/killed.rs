@@ -45,7 +45,7 @@ fn what_a_graph_brings() {
         // Read again and again, so that some of it has been let go when the worker is killed.
         for step in 1..8 {
             let turned = (&x * f64::from(step)).transpose().rechunk([60, 60])?;
-            sum = sum + turned.sum(1)?;
+            sum += turned.sum(1)?;
         }
         Ok(sum)
     });
