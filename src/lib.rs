@@ -36,13 +36,20 @@ pub mod progress;
 
 #[cfg(feature = "array")]
 pub use kvern_array as array;
+/// The ndarray whose types chunks and results have.
+#[cfg(feature = "array")]
+pub use kvern_array::ndarray;
 #[cfg(feature = "bag")]
 pub use kvern_bag as bag;
 #[cfg(feature = "ballista")]
 pub use kvern_ballista as ballista;
 pub use kvern_core as core;
+pub use kvern_core::serde;
 #[cfg(feature = "frame")]
 pub use kvern_frame as frame;
+/// The arrow whose types the columns of frames have.
+#[cfg(feature = "frame")]
+pub use kvern_frame::arrow;
 #[cfg(feature = "cluster")]
 pub use kvern_scheduler_distributed as cluster;
 #[cfg(feature = "local")]
@@ -71,7 +78,9 @@ pub use kvern_core::op;
 /// What most programs use, for `use kvern::prelude::*`.
 pub mod prelude {
     #[cfg(feature = "array")]
-    pub use kvern_array::{Array, keepdims, where_};
+    pub use kvern_array::ndarray::{array, s};
+    #[cfg(feature = "array")]
+    pub use kvern_array::{Array, Chunks, Slice, concatenate, keepdims, stack, where_};
     #[cfg(feature = "bag")]
     pub use kvern_bag::{Bag, Text, read_json, read_text};
     pub use kvern_core::delayed::{Delayed, delayed, try_delayed};

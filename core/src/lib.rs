@@ -46,6 +46,9 @@ pub mod value;
 #[path = "private.rs"]
 pub mod __private;
 
+/// The serde whose traits values and parameters have.
+pub use serde;
+
 pub use annotations::Annotations;
 pub use blocks::{AxisMap, BlockBytes, Grid, Splits};
 pub use collection::{Collection, Computation};
