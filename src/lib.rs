@@ -82,7 +82,9 @@ pub mod prelude {
     #[cfg(feature = "array")]
     pub use kvern_array::{Array, Chunks, Slice, concatenate, keepdims, stack, where_};
     #[cfg(feature = "bag")]
-    pub use kvern_bag::{Bag, Text, read_json, read_text};
+    pub use kvern_bag::{
+        Bag, Item, OnBad, Text, TextOptions, read_json, read_json_with, read_text, read_text_with,
+    };
     pub use kvern_core::delayed::{Delayed, delayed, try_delayed};
     pub use kvern_core::{Collection, Session, TaskHandle, as_completed, op};
 }

@@ -11,7 +11,8 @@ use crate::skipped::Skipped;
 
 /// What can be kept between tasks: any serde type that can be cloned. Implemented for all of them.
 ///
-/// Items that only exist *inside* a chain need not be: a `map` may make anything, and the next one take it.
+/// Items that only exist *inside* a chain need not be: a `map` may make anything, and the next one take it. A `&str` is none, since what is
+/// read from disk has to be somewhere: make it a `String`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be kept between tasks",
     note = "derive `Clone`, `serde::Serialize` and `serde::Deserialize`, or `map` it to something that has them"

@@ -213,3 +213,22 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn sequences_are_collected_and_texts_are_strings() {
+    let texts = Bag::from_iter(["a", "b", "a"]);
+    let counts = texts.frequencies().reference().unwrap();
+    assert_eq!(counts, [("a".to_owned(), 2), ("b".to_owned(), 1)]);
+    let owned: Bag<String> = "x y z".split(' ').collect();
+    assert_eq!(
+        (owned.npartitions(), owned.reference().unwrap().len()),
+        (3, 3)
+    );
+    let numbers: Bag<f64> = (0..1000).map(f64::from).collect();
+    assert_eq!(
+        (numbers.npartitions(), numbers.sum().reference().unwrap()),
+        (16, 499_500.0)
+    );
+    assert_eq!(Bag::from_iter(0..10i64).sum().reference().unwrap(), 45);
+    assert_eq!(Bag::from_iter([0u8; 0]).count().reference().unwrap(), 0);
+}

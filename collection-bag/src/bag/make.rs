@@ -19,6 +19,9 @@ const MADE_BYTES: u64 = 1 << 20;
 impl<T: Portable> Bag<T> {
     /// The items of a sequence in `npartitions` partitions (at least one) of equal length, as far as that goes.
     ///
+    /// Items are owned, because they may be sent or put on disk; of a `&str` the compiler says that its `Deserialize` "is not general enough".
+    /// Make it a `String`, as here, or have [`Bag::from_iter`] do it.
+    ///
     /// ```
     /// use kvern_bag::Bag;
     /// let bag = Bag::from_sequence(["a", "b", "c"].map(String::from), 2);
@@ -110,6 +113,29 @@ impl<T: 'static> Bag<T> {
         Self::begin(source, Reads::Nothing, n, MADE_BYTES)
     }
 }
+
+/// So many partitions at most has a bag that was collected.
+const COLLECTED: usize = 16;
+
+macro_rules! collected {
+    ($([$($l:lifetime)?] $from:ty => $t:ty: $own:expr;)*) => {$(
+        /// In up to 16 partitions; [`Bag::from_sequence`] says how many, and takes items of any type.
+        impl$(<$l>)? FromIterator<$from> for Bag<$t> {
+            fn from_iter<I: IntoIterator<Item = $from>>(items: I) -> Self {
+                let items: Vec<$t> = items.into_iter().map($own).collect();
+                let partitions = items.len().min(COLLECTED);
+                Self::from_sequence(items, partitions)
+            }
+        }
+    )*};
+    ($($t:ty)*) => {
+        collected! { $([] $t => $t: std::convert::identity;)* }
+    };
+}
+
+// One by one, and not for all types at once: then texts, which are no items, could not be made `String`s here.
+collected! { ['a] &'a str => String: String::from; }
+collected! { String bool char i8 i16 i32 i64 isize u8 u16 u32 u64 usize f32 f64 serde_json::Value }
 
 impl Bag<u64> {
     /// The numbers from 0 to `n`, without it.
