@@ -425,8 +425,9 @@ fn allowed_text(key: &Key) -> BoxedStrategy<String> {
         "memory.spill" => any::<bool>().prop_map(|b| b.to_string()).boxed(),
         "spill.directory" => "/[a-z]{1,9}".boxed(),
         "heart.beat" => any::<u32>().prop_map(|n| format!("{n}us")).boxed(),
-        "heart.rate" => any::<i32>()
-            .prop_map(|n| (f64::from(n) / 7.0).to_string())
+        "heart.rate" => any::<f64>()
+            .prop_filter("finite", |n| n.is_finite())
+            .prop_map(|n| n.to_string())
             .boxed(),
         "heart.level" => (-3_i32..=3).prop_map(|n| n.to_string()).boxed(),
         "look" => prop_oneof![Just("bar"), Just("lines"), Just("off")]

@@ -157,6 +157,12 @@ proptest! {
     }
 
     #[test]
+    fn every_share_reads_back(bits in 1..=1f64.to_bits()) {
+        let share = ByteAmount::Share(f64::from_bits(bits));
+        prop_assert_eq!(parse_byte_amount(&share.to_string()), Ok(share));
+    }
+
+    #[test]
     fn durations_read_back(seconds in any::<u64>(), nanos in 0_u32..1_000_000_000, whole in any::<bool>()) {
         let duration = Duration::new(seconds, if whole { 0 } else { nanos });
         prop_assert_eq!(parse_duration(&format_duration(duration)), Ok(duration));
@@ -183,5 +189,24 @@ proptest! {
         for typo in [changed, removed, added] {
             prop_assert_eq!(nearest(&typo, ["0000000000", name.as_str()]), Some(name.as_str()));
         }
+    }
+}
+
+#[test]
+fn shares_are_shown_as_people_write_them() {
+    for text in ["70%", "100%", "12.5%", "0.1%", "0.0025%", "33.3%"] {
+        assert_eq!(parse_byte_amount(text).unwrap().to_string(), text);
+    }
+    let share = |text: &str| match parse_byte_amount(text).unwrap() {
+        ByteAmount::Share(share) => share,
+        ByteAmount::Exact(bytes) => panic!("{bytes}"),
+    };
+    assert_eq!(share("70%"), 0.7);
+    assert_eq!(share("33.333333333333333333333%"), 1.0 / 3.0);
+    // Each of a hundred thousand comes back.
+    for i in 1..=100_000u32 {
+        let one = f64::from(i) / 100_000.0 * 0.999_999_7;
+        let text = ByteAmount::Share(one).to_string();
+        assert_eq!(share(&text).to_bits(), one.to_bits(), "{text}");
     }
 }

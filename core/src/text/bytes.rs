@@ -128,9 +128,21 @@ impl fmt::Display for ByteAmount {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Exact(bytes) => f.write_str(&format_bytes_exact(*bytes)),
-            // Rounded so that 70% / 100 * 100 shows as 70 and not as 70.00000000000001.
-            Self::Share(share) => write!(f, "{}%", (share * 1e10).round() / 1e8),
+            Self::Share(share) => write!(f, "{}%", hundredfold(*share)),
         }
+    }
+}
+
+/// A hundred times the number: its own digits with the point two places further, so that what is read back is the same number.
+fn hundredfold(number: f64) -> String {
+    let text = format!("{number:e}");
+    let (digits, power) = text.split_once('e').unwrap_or((&text, "0"));
+    let digits: String = digits.chars().filter(|c| *c != '.').collect();
+    let whole = power.parse::<i32>().unwrap_or(0) + 3;
+    match usize::try_from(whole) {
+        Ok(n) if n >= digits.len() => format!("{digits:0<n$}"),
+        Ok(n @ 1..) => format!("{}.{}", &digits[..n], &digits[n..]),
+        _ => format!("0.{}{digits}", "0".repeat(whole.unsigned_abs() as usize)),
     }
 }
 
@@ -145,8 +157,8 @@ pub fn parse_byte_amount(text: &str) -> Result<ByteAmount, TextError> {
     };
     let fail = |reason: &str| TextError::new(text, "a share of memory", reason);
     match Decimal::scan(number.trim_end()) {
-        Ok((share, "")) if share.as_f64() > 0.0 && share.as_f64() <= 100.0 => {
-            Ok(ByteAmount::Share(share.as_f64() / 100.0))
+        Ok((percent, "")) if percent.hundredth() > 0.0 && percent.hundredth() <= 1.0 => {
+            Ok(ByteAmount::Share(percent.hundredth()))
         }
         Ok((_, "")) => Err(fail("it must be above 0% and at most 100%")),
         _ => Err(fail("write a number before the %, such as 70%")),

@@ -61,12 +61,9 @@ impl Decimal {
             .is_some_and(|(divisor, product)| product % divisor == 0)
     }
 
-    /// The nearest float.
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "a share of memory needs no more digits than a float has"
-    )]
-    pub(crate) fn as_f64(self) -> f64 {
-        self.digits as f64 / 10_f64.powf(f64::from(self.scale))
+    /// The float that is nearest to a hundredth of it.
+    pub(crate) fn hundredth(self) -> f64 {
+        let text = format!("{}e-{}", self.digits, u64::from(self.scale) + 2);
+        text.parse().unwrap_or(f64::NAN)
     }
 }
