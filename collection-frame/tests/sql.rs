@@ -51,6 +51,234 @@ fn every_plan_gives_its_rows_by_every_way() {
     );
 }
 
+/// One query for each kind of expression that a plan may hold: what is written down of it must be all of it.
+const EXPRESSIONS: &[&str] = &[
+    "n + 1",
+    "n - 1",
+    "n * 2",
+    "n / 2",
+    "n % 2",
+    "-n",
+    "n & 3",
+    "n | 4",
+    "n ^ 1",
+    "n << 1",
+    "n >> 1",
+    "n > 3 AND g = 'g0' OR n IS NULL",
+    "NOT n > 3",
+    "n IS NOT NULL",
+    "n IS DISTINCT FROM 3",
+    "n IS NOT DISTINCT FROM NULL",
+    "(n > 3) IS TRUE",
+    "(n > 3) IS NOT UNKNOWN",
+    "n BETWEEN 2 AND 5",
+    "n NOT BETWEEN 2 AND 5",
+    "n IN (1, 2, NULL)",
+    "n NOT IN (1, 2)",
+    "g IN ('g0', 'g1', 'a', 'b', 'c', 'd', 'e')",
+    "g LIKE 'g_'",
+    "g NOT LIKE '%1'",
+    "g ILIKE 'G%'",
+    "g ~ '^g[01]$'",
+    "g !~* 'G2'",
+    "g SIMILAR TO 'g(0|1)'",
+    "CASE WHEN n > 3 THEN 'a' WHEN n > 1 THEN 'b' END",
+    "CASE n WHEN 1 THEN 10 WHEN 2 THEN 20 ELSE 0 END",
+    "CASE WHEN n IS NULL THEN 0 ELSE 10 / (n + 1) END",
+    "CAST(n AS DOUBLE) / 7",
+    "CAST(n AS VARCHAR)",
+    "CAST(n AS DECIMAL(10, 3)) / 7",
+    "CAST(n AS DECIMAL(10, 3)) * 1.5",
+    "TRY_CAST(g AS INT)",
+    "CAST(n AS SMALLINT)",
+    "CAST(g AS BYTEA)",
+    "arrow_cast(n, 'Float32')",
+    "arrow_cast(g, 'LargeUtf8')",
+    "arrow_cast(g, 'Dictionary(Int32, Utf8)')",
+    "arrow_typeof(n)",
+    "coalesce(n, -1)",
+    "nullif(n, 3)",
+    "nvl(n, 0)",
+    "greatest(n, 4)",
+    "least(n, 4, NULL)",
+    "abs(n - 5)",
+    "round(n / 3.0, 2)",
+    "power(n, 2)",
+    "sqrt(n)",
+    "ln(n + 1)",
+    "sin(n)",
+    "trunc(n / 3.0)",
+    "signum(n - 4)",
+    "pi() * n",
+    "factorial(n % 5)",
+    "gcd(n, 4)",
+    "lcm(n, 4)",
+    "isnan(n / 3.0)",
+    "nanvl(n / 0.5, 1.0)",
+    "length(g)",
+    "upper(g) || lower(g)",
+    "g || n",
+    "concat(g, '-', n)",
+    "concat_ws(',', g, n)",
+    "substr(g, 2)",
+    "substring(g FROM 1 FOR 1)",
+    "left(g, 1)",
+    "right(g, -1)",
+    "lpad(g, 5, 'x')",
+    "repeat(g, 2)",
+    "replace(g, 'g', 'h')",
+    "reverse(g)",
+    "split_part(g, 'g', 2)",
+    "strpos(g, '1')",
+    "trim(' ' || g)",
+    "btrim(g, 'g')",
+    "starts_with(g, 'g1')",
+    "ascii(g)",
+    "chr(65 + n)",
+    "initcap(g)",
+    "translate(g, 'g', 'q')",
+    "to_hex(n)",
+    "levenshtein(g, 'gg')",
+    "regexp_replace(g, '[0-9]', '#')",
+    "regexp_match(g, '([0-9])')",
+    "regexp_like(g, '1')",
+    "md5(g)",
+    "encode(CAST(g AS BYTEA), 'hex')",
+    "octet_length(g)",
+    "DATE '2024-01-31' + INTERVAL '1 month'",
+    "TIMESTAMP '2024-01-01 10:00:00' - INTERVAL '90 minutes'",
+    "date_trunc('month', TIMESTAMP '2024-05-17 10:00:00')",
+    "date_part('year', DATE '2024-05-17')",
+    "extract(dow FROM DATE '2024-05-17')",
+    "to_timestamp(n)",
+    "to_char(DATE '2024-05-17', '%Y')",
+    "make_date(2024, 5, 17)",
+    "date_bin(INTERVAL '15 minutes', TIMESTAMP '2024-01-01 10:20:00')",
+    "TIMESTAMP '2024-01-01 10:00:00' AT TIME ZONE 'UTC'",
+    "make_array(n, 1)",
+    "[n, n + 1][1]",
+    "array_length(make_array(n, 2, 3))",
+    "array_contains([1, 2], n)",
+    "array_to_string([n, 2], ',')",
+    "named_struct('a', n, 'b', g)",
+    "named_struct('a', n, 'b', g)['a']",
+    "struct(n, g)",
+    "map(['k'], [n])",
+    "range(0, n)[1]",
+    "(SELECT max(m) FROM u)",
+    "row_number() OVER (ORDER BY n, g)",
+    "rank() OVER (PARTITION BY g ORDER BY n DESC)",
+    "dense_rank() OVER (ORDER BY g)",
+    "percent_rank() OVER (ORDER BY n, g)",
+    "cume_dist() OVER (PARTITION BY g ORDER BY n)",
+    "ntile(3) OVER (ORDER BY n, g)",
+    "lag(n, 2, -5) OVER (ORDER BY n, g)",
+    "lead(n) OVER (PARTITION BY g ORDER BY n)",
+    "first_value(n) OVER (PARTITION BY g ORDER BY n)",
+    "last_value(n) OVER (PARTITION BY g ORDER BY n ROWS BETWEEN 1 PRECEDING AND 1 FOLLOWING)",
+    "nth_value(n, 2) OVER (PARTITION BY g ORDER BY n ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING)",
+    "sum(n) OVER (ORDER BY n RANGE BETWEEN 2 PRECEDING AND 1 FOLLOWING)",
+    "count(*) OVER (ORDER BY g GROUPS BETWEEN 1 PRECEDING AND CURRENT ROW)",
+    "avg(n) OVER (PARTITION BY g ORDER BY n ROWS 2 PRECEDING)",
+    "max(n) OVER (ORDER BY n DESC NULLS LAST ROWS BETWEEN CURRENT ROW AND 2 FOLLOWING)",
+    "min(n) FILTER (WHERE n > 2) OVER (PARTITION BY g)",
+    "sum(DISTINCT n % 3) OVER (PARTITION BY g)",
+    "stddev(n) OVER (PARTITION BY g)",
+    "lag(n) IGNORE NULLS OVER (ORDER BY g, n NULLS FIRST)",
+    "last_value(n) IGNORE NULLS OVER (ORDER BY g, n NULLS LAST)",
+];
+
+/// The same for aggregates, by `g` and over all rows.
+const AGGREGATES: &[&str] = &[
+    "count(*)",
+    "count(n)",
+    "count(DISTINCT n % 2)",
+    "sum(n)",
+    "sum(DISTINCT n % 4)",
+    "avg(n)",
+    "min(n)",
+    "max(g)",
+    "median(n)",
+    "stddev(n)",
+    "stddev_pop(n)",
+    "var_pop(n)",
+    "covar_samp(n, n + 1)",
+    "regr_slope(n, n * 2)",
+    "bool_and(n > 0)",
+    "bool_or(n > 10)",
+    "bit_and(n)",
+    "bit_or(n)",
+    "bit_xor(n)",
+    "bit_xor(DISTINCT n)",
+    "array_agg(n ORDER BY n DESC)",
+    "array_agg(DISTINCT n ORDER BY n)",
+    "array_agg(n ORDER BY n) FILTER (WHERE n IS NOT NULL)",
+    "string_agg(g || n, ',' ORDER BY n)",
+    "first_value(n ORDER BY n DESC)",
+    "last_value(n ORDER BY n)",
+    "first_value(n ORDER BY n NULLS FIRST) IGNORE NULLS",
+    "nth_value(n, 2 ORDER BY n)",
+    "approx_distinct(n)",
+    "approx_median(n)",
+    "approx_percentile_cont(0.9) WITHIN GROUP (ORDER BY n)",
+    "percentile_cont(0.25) WITHIN GROUP (ORDER BY n DESC)",
+    "sum(n) FILTER (WHERE n > 3)",
+    "count(*) FILTER (WHERE g <> 'g1')",
+    "sum(n) + max(n) * 2",
+    "grouping(g)",
+];
+
+#[test]
+fn every_kind_of_expression_is_the_same_by_tasks() {
+    let session = Session::open("threads://?workers=3").unwrap();
+    let (t, u) = (t(), u());
+    let texts = EXPRESSIONS
+        .iter()
+        .map(|e| format!("SELECT n AS row, g AS rowg, {e} AS v FROM t"));
+    let grouped = AGGREGATES
+        .iter()
+        .map(|e| format!("SELECT g, {e} AS v FROM t GROUP BY g"));
+    let all = AGGREGATES[..AGGREGATES.len() - 1]
+        .iter()
+        .map(|e| format!("SELECT {e} AS v FROM t"));
+    let (mut wrong, mut refused, mut computed) = (Vec::new(), Vec::new(), 0);
+    for text in texts.chain(grouped).chain(all) {
+        let f = match sql(&text, [("t", &t), ("u", &u)]) {
+            Ok(f) => f,
+            Err(e) => {
+                wrong.push(format!("{text}\n  cannot be built: {e}"));
+                continue;
+            }
+        };
+        let local = match session.compute(&f.via(Way::Local)) {
+            Ok(got) => rows(&got, false),
+            Err(e) => {
+                wrong.push(format!("{text}\n  cannot be computed: {e}"));
+                continue;
+            }
+        };
+        computed += 1;
+        match session.compute(&f.via(Way::Tasks).partitions(3)) {
+            Ok(got) if rows(&got, false) == local => {}
+            Ok(got) => wrong.push(format!(
+                "{text}\n  {:?}\n  is not {local:?}",
+                rows(&got, false)
+            )),
+            Err(e) if e.kind() == kvern_core::ErrorKind::NotPortable => {
+                refused.push(format!("{text}: {e}"))
+            }
+            Err(e) => wrong.push(format!("{text}\n  by tasks: {e}")),
+        }
+    }
+    println!(
+        "{computed} computed, {} refused\n{}",
+        refused.len(),
+        refused.join("\n")
+    );
+    assert!(wrong.is_empty(), "{}\n{}", wrong.len(), wrong.join("\n"));
+    assert!(refused.is_empty(), "{}", refused.join("\n"));
+}
+
 #[test]
 fn what_cannot_travel_is_told() {
     let session = Session::open("threads://?workers=2").unwrap();

@@ -2,10 +2,13 @@
 //! compares floats by all their bits: two NaNs would be two groups, first and last in an order, and smallest and largest at once. What is
 //! compared, grouped, joined or sorted by is therefore the value with one NaN, which is above all numbers, and one zero.
 
+use std::collections::HashSet;
 use std::sync::{Arc, LazyLock};
 
 use arrow::array::{Array, ArrayRef, AsArray, PrimitiveArray};
-use arrow::datatypes::{ArrowPrimitiveType, DataType, Float16Type, Float32Type, Float64Type};
+use arrow::datatypes::{
+    ArrowPrimitiveType, DataType, Field, FieldRef, Float16Type, Float32Type, Float64Type,
+};
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
 use datafusion::common::{Column, DFSchema, Result as DfResult, ScalarValue};
@@ -14,7 +17,7 @@ use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{
     ColumnarValue, Distinct, Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, Operator,
-    ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+    ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
 use datafusion::optimizer::AnalyzerRule;
 
@@ -51,6 +54,16 @@ impl ScalarUDFImpl for OneNan {
 
     fn return_type(&self, types: &[DataType]) -> DfResult<DataType> {
         Ok(types.first().cloned().unwrap_or(DataType::Null))
+    }
+
+    fn return_field_from_args(&self, args: ReturnFieldArgs<'_>) -> DfResult<FieldRef> {
+        let null = args.arg_fields.iter().any(|f| f.is_nullable());
+        let kinds: Vec<DataType> = args
+            .arg_fields
+            .iter()
+            .map(|f| f.data_type().clone())
+            .collect();
+        Ok(Arc::new(Field::new(NAME, self.return_type(&kinds)?, null)))
     }
 
     fn is_strict(&self) -> bool {
@@ -172,31 +185,65 @@ fn node(plan: LogicalPlan) -> DfResult<Transformed<LogicalPlan>> {
     }
 }
 
-/// Rows are distinct by all of their columns.
+/// Rows that are distinct by their columns, or grouped by several sets of them, are so by what they are made one of beforehand.
 fn distinct(plan: LogicalPlan) -> DfResult<Transformed<LogicalPlan>> {
-    let LogicalPlan::Distinct(Distinct::All(input)) = &plan else {
-        return Ok(Transformed::no(plan));
-    };
-    let schema = input.schema().clone();
-    if !schema.fields().iter().any(|f| f.data_type().is_floating()) {
-        return Ok(Transformed::no(plan));
-    }
-    let columns = schema.iter().map(|(qualifier, field)| {
-        let column = Expr::Column(Column::from((qualifier, field)));
-        match field.data_type().is_floating() {
-            true => one_nan()
-                .call(vec![column])
-                .alias_qualified(qualifier.cloned(), field.name()),
-            false => column,
+    let none = HashSet::new();
+    match plan {
+        LogicalPlan::Distinct(Distinct::All(input)) => {
+            let new = made_one_before(input, &|_| true)?;
+            Ok(new.update_data(|input| LogicalPlan::Distinct(Distinct::All(input))))
         }
+        LogicalPlan::Distinct(Distinct::On(mut on)) => {
+            let keys: HashSet<Column> = named_in(&on.on_expr);
+            let new = made_one_before(on.input.clone(), &|c| keys.contains(c))?;
+            on.input = new.data;
+            let plan = LogicalPlan::Distinct(Distinct::On(on));
+            Ok(Transformed::new(plan, new.transformed, new.tnr))
+        }
+        LogicalPlan::Aggregate(mut a) => {
+            let keys = match a.group_expr.as_slice() {
+                [Expr::GroupingSet(_)] => named_in(&a.group_expr),
+                _ => none,
+            };
+            let new = made_one_before(a.input.clone(), &|c| keys.contains(c))?;
+            a.input = new.data;
+            Ok(Transformed::new(
+                LogicalPlan::Aggregate(a),
+                new.transformed,
+                new.tnr,
+            ))
+        }
+        other => Ok(Transformed::no(other)),
+    }
+}
+
+/// The columns in some expressions.
+fn named_in(exprs: &[Expr]) -> HashSet<Column> {
+    exprs.iter().flat_map(Expr::column_refs).cloned().collect()
+}
+
+/// A plan with some of its floats made one, under their names.
+fn made_one_before(
+    plan: Arc<LogicalPlan>,
+    these: &dyn Fn(&Column) -> bool,
+) -> DfResult<Transformed<Arc<LogicalPlan>>> {
+    let schema = plan.schema().clone();
+    let mut changed = false;
+    let columns = schema.iter().map(|(qualifier, field)| {
+        let column = Column::from((qualifier, field));
+        if !field.data_type().is_floating() || !these(&column) {
+            return Expr::Column(column);
+        }
+        changed = true;
+        let one = one_nan().call(vec![Expr::Column(column)]);
+        one.alias_qualified(qualifier.cloned(), field.name())
     });
     let columns: Vec<Expr> = columns.collect();
-    let one = LogicalPlanBuilder::from(input.as_ref().clone())
-        .project(columns)?
-        .build()?;
-    Ok(Transformed::yes(LogicalPlan::Distinct(Distinct::All(
-        Arc::new(one),
-    ))))
+    if !changed {
+        return Ok(Transformed::no(plan));
+    }
+    let one = LogicalPlanBuilder::from(plan.as_ref().clone()).project(columns)?;
+    Ok(Transformed::yes(Arc::new(one.build()?)))
 }
 
 /// Aggregates for which equality or order of their arguments counts.
@@ -304,19 +351,7 @@ fn compares(op: Operator) -> bool {
 
 /// The only column of a subquery as it is compared.
 fn one_column(plan: Arc<LogicalPlan>) -> DfResult<Arc<LogicalPlan>> {
-    let schema = plan.schema().clone();
-    let Some((qualifier, field)) = schema.iter().next() else {
-        return Ok(plan);
-    };
-    if !field.data_type().is_floating() {
-        return Ok(plan);
-    }
-    let column = Expr::Column(Column::from((qualifier, field)));
-    let one = one_nan()
-        .call(vec![column])
-        .alias_qualified(qualifier.cloned(), field.name());
-    let plan = LogicalPlanBuilder::from(plan.as_ref().clone()).project([one])?;
-    Ok(Arc::new(plan.build()?))
+    Ok(made_one_before(plan, &|_| true)?.data)
 }
 
 /// A float as it is compared; anything else as it is.

@@ -73,6 +73,15 @@ pub(crate) fn tables() -> Vec<(&'static str, Frame)> {
                 ),
             ]),
         ),
+        (
+            "o",
+            Frame::from_batches([RecordBatch::try_from_iter([(
+                "x",
+                Arc::new(Float64Array::from(vec![minus, 1.0, f64::NAN])) as ArrayRef,
+            )])
+            .unwrap()])
+            .unwrap(),
+        ),
         ("p", frame(vec![("a", int(&[1, 1, 1, 2, 4, 4].map(Some)))])),
         ("q", frame(vec![("a", int(&[1, 3, 4, 4, 4].map(Some)))])),
         (
@@ -286,6 +295,92 @@ pub(crate) const SEMANTICS: &[(&str, &[&str])] = &[
     (
         "SELECT CASE x WHEN 0.0 THEN 'zero' ELSE 'other' END AS c FROM f WHERE i IN (4, 5)",
         &["zero", "zero"],
+    ),
+    (
+        "SELECT x + 0 AS y, count(*) AS n FROM f GROUP BY x + 0 HAVING x + 0 > 0.5",
+        &["1.0 1", "NaN 2"],
+    ),
+    (
+        "SELECT x, s, count(*) AS n FROM f WHERE i < 6 GROUP BY x, s HAVING x < 2",
+        &["0.0 0.0 2", "1.0 1.0 1"],
+    ),
+    (
+        "SELECT x, count(*) AS n FROM f GROUP BY ROLLUP(x)",
+        &["- 1", "- 6", "0.0 2", "1.0 1", "NaN 2"],
+    ),
+    (
+        "SELECT x, count(*) AS n FROM f GROUP BY x ORDER BY x DESC NULLS LAST LIMIT 2",
+        &["1.0 1", "NaN 2"],
+    ),
+    (
+        "SELECT x, max(i) AS n FROM f GROUP BY x ORDER BY n DESC LIMIT 2",
+        &["- 6", "0.0 5"],
+    ),
+    (
+        "SELECT DISTINCT ON (x) x, i FROM f ORDER BY x, i DESC",
+        &["- 6", "0.0 5", "1.0 3", "NaN 2"],
+    ),
+    (
+        "SELECT i FROM f ORDER BY x DESC NULLS LAST, i LIMIT 3",
+        &["1", "2", "3"],
+    ),
+    ("SELECT i FROM f ORDER BY x, i LIMIT 3", &["3", "4", "5"]),
+    (
+        "SELECT i, sum(i) OVER (ORDER BY x RANGE BETWEEN 0.5 PRECEDING AND CURRENT ROW) AS r FROM f WHERE i BETWEEN 3 AND 5",
+        &["3 3", "4 9", "5 9"],
+    ),
+    (
+        "SELECT i, min(x) OVER (ORDER BY i ROWS BETWEEN 1 PRECEDING AND CURRENT ROW) AS r FROM f WHERE i < 4",
+        &["1 NaN", "2 NaN", "3 1.0"],
+    ),
+    (
+        "SELECT i, first_value(i) OVER (PARTITION BY x, s ORDER BY i) AS r FROM f WHERE i < 6",
+        &["1 1", "2 1", "3 3", "4 4", "5 4"],
+    ),
+    (
+        "SELECT a.i, b.i AS j FROM f a FULL JOIN (SELECT * FROM f WHERE i IN (2, 5)) b ON a.x = b.x WHERE a.i <> 3",
+        &["1 2", "2 2", "4 5", "5 5", "6 -"],
+    ),
+    (
+        "SELECT x, a.i, b.i AS j FROM f a JOIN f b USING (x) WHERE a.i < b.i",
+        &["-0.0 4 5", "NaN 1 2"],
+    ),
+    (
+        "SELECT i FROM f a WHERE EXISTS (SELECT 1 FROM f b WHERE b.x = a.x AND b.i <> a.i)",
+        &["1", "2", "4", "5"],
+    ),
+    (
+        "SELECT i FROM f a WHERE x > (SELECT max(z) FROM f)",
+        &["1", "2"],
+    ),
+    (
+        "SELECT a.i FROM f a JOIN f b ON a.x < b.x AND a.i > b.i",
+        &["3", "3", "4", "4", "4", "5", "5", "5"],
+    ),
+    ("SELECT x FROM f EXCEPT SELECT z / z FROM f", &["-", "0.0"]),
+    (
+        "SELECT x FROM f INTERSECT SELECT z / z FROM f",
+        &["1.0", "NaN"],
+    ),
+    ("SELECT median(x) AS m FROM f WHERE i < 4", &["NaN"]),
+    (
+        "SELECT i FROM f WHERE x IN ('nan'::double, 1.0)",
+        &["1", "2", "3"],
+    ),
+    ("SELECT i FROM f WHERE NOT x <= 1.0", &["1", "2"]),
+    ("SELECT i FROM f WHERE x > 'infinity'::double", &["1", "2"]),
+    (
+        "SELECT x, count(*) AS n FROM o GROUP BY x",
+        &["1.0 1", "NaN 2"],
+    ),
+    ("SELECT DISTINCT x FROM o", &["1.0", "NaN"]),
+    (
+        "SELECT a.x FROM o a JOIN o b ON a.x = b.x WHERE a.x > 1",
+        &["NaN", "NaN", "NaN", "NaN"],
+    ),
+    (
+        "SELECT CASE WHEN x > 1 THEN x END AS y, max(x) OVER (ORDER BY x) AS m FROM o",
+        &["- 1.0", "NaN NaN", "NaN NaN"],
     ),
     // Rows that are there several times.
     (
