@@ -73,6 +73,9 @@ pub fn is_operator(function: &ScalarUDF) -> bool {
     crate::function::is_operator(function)
 }
 
+/// The function of kvern that makes one NaN of all before floats are compared.
+pub const ONE_NAN: &str = crate::plan::nan::NAME;
+
 /// Whether an operator is one by which a frame hands its query to an engine.
 pub fn is_query(op: &OpRef) -> bool {
     crate::ops::ENGINE.contains(&op.name())

@@ -245,6 +245,10 @@ fn no_file_and_no_row_group_is_passed_over_for_bounds_of_floats() {
         .head(2)
         .unwrap();
     assert_eq!(by_every_way(&session, "most", &most), ["30.0 21", "NaN 1"]);
+    for by in [col("n").sort(true, false), col("n").sort(false, true)] {
+        let sorted = f.sort(by).unwrap().select("n").unwrap();
+        assert_eq!(by_every_way(&session, "sorted", &sorted).len(), 6);
+    }
     let joined = f
         .join(
             &frame(vec![("x", floats(&[f64::NAN, 7.0]))]),

@@ -265,7 +265,7 @@ fn every_kind_of_expression_is_the_same_by_tasks() {
                 rows(&got, false)
             )),
             Err(e) if e.kind() == kvern_core::ErrorKind::NotPortable => {
-                refused.push(format!("{text}: {e}"))
+                refused.push(format!("{text}: {e}"));
             }
             Err(e) => wrong.push(format!("{text}\n  by tasks: {e}")),
         }

@@ -63,6 +63,8 @@ pub(crate) fn config(knobs: Knobs) -> SessionConfig {
         options.optimizer.enable_topk_dynamic_filter_pushdown = false;
         options.optimizer.enable_join_dynamic_filter_pushdown = false;
         options.optimizer.enable_aggregate_dynamic_filter_pushdown = false;
+        // The order in which a scan would best read its row groups is lost where it is written down.
+        options.optimizer.enable_sort_pushdown = false;
         options
             .optimizer
             .enable_physical_uncorrelated_scalar_subquery = false;

@@ -60,6 +60,9 @@ pub use sql::{sql, sql_with};
 ///
 /// # Nulls
 /// A missing value is null, not NaN: `NaN` is a value of floating-point columns like any other. Aggregates leave nulls out.
+///
+/// There is one NaN, whatever its sign and bits, and one zero: `NaN` is equal to itself and above all numbers in comparisons, groups, joins,
+/// sorts, `min` and `max`, as in DuckDB and PostgreSQL.
 #[derive(Debug, Clone)]
 pub struct Frame {
     plan: Arc<LogicalPlan>,

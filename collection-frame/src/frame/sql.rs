@@ -15,7 +15,8 @@ use crate::function::Function;
 use crate::plan::{analyse, names, not_in, sets, statement};
 
 /// The frame that a query over other frames makes. The text is DataFusion's SQL: one `SELECT` (with `WITH`, joins, windows, subqueries);
-/// statements that would change something are refused. Names in it are lower-cased unless quoted, as in PostgreSQL.
+/// statements that would change something are refused. Names in it are lower-cased unless quoted, as in PostgreSQL; a column that the text
+/// does not name is called as it reads, `sum(x)`.
 ///
 /// ```
 /// use kvern_frame::{Frame, RecordBatch, arrow, sql};

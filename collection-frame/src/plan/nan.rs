@@ -21,7 +21,7 @@ use datafusion::logical_expr::{
 };
 use datafusion::optimizer::AnalyzerRule;
 
-const NAME: &str = "kvern_one_nan";
+pub(crate) const NAME: &str = "kvern_one_nan";
 
 /// The function that makes one NaN of all, and one zero of both.
 pub(crate) fn one_nan() -> &'static Arc<ScalarUDF> {

@@ -120,6 +120,15 @@ fn exchange(repartition: &RepartitionExec) -> Result<()> {
     };
     for key in keys {
         if let Some(name) = operator_in(key) {
+            if name == kvern_frame::backend::ONE_NAN {
+                return Err(Error::new(
+                    ErrorKind::NotPortable,
+                    format!(
+                        "rows are moved by a float (PARTITION BY), whose NaNs are made one by a function that Ballista loses: make it text or \
+                         a whole number first, or {INSTEAD}"
+                    ),
+                ));
+            }
             return Err(Error::new(
                 ErrorKind::NotPortable,
                 format!(

@@ -8,8 +8,11 @@ mod rows;
 mod semantics;
 mod support;
 
-use kvern_core::ErrorKind;
-use kvern_frame::sql;
+use std::sync::Arc;
+
+use kvern_core::{ErrorKind, Session};
+use kvern_frame::arrow::array::{ArrayRef, Float64Array};
+use kvern_frame::{Frame, RecordBatch, col, lit, sql};
 use plans::{IN_ORDER, QUERIES, t, u};
 use rows::rows;
 use semantics::{SEMANTICS, tables};
@@ -99,7 +102,26 @@ fn what_libraries_get_wrong_is_right_or_refused() {
     );
     // Rows would be moved by a function of kvern's, which Ballista writes without it.
     assert!(
-        refused.iter().all(|t| t.contains("(PARTITION BY x)")),
+        refused.iter().all(|t| t.contains("(PARTITION BY x")),
         "{refused:?}"
     );
+}
+
+#[test]
+fn a_nan_of_a_file_is_there() {
+    let (session, _cluster) = cluster(1);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.parquet");
+    let here = Session::open("sync://").unwrap();
+    let x = Arc::new(Float64Array::from(vec![1.0, f64::NAN, 1.0])) as ArrayRef;
+    let batch = RecordBatch::try_from_iter([("x", x)]).unwrap();
+    let written = Frame::from_batches([batch]).unwrap();
+    written.write_parquet_in(&path, &here).unwrap();
+    let f = Frame::read_parquet(&path).unwrap();
+    assert_eq!(
+        rows(&session.compute(&f).unwrap(), true),
+        ["1.0", "NaN", "1.0"]
+    );
+    let above = f.filter(col("x").gt(lit(5.0))).unwrap();
+    assert_eq!(rows(&session.compute(&above).unwrap(), true), ["NaN"]);
 }
