@@ -158,17 +158,13 @@ fn check_workers(s: &Scheduler) -> Result<Attempts, String> {
             entry.coming
         );
     }
-    hold!(room == s.room, "room is {room:?}, not {:?}", s.room);
-    let by_build: usize = s.fitting.room.iter().map(BTreeSet::len).sum();
-    let listed = |(load, w): &(u32, WorkerId)| {
-        let build = s.worker(*w).map(|w| w.build as usize);
-        build.is_some_and(|b| s.fitting.room[b].contains(&(*load, *w)))
-    };
-    hold!(
-        by_build == room.len() && room.iter().all(listed),
-        "room by build is {:?}, not {room:?}",
-        s.fitting.room
-    );
+    let listed: BTreeSet<_> = s.fitting.room.iter().flatten().copied().collect();
+    hold!(room == listed, "room is {room:?}, not {listed:?}");
+    let of_build = |(_, w): &(u32, WorkerId), build| s.worker(*w).is_some_and(|w| w.build == build);
+    for (build, room) in s.fitting.room.iter().enumerate() {
+        let own = room.iter().all(|w| of_build(w, build as u32));
+        hold!(own, "room of build {build} is {room:?}");
+    }
     hold!(
         surplus == s.surplus,
         "surplus is {surplus:?}, not {:?}",

@@ -38,6 +38,8 @@ pub(super) struct Fitting {
     numbers: BTreeMap<String, u32>,
     /// By build: those with room, the least loaded first.
     pub(super) room: Vec<BTreeSet<(u32, WorkerId)>>,
+    /// Builds of which a worker is there.
+    builds: Vec<u32>,
     /// By build: how many are there.
     there: Vec<u32>,
     /// By build: whether there ever was one.
@@ -65,6 +67,7 @@ impl Default for Fitting {
         Self {
             numbers: BTreeMap::from([(String::new(), 0)]),
             room: vec![BTreeSet::new()],
+            builds: Vec::new(),
             there: vec![0],
             seen: vec![false],
             names: BTreeMap::new(),
@@ -94,6 +97,9 @@ impl Fitting {
     pub(super) fn joined(&mut self, worker: WorkerId, build: u32, name: &str) {
         self.all += 1;
         self.there[build as usize] += 1;
+        if self.there[build as usize] == 1 {
+            self.builds.push(build);
+        }
         self.seen[build as usize] = true;
         let names = self.names.entry(name.to_owned()).or_default();
         names.insert(worker);
@@ -102,12 +108,38 @@ impl Fitting {
     pub(super) fn lost(&mut self, worker: WorkerId, build: u32, name: &str) {
         self.all -= 1;
         self.there[build as usize] -= 1;
+        if self.there[build as usize] == 0 {
+            self.builds.retain(|b| *b != build);
+        }
         if let Some(names) = self.names.get_mut(name) {
             names.remove(&worker);
             if names.is_empty() {
                 self.names.remove(name);
             }
         }
+    }
+
+    /// The least loaded worker with room of any build; nearly always there is one build.
+    fn least(&self) -> Option<WorkerId> {
+        let first = |&build: &u32| self.room[build as usize].first();
+        self.builds.iter().filter_map(first).min().map(|(_, w)| *w)
+    }
+
+    /// Whether any worker has room.
+    pub(super) fn has_room(&self) -> bool {
+        self.builds
+            .iter()
+            .any(|&b| !self.room[b as usize].is_empty())
+    }
+
+    /// Builds of which a worker is there, in no order that matters.
+    pub(super) fn builds(&self) -> usize {
+        self.builds.len()
+    }
+
+    /// One of them.
+    pub(super) fn build(&self, n: usize) -> Option<usize> {
+        self.builds.get(n).map(|b| *b as usize)
     }
 
     /// How many workers of a build are there.
@@ -187,12 +219,19 @@ impl Scheduler {
         let graph = self.graph(slot);
         let class = graph.class(class)?;
         let fine = |w: &WorkerId| !avoided.contains(w);
+        let first = |build: u32| {
+            let room = &self.fitting.room[build as usize];
+            room.iter().find(|(_, w)| fine(w)).copied()
+        };
+        if class.only.is_empty() && class.bound {
+            return first(graph.build).map(|(_, w)| w);
+        }
         if class.only.is_empty() {
-            let room = match class.bound {
-                false => &self.room,
-                true => &self.fitting.room[graph.build as usize],
-            };
-            return room.iter().map(|(_, w)| *w).find(fine);
+            if avoided.is_empty() {
+                return self.fitting.least();
+            }
+            let all = self.fitting.builds.iter();
+            return all.filter_map(|&b| first(b)).min().map(|(_, w)| w);
         }
         let named = class.only.iter().filter_map(|n| self.fitting.names.get(n));
         let listed = named.flatten().copied().filter(fine).filter_map(|w| {
@@ -202,9 +241,16 @@ impl Scheduler {
         listed.min().map(|(_, w)| w)
     }
 
-    /// The task of a graph that comes first among those that can run and for which there is room.
+    /// The task of a graph that comes first among those that can run and for which there is room. Somebody has room.
     pub(super) fn next_of(&self, slot: u32) -> Option<At> {
         let graph = self.graph(slot);
+        if let [class] = &graph.classes[..]
+            && !class.bound
+            && class.only.is_empty()
+        {
+            let task = graph.by_rank(class.ready.first()?);
+            return Some(At { slot, task });
+        }
         let ranks = (0..graph.classes.len() as u16).filter_map(|class| {
             let rank = graph.first_of(class)?;
             self.least_loaded(slot, class, &[]).map(|_| rank)

@@ -44,7 +44,6 @@ impl Scheduler {
             return;
         };
         if let Some(load) = entry.listed {
-            self.room.remove(&(load, worker));
             self.fitting.room[entry.build as usize].remove(&(load, worker));
         }
         self.fitting.lost(worker, entry.build, &entry.info.name);

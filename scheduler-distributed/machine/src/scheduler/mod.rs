@@ -55,9 +55,7 @@ pub struct Scheduler {
     clients: BTreeMap<ClientId, Client>,
     /// Workers by number.
     workers: Vec<Option<Entry>>,
-    /// Workers that can be given a task, the least loaded first.
-    room: BTreeSet<(u32, WorkerId)>,
-    /// Workers by what tasks ask of them.
+    /// Workers by what tasks ask of them, and which of them can be given a task.
     fitting: fit::Fitting,
     /// Workers that rest, and until when.
     resting: BTreeSet<(Tick, WorkerId)>,
@@ -103,7 +101,6 @@ impl Scheduler {
             by_id: BTreeMap::new(),
             clients: BTreeMap::new(),
             workers: Vec::new(),
-            room: BTreeSet::new(),
             fitting: fit::Fitting::default(),
             resting: BTreeSet::new(),
             surplus: BTreeSet::new(),

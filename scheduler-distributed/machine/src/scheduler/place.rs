@@ -27,7 +27,7 @@ impl Scheduler {
     pub(super) fn place(&mut self, out: &mut Outbox<Effect>) {
         // How many in a row had tasks, and no worker that may run them had room.
         let mut in_vain = 0;
-        while !self.room.is_empty() && in_vain < self.ring.len() {
+        while in_vain < self.ring.len() && self.fitting.has_room() {
             let Some(slot) = self.ring.pop_front() else {
                 return;
             };
@@ -315,11 +315,9 @@ impl Scheduler {
         let surplus = (entry.queued() > entry.slots()).then_some(load);
         if listed != entry.listed {
             if let Some(was) = std::mem::replace(&mut entry.listed, listed) {
-                self.room.remove(&(was, worker));
                 room.remove(&(was, worker));
             }
             if let Some(load) = listed {
-                self.room.insert((load, worker));
                 room.insert((load, worker));
             }
         }

@@ -19,7 +19,10 @@ impl Scheduler {
     pub(super) fn steal(&mut self, out: &mut Outbox<Effect>) {
         self.steal_at = None;
         // One of each build, since not all may run all tasks; nearly always there is one build.
-        for build in 0..self.fitting.room.len() {
+        for n in 0..self.fitting.builds() {
+            let Some(build) = self.fitting.build(n) else {
+                return;
+            };
             while let Some(thief) = self.idle(build) {
                 if self.surplus.is_empty() || !self.steal_for(thief, out) {
                     break;
