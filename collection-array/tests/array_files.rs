@@ -107,3 +107,17 @@ fn an_array_is_saved_and_opened_again() {
         x.reference().unwrap().reversed_axes()
     );
 }
+
+#[test]
+fn urls_are_paths_or_are_refused() {
+    let url = format!("file://{NPZ}");
+    let lat = Array::<f64>::open_npz(&url, "lat", ()).unwrap();
+    assert_eq!(lat.shape(), [200]);
+    for url in ["s3://bucket/x.npy", "https://example.com/x.npy"] {
+        let e = Array::<f64>::open_npy(url, ()).unwrap_err();
+        assert_eq!(e.kind(), kvern_core::ErrorKind::Unsupported);
+        assert!(e.to_string().contains(url), "{e}");
+        let e = lat.save_npy(url).unwrap_err();
+        assert_eq!(e.kind(), kvern_core::ErrorKind::Unsupported, "{e}");
+    }
+}

@@ -433,3 +433,26 @@ fn equal_frames_over_files_have_equal_keys_and_changed_files_others() {
     numbers(1001).write_parquet_in(&path, &session()).unwrap();
     assert_ne!(first.last(), keys(&make()).last());
 }
+
+#[test]
+fn urls_are_paths_or_are_refused() {
+    let folder = TempDir::new().unwrap();
+    let path = put(&folder, "a b.csv", "x\n1\n2\n");
+    let url = format!("file://{}", path.display()).replace(' ', "%20");
+    let f = Frame::read_csv(url.as_str()).unwrap();
+    assert_eq!(f.count_in(&session()).unwrap(), 2);
+    let written = folder.path().join("out.parquet");
+    let url = format!("file://{}", written.display());
+    f.write_parquet_in(&url, &session()).unwrap();
+    assert!(written.is_file());
+    for url in ["s3://bucket/x.parquet", "https://example.com/x.csv"] {
+        for e in [
+            Frame::read_csv(url).unwrap_err(),
+            Frame::read_parquet(url).unwrap_err(),
+            f.write_parquet_in(url, &session()).unwrap_err(),
+        ] {
+            assert_eq!(e.kind(), ErrorKind::Unsupported);
+            assert!(e.to_string().contains(url), "{e}");
+        }
+    }
+}

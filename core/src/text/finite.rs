@@ -1,4 +1,5 @@
-//! Numbers that a text format has no word for: JSON knows neither NaN nor infinity, and writers put `null` there without a word.
+//! Numbers that a text format has no word for: JSON knows neither NaN nor infinity, and writers put `null` there without a word
+//! (serde-rs/json#202).
 
 use std::fmt::Display;
 

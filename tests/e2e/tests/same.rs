@@ -72,6 +72,34 @@ fn bags() {
     });
 }
 
+/// A function that gives something else each time, in each process: results of one run agree all the same.
+#[test]
+fn results_of_one_run_agree() {
+    use std::sync::atomic::{AtomicU64, Ordering};
+    static CALLS: AtomicU64 = AtomicU64::new(0);
+    let roll = |n: u64| {
+        let calls = CALLS.fetch_add(1, Ordering::Relaxed) << 20 | u64::from(std::process::id());
+        (n ^ calls).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40
+    };
+    let (session, _cluster) = cluster(2);
+    let rolled = Bag::from_sequence(0..10_000u64, 8).map(roll);
+    let even = rolled.filter(|n: &u64| n.is_multiple_of(2));
+    let pairs = rolled.zip(&rolled.map(|n: u64| n + 1)).unwrap();
+    let apart = pairs.filter(|p: &(u64, u64)| p.0 + 1 != p.1);
+    let (items, sum, evens, groups, apart) = session
+        .compute((
+            &rolled,
+            &rolled.sum(),
+            &even.count(),
+            &rolled.groupby(3, |n: &u64| n % 5).count(),
+            &apart.count(),
+        ))
+        .unwrap();
+    assert_eq!(sum, items.iter().sum::<u64>());
+    let want = items.iter().filter(|n| n.is_multiple_of(2)).count();
+    assert_eq!((evens, groups, apart), (want as u64, 5, 0));
+}
+
 #[test]
 fn a_bag_whose_closures_capture_says_so_at_the_submit() {
     let (session, _cluster) = cluster(1);
