@@ -19,7 +19,7 @@ use kvern_core::{
 use serde::{Deserialize, Serialize};
 
 use crate::frame::Columns;
-use crate::plan::nan;
+use crate::plan::own;
 
 /// A function of columns, with its parameters: for [`Frame::with_column`](crate::Frame::with_column) and the like, and for
 /// [`sql_with`](crate::sql_with).
@@ -250,8 +250,8 @@ impl ScalarUDFImpl for OpFunction {
 
 /// A function of ours as bytes; nothing for one of DataFusion's own.
 pub(crate) fn encode(udf: &ScalarUDF, buf: &mut Vec<u8>) -> datafusion::common::Result<()> {
-    if nan::is_one_nan(udf) {
-        buf.extend_from_slice(ONE_NAN);
+    if let Some(bytes) = own::written(udf) {
+        buf.extend_from_slice(bytes);
         return Ok(());
     }
     let inner: &dyn std::any::Any = udf.inner().as_ref();
@@ -270,13 +270,10 @@ pub(crate) fn encode(udf: &ScalarUDF, buf: &mut Vec<u8>) -> datafusion::common::
     Ok(())
 }
 
-/// What stands for the function of [`nan`]: no program need have it among those that it knows by name.
-const ONE_NAN: &[u8] = b"kvern_one_nan@1";
-
 /// Whether the function is an operator's.
 pub(crate) fn is_operator(udf: &ScalarUDF) -> bool {
     let inner: &dyn std::any::Any = udf.inner().as_ref();
-    inner.is::<OpFunction>() || nan::is_one_nan(udf)
+    inner.is::<OpFunction>() || own::written(udf).is_some()
 }
 
 /// Whether another program that has these operators linked computes the same by this function.
@@ -294,7 +291,7 @@ pub(crate) fn check_portable(udf: &ScalarUDF, linked: &Registry) -> Result<()> {
             Error::with_source(ErrorKind::NotPortable, words, e)
         });
     }
-    if nan::is_one_nan(udf) {
+    if own::written(udf).is_some() {
         return Ok(());
     }
     let known = crate::engine::base().scalar_functions().get(udf.name());
@@ -321,8 +318,8 @@ pub(crate) fn decode(
     bytes: &[u8],
     registry: Option<&Registry>,
 ) -> datafusion::common::Result<Arc<ScalarUDF>> {
-    if bytes == ONE_NAN {
-        return Ok(nan::one_nan().clone());
+    if let Some(own) = own::read(bytes) {
+        return Ok(own);
     }
     if bytes.is_empty() {
         let words = format!("the function {name} is not known in this program");

@@ -14,6 +14,7 @@ use kvern_core::Result;
 
 use crate::error::from_df;
 use crate::plan::bounds::NoFloatBounds;
+use crate::plan::groups::GroupRule;
 use crate::plan::guard::GuardFilters;
 use crate::plan::nan;
 use crate::plan::windows::PlainWindows;
@@ -83,6 +84,7 @@ pub(crate) fn planner_with(config: SessionConfig) -> SessionState {
         .with_config(config)
         .with_analyzer_rule(Arc::new(PlainWindows))
         .with_analyzer_rule(Arc::new(nan::OneNanRule))
+        .with_analyzer_rule(Arc::new(GroupRule))
         .with_physical_optimizer_rule(Arc::new(NoFloatBounds))
         .with_physical_optimizer_rule(Arc::new(GuardFilters))
         .build();

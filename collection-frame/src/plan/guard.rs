@@ -108,7 +108,7 @@ fn fails_itself(expr: &dyn PhysicalExpr, schema: &Schema) -> bool {
         return !from.is_ok_and(|from| never_fails(&from, cast.cast_type()));
     }
     if let Some(f) = expr.downcast_ref::<ScalarFunctionExpr>() {
-        return !super::nan::is_one_nan(f.fun());
+        return super::own::written(f.fun()).is_none();
     }
     expr.is::<NegativeExpr>() && kind(expr).is_ok_and(|t| t.is_integer())
 }

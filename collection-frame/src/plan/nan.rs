@@ -351,15 +351,28 @@ fn compares(op: Operator) -> bool {
 
 /// The only column of a subquery as it is compared.
 fn one_column(plan: Arc<LogicalPlan>) -> DfResult<Arc<LogicalPlan>> {
-    Ok(made_one_before(plan, &|_| true)?.data)
+    let schema = plan.schema().clone();
+    let Some((qualifier, field)) = schema.iter().next() else {
+        return Ok(plan);
+    };
+    if !field.data_type().is_floating() {
+        return Ok(plan);
+    }
+    let column = Expr::Column(Column::from((qualifier, field)));
+    // By a name of its own: DataFusion takes the column for one of the join that it makes of this under OR, a second time.
+    let one = one_nan().call(vec![column]).alias("kvern_in");
+    let plan = LogicalPlanBuilder::from(plan.as_ref().clone()).project([one])?;
+    Ok(Arc::new(plan.build()?))
 }
 
 /// A float as it is compared; anything else as it is.
-fn key(expr: Expr, schema: &DFSchema) -> Expr {
+pub(crate) fn key(expr: Expr, schema: &DFSchema) -> Expr {
     match &expr {
         Expr::Literal(value, _) if is_one(value) => return expr,
         Expr::ScalarFunction(f) if is_one_nan(&f.func) => return expr,
         Expr::Alias(_) => return aliased(expr, schema),
+        // Its keys are what is compared: see the rule of groups.
+        Expr::GroupingSet(_) => return expr,
         _ => {}
     }
     match expr.get_type(schema) {

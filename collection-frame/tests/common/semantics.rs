@@ -458,4 +458,39 @@ pub(crate) const SEMANTICS: &[(&str, &[&str])] = &[
         "SELECT CASE WHEN x = 1 THEN 1 ELSE 2.5 END AS c FROM i",
         &["1.0", "2.5"],
     ),
+    // Infinities and NaN in groups.
+    (
+        "SELECT g, min(v), max(v) FROM (SELECT g, CASE WHEN g = 'a' THEN CAST('inf' AS DOUBLE) ELSE CAST('-inf' AS DOUBLE) END AS v FROM w) AS q GROUP BY g",
+        &["a inf inf", "b -inf -inf"],
+    ),
+    (
+        "SELECT g, min(v), max(v) FROM (SELECT g, CASE WHEN o > 2 THEN CAST('NaN' AS FLOAT) ELSE CAST(1.5 AS FLOAT) END AS v FROM w) AS q GROUP BY g",
+        &["a 1.5 NaN", "b 1.5 NaN"],
+    ),
+    // A key that is one value is not one in the sums over it.
+    (
+        "SELECT o FROM w WHERE o = 1 GROUP BY ROLLUP (o) ORDER BY o NULLS FIRST LIMIT 1",
+        &["-"],
+    ),
+    (
+        "SELECT o FROM w WHERE o = 1 GROUP BY ROLLUP (o) ORDER BY o DESC NULLS LAST LIMIT 1",
+        &["1"],
+    ),
+    (
+        "SELECT o, g, count(*) FROM w WHERE o = 1 GROUP BY CUBE (o, g)",
+        &["- - 2", "- a 1", "- b 1", "1 - 2", "1 a 1", "1 b 1"],
+    ),
+    (
+        "SELECT a, b FROM (SELECT o AS a, o AS b FROM w WHERE g = 'b') AS q GROUP BY GROUPING SETS ((a, b), (a)) ORDER BY a, b NULLS FIRST LIMIT 2",
+        &["1 -", "1 1"],
+    ),
+    // Floats among the keys of several sets, and in a list of a condition that need not hold.
+    (
+        "SELECT x, count(*) FROM f WHERE x = 0 GROUP BY ROLLUP (x)",
+        &["- 2", "0.0 2"],
+    ),
+    (
+        "SELECT i FROM f WHERE x IN (SELECT x AS y FROM f WHERE i > 3) OR i = 1",
+        &["1", "4", "5"],
+    ),
 ];
