@@ -4,7 +4,9 @@ use std::time::{Duration, Instant};
 
 use crate::command::{Command, Done, Failure};
 use crate::workspace::Workspace;
-use crate::{deny, docs, examples, features, fmt, layers, lint, msrv, outside, test, tidy, wasm};
+use crate::{
+    deny, docs, examples, features, fmt, fuzz, layers, lint, msrv, outside, test, tidy, wasm,
+};
 
 pub(crate) const COMMAND: Command = Command {
     name: "ci",
@@ -31,6 +33,7 @@ const STEPS: &[Command] = &[
     wasm::COMMAND,
     msrv::COMMAND,
     test::COMMAND,
+    fuzz::STEP,
     test::LOOM,
     examples::COMMAND,
     outside::COMMAND,

@@ -1,6 +1,9 @@
 //! Where DuckDB and kvern differ and both may: the table. Most rows are kept apart by what is generated or by how it is written; an answer
 //! that differs is never let pass.
 
+use crate::edit;
+use crate::query::{Expr, Kind, Rel};
+
 /// A difference of dialect.
 #[derive(Debug)]
 pub struct Rule {
@@ -102,7 +105,16 @@ pub const DUCK_CANNOT: &[(&str, &str)] = &[
 ];
 
 /// What kvern refuses by name, and why that is right: what the error holds, and the reason.
-pub const REFUSED: &[(&str, &str)] = &[];
+pub const REFUSED: &[(&str, &str)] = &[(
+    "`retract_batch` is not implemented: bool_",
+    "bool_and and bool_or over frames that begin anew for each row: docs/KNOWN.md",
+)];
+
+/// The same of queries with a subquery of one value that is about a row of the query around it.
+pub const REFUSED_ABOUT_A_ROW: (&str, &str) = (
+    "there is no column",
+    "a value of a subquery that is compared with its row otherwise than by equal columns: docs/KNOWN.md",
+);
 
 /// The reason why an error of DuckDB lets a seed pass.
 pub fn duck_cannot(error: &str) -> Option<&'static str> {
@@ -112,10 +124,29 @@ pub fn duck_cannot(error: &str) -> Option<&'static str> {
         .map(|known| known.1)
 }
 
-/// The reason why an error of kvern lets a seed pass.
-pub fn refused(error: &str) -> Option<&'static str> {
+/// The reason why an error of kvern lets a seed with that query pass.
+pub fn refused(error: &str, query: &Rel) -> Option<&'static str> {
+    if error.contains(REFUSED_ABOUT_A_ROW.0) && has_scalar(query) {
+        return Some(REFUSED_ABOUT_A_ROW.1);
+    }
     REFUSED
         .iter()
         .find(|known| error.contains(known.0))
         .map(|known| known.1)
+}
+
+/// Whether a query has a subquery of one value with a condition in it that may be about a row outside.
+fn has_scalar(query: &Rel) -> bool {
+    let mut found = false;
+    edit::visit(query, &mut |rel| {
+        let mut look = |e: &Expr| {
+            if let Kind::Scalar(inner) = &e.kind {
+                found |= matches!(inner.as_ref(), Rel::Group { input, .. } if matches!(**input, Rel::Filter(..)));
+            }
+        };
+        if let Rel::Filter(_, e) = rel {
+            edit::visit_parts(e, &mut look);
+        }
+    });
+    found
 }

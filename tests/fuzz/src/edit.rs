@@ -20,6 +20,12 @@ fn visit_expr(e: &Expr, f: &mut dyn FnMut(&Rel)) {
     parts(e).into_iter().for_each(|part| visit_expr(part, f));
 }
 
+/// Calls `f` for an expression and all in it, subqueries apart.
+pub(crate) fn visit_parts(e: &Expr, f: &mut dyn FnMut(&Expr)) {
+    f(e);
+    parts(e).into_iter().for_each(|part| visit_parts(part, f));
+}
+
 /// The expressions that an expression is made of.
 fn parts(e: &Expr) -> Vec<&Expr> {
     match &e.kind {
@@ -251,7 +257,8 @@ fn own_variants(rel: &Rel) -> Vec<Rel> {
                         .map(|e| with(keys, sets, aggs, Some(e))),
                 );
             }
-            if *sets != Sets::Plain {
+            let grouping = aggs.iter().any(|a| a.1.op == "grouping");
+            if *sets != Sets::Plain && !grouping {
                 out.push(with(keys, &Sets::Plain, aggs, having.clone()));
             }
             if let Sets::Listed(sets) = sets
@@ -265,7 +272,7 @@ fn own_variants(rel: &Rel) -> Vec<Rel> {
             }
             for (i, (name, e)) in keys.iter().enumerate() {
                 for new in exprs(e) {
-                    if !matches!(new.kind, Kind::Lit(_)) {
+                    if !matches!(new.kind, Kind::Lit(_)) && !grouping {
                         let mut keys = keys.clone();
                         keys[i] = (name.clone(), new);
                         out.push(with(&keys, sets, aggs, having.clone()));
@@ -352,7 +359,7 @@ fn agg_variants(agg: &Agg) -> Vec<Agg> {
     }
     for (i, e) in agg.args.iter().enumerate() {
         // An order of its own is by the argument, so that equal ones are alike.
-        if agg.order.is_empty() {
+        if agg.order.is_empty() && agg.op != "grouping" {
             for new in exprs(e) {
                 let mut args = agg.args.clone();
                 args[i] = new;

@@ -81,7 +81,6 @@ pub const OPS: &[Op] = &[
     // Floats.
     same("floor", "floor({0})"),
     same("ceil", "ceil({0})"),
-    same("round", "round({0})"),
     same("trunc", "trunc({0})"),
     // Of a negative number: an error, or NaN.
     same("sqrt", "sqrt(abs({0}))"),
@@ -231,11 +230,10 @@ pub const AGGREGATES: &[(&str, &str, &str)] = &[
     ("stddev_pop", "stddev_pop", "stddev_pop"),
     ("var", "var_samp", "var_samp"),
     ("var_pop", "var_pop", "var_pop"),
-    ("covar", "covar_samp", "covar_samp"),
-    ("corr", "corr", "corr"),
     ("median", "median", "median"),
     ("string_agg", "string_agg", "string_agg"),
     ("array_agg", "array_agg", "list"),
+    ("grouping", "grouping", "grouping"),
     ("first", "first_value", "first"),
     ("last", "last_value", "last"),
     ("row_number", "row_number", "row_number"),

@@ -199,7 +199,13 @@ impl Maker<'_> {
             }
             13 => {
                 // A float that fits, cut at its point.
-                let x = self.expr(&Ty::F64, columns, d);
+                let floats = columns.iter().filter(|c| c.ty == Ty::F64 && !c.facts.fuzzy);
+                let floats: Vec<&Column> = floats.collect();
+                if floats.is_empty() {
+                    return self.arithmetic(columns, d);
+                }
+                // A constant is computed when the query is planned, taken or not.
+                let x = Expr::of(*self.rng.pick(&floats));
                 let number = |n: f64| Expr::lit(Val::Float(n), Ty::F64);
                 let fits = vec![x.clone(), number(-1e6), number(1e6)];
                 let fits = Expr::call("between", fits, Ty::Bool, Facts::NONE);

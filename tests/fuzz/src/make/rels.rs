@@ -77,10 +77,11 @@ impl Maker<'_> {
         let mut items = Vec::new();
         for _ in 0..self.rng.between(1, 5) {
             let name = self.name();
-            let expr = match self.rng.one_in(3) {
+            let expr = match self.rng.below(9) {
                 // Whatever its last bits are.
-                true => Expr::of(self.rng.pick(&columns)),
-                false => {
+                0..=2 => Expr::of(self.rng.pick(&columns)),
+                3 => self.transcendental(&columns),
+                _ => {
                     let ty = self.some_type(&columns);
                     let depth = self.rng.between(1, 3) as usize;
                     self.expr(&ty, &columns, depth)
@@ -92,6 +93,14 @@ impl Maker<'_> {
             rel: Rel::Project(Box::new(part.rel), items),
             rows: part.rows,
         }
+    }
+
+    /// Functions that no standard rounds.
+    fn transcendental(&mut self, columns: &[Column]) -> Expr {
+        let name = *self.rng.pick(&["exp", "ln", "sin", "cbrt", "atan2"]);
+        let n = if name == "atan2" { 2 } else { 1 };
+        let args = (0..n).map(|_| self.expr(&Ty::F64, columns, 2)).collect();
+        Expr::call(name, args, Ty::F64, FUZZY)
     }
 
     fn distinct(&mut self, part: Part) -> Part {
@@ -328,6 +337,20 @@ impl Maker<'_> {
             let agg = self.aggregate(&columns, part.rows, true);
             aggs.push((self.name(), agg));
         }
+        if sets != Sets::Plain && !keys.is_empty() && self.rng.one_in(3) {
+            // Which keys are summed over.
+            let key = self.rng.pick(&keys).1.clone();
+            let agg = Agg {
+                op: "grouping",
+                args: vec![key],
+                distinct: false,
+                filter: None,
+                order: Vec::new(),
+                ty: Ty::I64,
+                facts: Facts::range(0, 1),
+            };
+            aggs.push((self.name(), agg));
+        }
         // Rows of several sets; one row where there is no key.
         let rows = match sets {
             Sets::Plain => part.rows.max(1),
@@ -440,7 +463,8 @@ impl Maker<'_> {
         match self.rng.below(4) {
             0 => {
                 let of = self.small_float(columns);
-                agg.op = *self.rng.pick(&["stddev", "stddev_pop", "var", "var_pop"]);
+                let names = ["stddev", "stddev_pop", "var", "var_pop", "median"];
+                agg.op = *self.rng.pick(&names);
                 agg.args = vec![of];
             }
             1 => {

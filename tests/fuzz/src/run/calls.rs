@@ -81,7 +81,12 @@ pub(crate) fn frame(rel: &Rel, tables: &[Frame]) -> Option<Result<Frame>> {
             op: "UNION",
             all,
         } => {
-            let both = input!(left).concat(&input!(right));
+            // Frames are put together by name.
+            let names = left.columns().into_iter().zip(right.columns());
+            let renamed = names.map(|(a, b)| col(b.name).alias(a.name));
+            let other = input!(right).select(renamed.collect::<Vec<_>>());
+            let first = input!(left);
+            let both = other.and_then(|other| first.concat(&other));
             match all {
                 true => both,
                 false => both.and_then(|b| b.distinct()),

@@ -173,7 +173,7 @@ fn judge(
 fn try_one(case: &Case, want: &Answer, how: How, form: Form<'_>, ways: &Ways) -> Verdict {
     match ways.answer(how, case, form) {
         None => Verdict::Nothing,
-        Some(Err(error)) => match dialect::refused(&error) {
+        Some(Err(error)) => match dialect::refused(&error, &case.query) {
             Some(why) => Verdict::Refused(why),
             None => Verdict::Wrong(format!("error: {error}")),
         },
