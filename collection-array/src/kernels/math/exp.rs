@@ -66,17 +66,10 @@ fn exp<const FMA: bool>(x: f64) -> f64 {
 
 #[inline(always)]
 fn expm1<const FMA: bool>(x: f64) -> f64 {
-    let t = fma::<FMA>(x, LOG2_E, ROUNDER);
-    let k = t - ROUNDER;
-    let high = fma::<FMA>(-k, LN2_HI, x);
-    let less = k * LN2_LO;
-    let r = high - less;
-    // `exp(r) - 1` as `p`, and what rounding has left of it and of `r`: where `2^k - 1` has another sign, half the digits cancel.
-    let q = r * r * tail::<FMA>(r);
-    let p = r + q;
-    let left = (q - (p - r)) + ((high - r) - less);
-    let two_k = scale(1.0, t.to_bits());
-    let v = fma::<FMA>(two_k, left, fma::<FMA>(two_k, p, two_k - 1.0));
+    let (k, r) = reduce::<FMA>(x);
+    let p = fma::<FMA>(r * r, tail::<FMA>(r), r);
+    let two_k = scale(1.0, k);
+    let v = fma::<FMA>(two_k, p, two_k - 1.0);
     // Keeps the sign of zero.
     if x == 0.0 { x } else { v }
 }

@@ -20,10 +20,12 @@ trait Lane: Element {
     /// As the kernels order it.
     fn below(self, other: Self) -> bool;
     fn is_nan(self) -> bool;
-    /// The better one, or a NaN if there is one, without a branch: what the vector loops are made of.
+    /// The better one, or a NaN if there is one, without a branch: what the vector loops are made of. Of zeros either.
     fn lane<const MIN: bool>(held: Self, v: Self) -> Self;
     /// The better of two equal ones: of zeros, -0 is below 0, so that it does not matter which comes first.
     fn tie<const MIN: bool>(held: Self, v: Self) -> Self;
+    /// Whether equal ones may differ, so that [`tie`](Self::tie) has to be asked.
+    fn is_zero(self) -> bool;
 }
 
 macro_rules! lanes {
@@ -39,8 +41,13 @@ macro_rules! lanes {
             fn lane<const MIN: bool>(held: Self, v: Self) -> Self { lanes!(@lane $t, held, v) }
             #[inline(always)]
             fn tie<const MIN: bool>(held: Self, v: Self) -> Self { lanes!(@tie $t, held, v) }
+            #[inline(always)]
+            fn is_zero(self) -> bool { lanes!(@zero $t, self) }
         }
     )* };
+    (@zero f32, $v:ident) => { $v == 0.0 };
+    (@zero f64, $v:ident) => { $v == 0.0 };
+    (@zero $t:ty, $v:ident) => { false };
     (@tie f32, $held:ident, $v:ident) => { lanes!(@zeros f32, $held, $v) };
     (@tie f64, $held:ident, $v:ident) => { lanes!(@zeros f64, $held, $v) };
     (@tie $t:ty, $held:ident, $v:ident) => {{ let _ = $v; $held }};
@@ -48,16 +55,10 @@ macro_rules! lanes {
     (@zeros $t:ty, $held:ident, $v:ident) => {
         <$t>::from_bits(if MIN { $held.to_bits() | $v.to_bits() } else { $held.to_bits() & $v.to_bits() })
     };
-    (@lane f32, $held:ident, $v:ident) => { lanes!(@float f32, $held, $v) };
-    (@lane f64, $held:ident, $v:ident) => { lanes!(@float f64, $held, $v) };
-    // A NaN that is held is equal to nothing, and beaten by nothing but another one.
-    (@float $t:ty, $held:ident, $v:ident) => {{
-        let held = if $v == $held { Self::tie::<MIN>($held, $v) } else { $held };
-        if beats::<$t, MIN>($v, held) | $v.is_nan() { $v } else { held }
-    }};
     (@lane bool, $held:ident, $v:ident) => { if MIN { $held & $v } else { $held | $v } };
+    // A NaN that is held is beaten by nothing but another one.
     (@lane $t:ty, $held:ident, $v:ident) => {
-        if beats::<$t, MIN>($v, $held) { $v } else { $held }
+        if beats::<$t, MIN>($v, $held) | $v.is_nan() { $v } else { $held }
     };
 }
 lanes! {
@@ -112,7 +113,22 @@ fn best_of<T: Lane, const MIN: bool, const LANES: usize>(x: &[T]) -> T {
     if best.is_nan() {
         return x.iter().copied().find(|v| v.is_nan()).unwrap_or(best);
     }
+    if best.is_zero() {
+        return x
+            .iter()
+            .fold(best, |best, &v| sign_of_zero::<T, MIN>(best, v));
+    }
     best
+}
+
+/// A zero, or that of two zeros which is better.
+#[inline(always)]
+fn sign_of_zero<T: Lane, const MIN: bool>(best: T, v: T) -> T {
+    if v.is_zero() {
+        T::tie::<MIN>(best, v)
+    } else {
+        best
+    }
 }
 
 struct ExtremeSegment<T, const MIN: bool>(PhantomData<T>);
@@ -152,6 +168,7 @@ impl<T: Lane, const MIN: bool, const K: usize> Body for ExtremeRows<T, MIN, K> {
         };
         let [r0, r1, r2, r3] = rows;
         let (r0, r1, r2, r3) = (&r0[..n], &r1[..n], &r2[..n], &r3[..n]);
+        let mut zeros = false;
         for j in 0..n {
             let mut v = T::lane::<MIN>(acc[j], r0[j]);
             if K == GROUP {
@@ -160,6 +177,17 @@ impl<T: Lane, const MIN: bool, const K: usize> Body for ExtremeRows<T, MIN, K> {
                 v = T::lane::<MIN>(v, r3[j]);
             }
             acc[j] = v;
+            zeros |= v.is_zero();
+        }
+        // A zero that was held is still there, or one of a row.
+        if zeros {
+            for row in &rows[..K] {
+                for (best, &v) in acc.iter_mut().zip(*row) {
+                    if best.is_zero() {
+                        *best = sign_of_zero::<T, MIN>(*best, v);
+                    }
+                }
+            }
         }
     }
 }
