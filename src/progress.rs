@@ -1,4 +1,5 @@
-//! Progress for people: a bar with rate and remaining time on a terminal, a line now and then elsewhere.
+//! Progress for people: a bar with rate and remaining time on a terminal, a line now and then elsewhere. One for the session: what is
+//! submitted bit by bit adds up. What counts are functions and chunks.
 //!
 //! ```
 //! let session = kvern::Session::open("threads://?workers=2")?;
@@ -6,27 +7,35 @@
 //! # Ok::<(), kvern::Error>(())
 //! ```
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::io::IsTerminal;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use kvern_core::events::{Event, Observer, Subscription};
 use kvern_core::scheduler::Progress;
+use kvern_core::text::format_bytes;
 use kvern_core::{ErrorKind, Result, Session};
 
-/// Runs that are over sooner are not worth a bar.
+/// What is over sooner is not worth a bar.
 const PATIENCE: Duration = Duration::from_millis(150);
-/// Between two lines of one run where there is no terminal.
+/// Runs that follow each other that closely share a bar.
+const TOGETHER: Duration = Duration::from_millis(400);
+/// The first line where there is no terminal, and between two.
+const FIRST_LINE: Duration = Duration::from_secs(1);
 const BETWEEN_LINES: Duration = Duration::from_secs(5);
+/// Between two looks.
+const TICK: Duration = Duration::from_millis(100);
+/// The rate is that of so long a time.
+const RECENT: Duration = Duration::from_secs(15);
 
 /// How progress is shown: the configuration key `progress`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Style {
     /// A bar that moves, on a terminal's standard error.
     Bar,
-    /// Lines on standard error: one every few seconds, one at the end of runs that took that long.
+    /// Lines on standard error: the first after a second, one every few seconds, and one at the end.
     Lines,
     /// Nothing.
     Off,
@@ -53,138 +62,298 @@ pub fn show(session: &Session) -> Result<Subscription> {
 
 /// [`show`] in a style of the caller's.
 pub fn show_as(session: &Session, style: Style) -> Subscription {
-    match style {
-        Style::Off => Subscription::none(),
-        Style::Bar => session.subscribe(Arc::new(Watch::new(ProgressDrawTarget::stderr(), false))),
-        Style::Lines => session.subscribe(Arc::new(Watch::new(ProgressDrawTarget::hidden(), true))),
+    if style == Style::Off {
+        return Subscription::none();
     }
+    let hidden = style == Style::Bar && ProgressDrawTarget::stderr().is_hidden();
+    let print = |line: &str| eprintln!("{line}");
+    session.subscribe(Arc::new(Watch::new(style, hidden, print)))
 }
 
-struct Watch {
-    /// Taken by the first bar; others draw to standard error themselves.
-    lines: bool,
+/// One bar, or one series of lines, for all runs of a session.
+struct Watch(Arc<Shared>);
+
+struct Shared {
+    style: Style,
+    /// There is no terminal to draw a bar on.
     hidden: bool,
-    runs: Mutex<HashMap<u64, Shown>>,
+    print: Box<dyn Fn(&str) + Send + Sync>,
+    state: Mutex<State>,
+    /// Something has begun, or nobody listens any more.
+    bell: Condvar,
 }
 
-struct Shown {
-    begun: Instant,
-    told: Instant,
+#[derive(Default)]
+struct State {
+    /// Runs that are not over.
+    runs: HashMap<u64, Progress>,
+    /// Runs that are, since the first of those that are shown together.
+    over: Counts,
+    /// When the first of them began; nothing is shown else.
+    begun: Option<Instant>,
+    /// Since when none is left.
+    idle: Option<Instant>,
+    /// What was over when.
+    recent: VecDeque<(Instant, u64)>,
+    retried: u64,
+    stopped: bool,
     bar: Option<ProgressBar>,
+    /// When the last line was printed.
+    told: Option<Instant>,
+    closed: bool,
+}
+
+/// What people count: functions and chunks. Arguments and other values at hand are none.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+struct Counts {
+    total: u64,
+    over: u64,
+    failed: u64,
+    bytes: u64,
+}
+
+impl Counts {
+    fn add(&mut self, p: &Progress) {
+        let (total, over) = p.tasks();
+        self.total += total;
+        self.over += over;
+        self.failed += p.failed.min(over);
+        self.bytes += p.bytes;
+    }
 }
 
 impl Watch {
-    fn new(target: ProgressDrawTarget, lines: bool) -> Self {
-        Self {
-            lines,
-            hidden: target.is_hidden(),
-            runs: Mutex::new(HashMap::new()),
-        }
+    fn new(style: Style, hidden: bool, print: impl Fn(&str) + Send + Sync + 'static) -> Self {
+        let shared = Arc::new(Shared {
+            style,
+            hidden,
+            print: Box::new(print),
+            state: Mutex::default(),
+            bell: Condvar::new(),
+        });
+        let theirs = shared.clone();
+        let ticker = std::thread::Builder::new().name("kvern-progress".into());
+        // Without a thread for it only the end is shown.
+        let _ = ticker.spawn(move || theirs.tick());
+        Self(shared)
     }
+}
 
-    fn advance(&self, run: u64, p: Progress) {
-        let mut runs = self.runs.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(shown) = runs.get_mut(&run) else {
-            return;
-        };
-        if shown.begun.elapsed() < PATIENCE {
-            return;
-        }
-        if self.lines {
-            if shown.told.elapsed() >= BETWEEN_LINES {
-                shown.told = Instant::now();
-                eprintln!("{}", line(p, shown.begun.elapsed()));
-            }
-            return;
-        }
-        if self.hidden {
-            return;
-        }
-        let bar = shown.bar.get_or_insert_with(|| bar(p.total, shown.begun));
-        bar.set_position(p.done + p.failed);
-        bar.set_message(pace(p, shown.begun.elapsed()));
-    }
-
-    fn finish(&self, run: u64, p: Progress, error: Option<&kvern_core::Error>) {
-        let shown = self
-            .runs
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(&run);
-        let Some(shown) = shown else { return };
-        let took = shown.begun.elapsed();
-        if let Some(bar) = shown.bar {
-            bar.set_position(p.done + p.failed);
-            bar.finish_and_clear();
-        }
-        if took >= PATIENCE && (!self.hidden || took >= BETWEEN_LINES) {
-            let end = if error.is_some() { "stopped" } else { "done" };
-            eprintln!("{end}: {}", line(p, took));
-        }
+impl Drop for Watch {
+    fn drop(&mut self) {
+        let mut state = self.0.lock();
+        state.closed = true;
+        self.0.end(&mut state);
+        self.0.bell.notify_all();
     }
 }
 
 impl Observer for Watch {
     fn event(&self, event: &Event) {
+        let mut state = self.0.lock();
         match event {
             Event::RunStarted { run, .. } => {
-                let now = Instant::now();
-                let shown = Shown {
-                    begun: now,
-                    told: now,
-                    bar: None,
-                };
-                self.runs
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .insert(*run, shown);
+                state.runs.insert(*run, Progress::default());
+                state.idle = None;
+                if state.begun.is_none() {
+                    state.begun = Some(Instant::now());
+                    self.0.bell.notify_all();
+                }
             }
-            Event::Progress { run, progress } => self.advance(*run, *progress),
+            Event::Progress { run, progress } => {
+                if let Some(p) = state.runs.get_mut(run) {
+                    *p = *progress;
+                }
+            }
+            Event::TaskFailed { retried: true, .. } => state.retried += 1,
             Event::RunFinished {
                 run,
                 progress,
                 error,
                 ..
-            } => self.finish(*run, *progress, error.as_ref()),
+            } if state.runs.remove(run).is_some() => {
+                state.over.add(progress);
+                state.stopped |= error.is_some();
+                if state.runs.is_empty() {
+                    state.idle = Some(Instant::now());
+                }
+            }
             _ => {}
         }
     }
 }
 
-fn bar(total: u64, begun: Instant) -> ProgressBar {
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Draws now and then, as long as somebody listens.
+    fn tick(&self) {
+        let mut state = self.lock();
+        while !state.closed {
+            state = match state.begun {
+                None => self.bell.wait(state),
+                Some(_) => self.bell.wait_timeout(state, TICK).map(|(s, _)| s).map_err(
+                    // The state is as good as before whatever another thread did with it.
+                    |e| PoisonError::new(e.into_inner().0),
+                ),
+            }
+            .unwrap_or_else(PoisonError::into_inner);
+            if state.closed {
+                return;
+            }
+            if state.idle.is_some_and(|since| since.elapsed() >= TOGETHER) {
+                self.end(&mut state);
+            } else {
+                self.draw(&mut state);
+            }
+        }
+    }
+
+    fn draw(&self, state: &mut State) {
+        let Some(begun) = state.begun else { return };
+        let (now, counts) = (Instant::now(), state.counts());
+        state.recent.push_back((now, counts.over));
+        while state.recent.len() > 2 && state.recent[1].0 + RECENT < now {
+            state.recent.pop_front();
+        }
+        let took = begun.elapsed();
+        if counts.total == 0 || took < PATIENCE {
+            return;
+        }
+        if self.style == Style::Lines {
+            let due = match state.told {
+                None => took >= FIRST_LINE,
+                Some(told) => told.elapsed() >= BETWEEN_LINES,
+            };
+            if due {
+                state.told = Some(now);
+                (self.print)(&line(counts, state.retried, state.rate(), took));
+            }
+        } else if !self.hidden {
+            let message = pace(counts, state.retried, state.rate());
+            let bar = state.bar.get_or_insert_with(|| bar(begun));
+            bar.set_length(counts.total);
+            bar.set_position(counts.over);
+            bar.set_message(message);
+        }
+    }
+
+    /// The end of what is shown together.
+    fn end(&self, state: &mut State) {
+        let over = State {
+            runs: std::mem::take(&mut state.runs),
+            closed: state.closed,
+            ..State::default()
+        };
+        let mut shown = std::mem::replace(state, over);
+        // What is left runs on, and nobody looks any more.
+        let unfinished = !state.runs.is_empty();
+        shown.runs = state.runs.clone();
+        let Some(begun) = shown.begun else { return };
+        let until = shown.idle.unwrap_or_else(Instant::now);
+        let took = until.saturating_duration_since(begun);
+        if let Some(bar) = shown.bar.take() {
+            bar.finish_and_clear();
+        }
+        let counts = shown.counts();
+        let long = match self.style {
+            Style::Lines => took >= BETWEEN_LINES || shown.told.is_some(),
+            _ => took >= PATIENCE && !self.hidden,
+        };
+        if long && counts.total > 0 {
+            let end = match (unfinished, shown.stopped) {
+                (true, _) => "so far",
+                (_, true) => "stopped",
+                _ => "done",
+            };
+            let rate = counts.over as f64 / took.as_secs_f64().max(1e-9);
+            let line = line(counts, shown.retried, Some(rate), took);
+            (self.print)(&format!("{end}: {line}"));
+        }
+    }
+}
+
+impl State {
+    fn counts(&self) -> Counts {
+        let mut counts = self.over;
+        self.runs.values().for_each(|p| counts.add(p));
+        counts
+    }
+
+    /// Tasks a second of late, once one is over.
+    fn rate(&self) -> Option<f64> {
+        let first = (self.begun?, 0);
+        let from = self.recent.front().copied().unwrap_or(first);
+        let from = if from.0.elapsed() < RECENT {
+            first
+        } else {
+            from
+        };
+        let over = self.counts().over.saturating_sub(from.1);
+        (over > 0).then(|| over as f64 / from.0.elapsed().as_secs_f64().max(1e-9))
+    }
+}
+
+fn bar(begun: Instant) -> ProgressBar {
     let template = "{bar:40} {percent:>3}% {human_pos}/{human_len} tasks, {msg}";
     // The template is a constant of ours; should it ever be wrong, the plain style still shows progress.
     let style =
         ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
-    ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr())
+    ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr())
         .with_style(style)
         .with_elapsed(begun.elapsed())
 }
 
-/// `260 tasks/s, about 0.8 s left`, over the whole run: the bar appears late, so its own estimate would begin with a leap.
-fn pace(p: Progress, took: Duration) -> String {
-    let over = p.done + p.failed;
-    let rate = over as f64 / took.as_secs_f64().max(1e-9);
-    let mut text = format!("{rate:.0} tasks/s");
-    if over < p.total && rate > 0.0 {
-        text += &format!(", about {:.1} s left", (p.total - over) as f64 / rate);
+/// `1.2GiB made, 260 tasks/s, about 0.8 s left, 2 failed or not run, 1 tried again`.
+fn pace(c: Counts, retried: u64, rate: Option<f64>) -> String {
+    let mut parts = Vec::new();
+    if c.bytes > 0 {
+        parts.push(format!("{} made", format_bytes(c.bytes)));
     }
-    text
+    match rate {
+        // A slow task is better told by how long it takes.
+        Some(rate) if rate < 0.95 => parts.push(format!("{:.1} s a task", 1.0 / rate)),
+        Some(rate) if rate < 9.95 => parts.push(format!("{rate:.1} tasks/s")),
+        Some(rate) => parts.push(format!("{rate:.0} tasks/s")),
+        None => parts.push("none is done yet".to_owned()),
+    }
+    if let Some(rate) = rate
+        && c.over < c.total
+    {
+        let left = (c.total - c.over) as f64 / rate;
+        parts.push(format!("about {} left", short_time(left)));
+    }
+    if c.failed > 0 {
+        parts.push(format!("{} failed or not run", c.failed));
+    }
+    if retried > 0 {
+        parts.push(format!("{retried} tried again"));
+    }
+    parts.join(", ")
 }
 
-/// `312 of 520 tasks (60 %) in 1.2 s, 260 tasks/s, about 0.8 s left`.
-fn line(p: Progress, took: Duration) -> String {
-    let over = p.done + p.failed;
-    let percent = (100 * over).checked_div(p.total).unwrap_or(100);
-    let mut text = format!(
-        "{over} of {} tasks ({percent} %) in {:.1} s",
-        p.total,
-        took.as_secs_f64()
-    );
-    if p.failed > 0 {
-        text += &format!(", {} failed or not run", p.failed);
+/// `0.8 s`, `2 min 5 s`, `3 h 12 min`.
+fn short_time(seconds: f64) -> String {
+    let whole = seconds.round().min(9e15) as u64;
+    match whole {
+        0..=59 => format!("{seconds:.1} s"),
+        60..=3599 => format!("{} min {} s", whole / 60, whole % 60),
+        _ => format!("{} h {} min", whole / 3600, whole % 3600 / 60),
     }
-    format!("{text}, {}", pace(p, took))
+}
+
+/// `312 of 520 tasks (60 %) in 1.2 s, 1.2GiB made, 260 tasks/s, about 0.8 s left`.
+fn line(c: Counts, retried: u64, rate: Option<f64>, took: Duration) -> String {
+    let percent = (100 * c.over).checked_div(c.total).unwrap_or(100);
+    format!(
+        "{} of {} tasks ({percent} %) in {}, {}",
+        c.over,
+        c.total,
+        short_time(took.as_secs_f64()),
+        pace(c, retried, rate)
+    )
 }
 
 #[cfg(test)]
@@ -193,18 +362,112 @@ mod tests {
 
     #[test]
     fn a_line_says_how_far_how_fast_and_how_long() {
-        let p = Progress {
-            total: 520,
-            done: 310,
+        let mut c = Counts::default();
+        c.add(&Progress {
+            total: 523,
+            data: 3,
+            done: 313,
             failed: 2,
+            bytes: 3 << 20,
+        });
+        assert_eq!(
+            line(c, 1, Some(156.0), Duration::from_secs(2)),
+            "312 of 520 tasks (60 %) in 2.0 s, 3MiB made, 156 tasks/s, about 1.3 s left, 2 failed or not run, 1 tried again"
+        );
+        assert_eq!(
+            line(Counts::default(), 0, None, Duration::from_secs(100)),
+            "0 of 0 tasks (100 %) in 1 min 40 s, none is done yet"
+        );
+        assert_eq!(
+            pace(c, 0, Some(0.02)).split(", ").nth(1),
+            Some("50.0 s a task")
+        );
+        assert_eq!(short_time(11_530.0), "3 h 12 min");
+    }
+
+    /// What is printed of several runs of a session.
+    fn printed(style: Style, play: impl FnOnce(&Watch)) -> Vec<String> {
+        let lines = Arc::new(Mutex::new(Vec::new()));
+        let theirs = lines.clone();
+        let watch = Watch::new(style, true, move |line| {
+            theirs.lock().unwrap().push(line.to_owned());
+        });
+        play(&watch);
+        drop(watch);
+        Arc::try_unwrap(lines).map_or_else(
+            |shared| shared.lock().unwrap().clone(),
+            |lines| lines.into_inner().unwrap(),
+        )
+    }
+
+    fn begin(watch: &Watch, run: u64, total: u64) {
+        watch.event(&Event::RunStarted {
+            run,
+            tasks: total,
+            bytes: 0,
+        });
+        let progress = Progress {
+            total,
+            data: total / 2,
+            done: total / 2,
+            ..Progress::default()
         };
-        assert_eq!(
-            line(p, Duration::from_secs(2)),
-            "312 of 520 tasks (60 %) in 2.0 s, 2 failed or not run, 156 tasks/s, about 1.3 s left"
+        watch.event(&Event::Progress { run, progress });
+    }
+
+    fn finish(watch: &Watch, run: u64, total: u64) {
+        let progress = Progress {
+            total,
+            data: total / 2,
+            done: total,
+            ..Progress::default()
+        };
+        watch.event(&Event::RunFinished {
+            run,
+            progress,
+            error: None,
+            took: Duration::ZERO,
+        });
+    }
+
+    #[test]
+    fn several_runs_are_one_series_and_values_at_hand_do_not_count() {
+        let lines = printed(Style::Lines, |watch| {
+            (1..=10).for_each(|run| begin(watch, run, 2));
+            (1..=4).for_each(|run| finish(watch, run, 2));
+            std::thread::sleep(FIRST_LINE + Duration::from_millis(500));
+            (5..=10).for_each(|run| finish(watch, run, 2));
+        });
+        assert_eq!(lines.len(), 2, "{lines:?}");
+        assert!(
+            lines[0].starts_with("4 of 10 tasks (40 %) in 1."),
+            "{lines:?}"
         );
-        assert_eq!(
-            line(Progress::default(), Duration::ZERO),
-            "0 of 0 tasks (100 %) in 0.0 s, 0 tasks/s"
+        assert!(lines[0].contains(" left"), "{lines:?}");
+        assert!(
+            lines[1].starts_with("done: 10 of 10 tasks (100 %)"),
+            "{lines:?}"
         );
+    }
+
+    #[test]
+    fn what_is_over_soon_prints_nothing() {
+        for style in [Style::Lines, Style::Bar] {
+            let lines = printed(style, |watch| {
+                begin(watch, 1, 2);
+                finish(watch, 1, 2);
+            });
+            assert!(lines.is_empty(), "{lines:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_left_when_nobody_looks_any_more_is_told_so() {
+        let lines = printed(Style::Lines, |watch| {
+            begin(watch, 1, 8);
+            std::thread::sleep(FIRST_LINE + Duration::from_millis(500));
+        });
+        assert_eq!(lines.len(), 2, "{lines:?}");
+        assert!(lines[1].starts_with("so far: 0 of 4 tasks"), "{lines:?}");
     }
 }

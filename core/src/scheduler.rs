@@ -227,13 +227,24 @@ pub enum ResultState {
 pub struct Progress {
     /// Tasks in the run, values at hand (data) included.
     pub total: u64,
+    /// Of these, values at hand: literals, arguments, results of other runs. They are done as soon as they are there; who counts what is
+    /// computed leaves them out ([`Progress::tasks`]).
+    pub data: u64,
     /// Tasks that have finished with a value.
     pub done: u64,
     /// Tasks that failed, or could not run as something they read failed or was cancelled.
     pub failed: u64,
+    /// Bytes of the values that its tasks have made, those that were freed since included.
+    pub bytes: u64,
 }
 
 impl Progress {
+    /// What is computed: how many functions and chunks, and how many of them are over, failed ones included.
+    pub fn tasks(&self) -> (u64, u64) {
+        let over = (self.done + self.failed).saturating_sub(self.data);
+        (self.total.saturating_sub(self.data), over)
+    }
+
     /// Whether no task is left to run.
     pub fn is_finished(&self) -> bool {
         self.done + self.failed >= self.total

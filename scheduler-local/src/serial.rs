@@ -5,9 +5,10 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::{Duration, Instant};
 
 use kvern_core::annotations::Demand;
-use kvern_core::events::{Observer, Observers, Subscription};
+use kvern_core::events::{Interest, Observer, Observers, Subscription};
 use kvern_core::scheduler::{Description, MemoryUse};
 use kvern_core::{Error, ErrorKind, Handle, Plan, Registry, Result, Run, Scheduler, Value};
 
@@ -16,6 +17,9 @@ use crate::memory::{Memory, MemoryOptions};
 use crate::run::lend::Lender;
 use crate::run::{Driver, Outcome, RunCore, Scratch, as_run};
 use crate::scatter;
+
+/// Between two progress events of a run.
+const PROGRESS: Duration = Duration::from_millis(100);
 
 /// How [`SyncScheduler`] is set up.
 #[derive(Debug, Clone, Default)]
@@ -120,6 +124,7 @@ impl Inner {
             Some(seed) => Ready::Seeded(Vec::with_capacity(tasks.len()), seed ^ run.id),
         };
         tasks.into_iter().for_each(|t| ready.push(run, t));
+        let mut told = Instant::now();
         let mut scratch = Scratch::default();
         let mut fresh = Vec::new();
         let mut deferred = Vec::new();
@@ -132,7 +137,14 @@ impl Inner {
             match outcome {
                 // Only while a task of another thread's run holds the memory.
                 Outcome::Deferred => deferred.push(task),
-                done => run.report(1, u64::from(done == Outcome::Failed)),
+                done => {
+                    scratch.report(run);
+                    run.report(1, u64::from(done == Outcome::Failed));
+                    if run.observers.wants(Interest::Runs) && told.elapsed() >= PROGRESS {
+                        told = Instant::now();
+                        run.tell_progress();
+                    }
+                }
             }
             run.leave();
             fresh.drain(..).for_each(|t| ready.push(run, t));

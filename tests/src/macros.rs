@@ -160,6 +160,8 @@ macro_rules! __kvern_cases {
                 an_observer_that_panics [];
                 unsubscribing [];
                 progress_grows [];
+                progress_tells_values_apart [];
+                progress_is_told_while_it_runs [Concurrent];
                 logs_are_told [];
                 spills_are_told [Budget Spill];
             }

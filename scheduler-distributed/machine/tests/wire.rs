@@ -4,8 +4,8 @@ use kvern_core::error::{Call, ErrorRecord, TaskInfo};
 use kvern_core::{Error, ErrorKind, Key};
 use kvern_machine::wire::{
     Answer, Assign, DataReply, DataRequest, FromClient, FromWorker, Hello, HelloError, Input,
-    Interest, PROTOCOL, Role, Source, ToClient, ToWorker, decode, decode_answer, decode_hello,
-    encode, encode_answer, encode_hello,
+    Interest, PROTOCOL, Progressed, Role, Source, ToClient, ToWorker, decode, decode_answer,
+    decode_hello, encode, encode_answer, encode_hello,
 };
 use kvern_machine::{Attempt, ClientId, Epoch, GraphId, Payload, TaskRef, WorkerId};
 use serde::Serialize;
@@ -62,6 +62,7 @@ fn from_client() -> Vec<FromClient> {
         FromClient::AskProgress { graph },
         FromClient::AskMemory,
         FromClient::AskWorkers,
+        FromClient::Subscribe(Interest::Progress),
         FromClient::Subscribe(Interest::Tasks),
         FromClient::NotPut {
             task: t(2),
@@ -78,6 +79,7 @@ fn to_client() -> Vec<ToClient> {
         ToClient::Accepted {
             graph,
             tasks: 3,
+            data: 1,
             bytes: 1 << 40,
             outputs: vec![2, 2],
         },
@@ -113,13 +115,22 @@ fn to_client() -> Vec<ToClient> {
             done,
             failed,
             cancelled,
+            bytes: 1 << 40,
         },
+        ToClient::Progressed(vec![Progressed {
+            graph,
+            done,
+            failed,
+            cancelled,
+            bytes: 1 << 40,
+        }]),
         ToClient::Progress {
             graph,
             total: 6,
             done,
             failed,
             cancelled,
+            bytes: 1 << 40,
         },
         ToClient::Memory {
             live: 1,

@@ -127,7 +127,10 @@ impl Scheduler for ClusterClient {
     }
 
     fn subscribe(&self, observer: Arc<dyn Observer>) -> Subscription {
-        self.connection.link().observers().subscribe(observer)
+        let link = self.connection.link();
+        let subscription = link.observers().subscribe(observer);
+        link.listen_up();
+        subscription
     }
 
     fn memory(&self) -> MemoryUse {

@@ -19,6 +19,7 @@ pub(crate) struct ClusterRun {
     link: Arc<Link>,
     graph: GraphId,
     tasks: u32,
+    data: u32,
     keys: Keys,
     /// The task of each output.
     outputs: Vec<u32>,
@@ -76,6 +77,8 @@ enum Fate {
 pub(crate) struct Accepted {
     pub(crate) graph: GraphId,
     pub(crate) tasks: u32,
+    /// How many of them are values at hand.
+    pub(crate) data: u32,
     pub(crate) outputs: Vec<u32>,
 }
 
@@ -105,6 +108,7 @@ impl ClusterRun {
             link,
             graph: accepted.graph,
             tasks: accepted.tasks,
+            data: accepted.data,
             keys,
             outputs,
             state: Mutex::new(State {
@@ -239,8 +243,9 @@ impl ClusterRun {
             state.first_error.get_or_insert(error.clone());
             state.ended = Some(Progress {
                 total: u64::from(self.tasks),
-                done: 0,
+                data: u64::from(self.data),
                 failed: u64::from(self.tasks),
+                ..Progress::default()
             });
         }
         drop(state);
@@ -498,18 +503,21 @@ impl Run for ClusterRun {
             return ended;
         }
         let asked = self.link.ask_progress(self.graph);
-        let total = u64::from(self.tasks);
+        let (total, data) = (u64::from(self.tasks), u64::from(self.data));
         match (asked, self.lock().ended) {
             (_, Some(ended)) => ended,
             // The last task may still be on its way to stop: the end is what the scheduler says is one.
             (Some(p), None) if p.is_finished() => Progress {
                 total,
-                done: p.done.min(total - 1),
+                data,
+                done: p.done.min(total.saturating_sub(1)),
                 failed: 0,
+                ..p
             },
-            (Some(p), None) => Progress { total, ..p },
+            (Some(p), None) => Progress { total, data, ..p },
             (None, None) => Progress {
                 total,
+                data,
                 ..Progress::default()
             },
         }

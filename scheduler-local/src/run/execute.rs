@@ -23,6 +23,18 @@ pub(crate) struct Scratch {
     taken: u64,
     taken_held: u64,
     pinned: Vec<Arc<Cell>>,
+    /// Bytes made since they were last taken into the progress of the run.
+    made: u64,
+}
+
+impl Scratch {
+    /// Takes what was made into the progress of its run.
+    pub(crate) fn report(&mut self, run: &RunCore) {
+        let made = std::mem::take(&mut self.made);
+        if made > 0 {
+            run.made.fetch_add(made, Ordering::Relaxed);
+        }
+    }
 }
 
 /// What became of a task.
@@ -71,6 +83,7 @@ impl RunCore {
         }
         let outcome = match result {
             Ok(value) => {
+                scratch.made += value.nbytes();
                 let stored = self.stored(task, value);
                 match self.complete(task, stored, ready) {
                     true => Outcome::Done,

@@ -94,6 +94,8 @@ pub(crate) struct RunCore {
     remaining: AtomicUsize,
     done: AtomicU64,
     failed: AtomicU64,
+    /// Bytes that its tasks have made.
+    made: AtomicU64,
     /// Held while observers are told how far the run is: they hear nothing of it after its end.
     telling: Mutex<()>,
     verdict: Verdict,
@@ -178,6 +180,7 @@ impl RunCore {
             done: AtomicU64::new(0),
             telling: Mutex::new(()),
             failed: AtomicU64::new(0),
+            made: AtomicU64::new(0),
             verdict: Verdict::default(),
             waiting: Mutex::new(()),
             wake: Condvar::new(),
@@ -189,6 +192,8 @@ impl RunCore {
             bytes: projected,
         };
         observers.tell(Interest::Runs, &event);
+        // How much there is to do is known from the beginning.
+        run.tell_progress();
         (run, roots)
     }
 
@@ -364,8 +369,10 @@ impl RunCore {
         let failed = if ended { total - done } else { failed };
         Progress {
             total,
+            data: self.tasks.data().len() as u64,
             done,
             failed,
+            bytes: self.made.load(Ordering::Relaxed),
         }
     }
 

@@ -252,6 +252,7 @@ fn work(me: &Me<'_>, job: &Arc<Job>, scratch: &mut Scratch, alone: Option<u64>) 
                 (every / 2).max(1)
             };
             until = every;
+            scratch.report(run);
             run.report(unreported, failed);
             (unreported, failed) = (0, 0);
             let shared = alone.is_none_or(|g| inner.generation.load(Ordering::Relaxed) != g);
@@ -273,6 +274,7 @@ fn work(me: &Me<'_>, job: &Arc<Job>, scratch: &mut Scratch, alone: Option<u64>) 
             break;
         }
     }
+    scratch.report(run);
     run.report(unreported, failed);
     run.leave();
     ran > 0

@@ -75,6 +75,10 @@ pub struct Client {
     pub left: u64,
     /// Whether it has released all.
     pub finished: bool,
+    /// Whether it asked to be told how far its graphs are.
+    pub listens: bool,
+    /// What it was told of each: tasks that are over, and bytes.
+    heard: BTreeMap<GraphId, (u32, u64)>,
     next_question: u64,
 }
 
@@ -90,6 +94,8 @@ impl Client {
             count: 0,
             left,
             finished: false,
+            listens: id.0 % 2 == 1,
+            heard: BTreeMap::new(),
             next_question: 1,
         }
     }
@@ -120,6 +126,9 @@ impl Client {
     }
 
     /// Takes in what the scheduler says.
+    ///
+    /// # Panics
+    /// If it makes no sense: a graph goes back, or what was not asked for is told.
     pub fn hear(&mut self, message: ToClient, value: impl Fn(&Payload) -> u64) -> Option<Todo> {
         match message {
             ToClient::Accepted { graph, .. } => Some(Todo::Put(graph)),
@@ -177,6 +186,20 @@ impl Client {
             ToClient::Put { task, worker } => Some(Todo::PutAgain(task, worker)),
             ToClient::GraphDone { graph, .. } => {
                 self.graphs.get_mut(&graph)?.done = true;
+                None
+            }
+            ToClient::Progressed(graphs) => {
+                assert!(self.listens, "{:?} did not ask for {graphs:?}", self.id);
+                for p in graphs {
+                    let now = (p.done + p.failed + p.cancelled, p.bytes);
+                    let before = self.heard.insert(p.graph, now).unwrap_or_default();
+                    assert!(
+                        now.0 > before.0 && now.1 >= before.1,
+                        "{before:?} and then {p:?}"
+                    );
+                    let over = self.graphs.get(&p.graph).is_none_or(|g| g.done);
+                    assert!(!over, "{p:?} comes after the end");
+                }
                 None
             }
             ToClient::Peer { worker, .. } => {

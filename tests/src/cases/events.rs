@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use kvern_core::events::{Event, Interest, Observer};
+use kvern_core::layer::{Data, Edge};
 use kvern_core::scheduler::Progress;
-use kvern_core::{Annotations, ErrorKind, Root, TaskList};
+use kvern_core::{Annotations, ErrorKind, Layer, Root, TaskList, Value};
 
 use crate::check::{submit, wide};
 use crate::fixture::Fixture;
@@ -256,6 +257,52 @@ pub fn progress_grows(fx: &Fixture) {
         }
     }
     assert_eq!(last.done, 200, "the last progress event is not the end");
+}
+
+/// Values at hand are told apart from what is computed, and so are the bytes that were made.
+pub fn progress_tells_values_apart(fx: &Fixture) {
+    let scheduler = fx.open();
+    let values: Vec<Value> = (0..3u64).map(Value::new).collect();
+    let at_hand = Layer::new(Data::values(values), Vec::new());
+    let mut list = TaskList::new();
+    let (sum, make) = (list.op(ops::mix(1)), list.op(ops::make_bytes(1000, 1)));
+    let sum = list.task_with(sum, (0..3).map(|output| Edge::Input { slot: 0, output }));
+    let made: Vec<_> = (0..4).map(|_| list.task(make, [])).collect();
+    let kind = list.into_kind(made.into_iter().chain([sum]));
+    let run = submit(&scheduler, &[Root::all(&Layer::new(kind, vec![at_hand]))]);
+    fx.values("results", &run);
+    fx.until("all is done", || run.progress().is_finished());
+    let p = run.progress();
+    assert_eq!((p.total, p.data, p.done, p.failed), (8, 3, 8, 0), "{p:?}");
+    assert_eq!(p.tasks(), (5, 5), "{p:?}");
+}
+
+/// Who listens hears how far a run is while it runs, and at its end how many bytes it has made.
+pub fn progress_is_told_while_it_runs(fx: &Fixture) {
+    let scheduler = fx.open();
+    let watcher = Watcher::new(Interest::Runs);
+    let _told = scheduler.subscribe(watcher.clone());
+    let naps = 12 * scheduler.describe().threads.min(8);
+    let naps = Root::all(&wide(&ops::nap(50_000, 1), naps));
+    let made = Root::all(&wide(&ops::make_bytes(1000, 1), 4));
+    let run = submit(&scheduler, &[naps, made]);
+    fx.values("results", &run);
+    fx.until("the run ends", || watcher.count(is_end) == 1);
+    let events = watcher.events();
+    let told = events.iter().filter_map(|e| match e {
+        Event::Progress { progress, .. } => Some(*progress),
+        _ => None,
+    });
+    let told: Vec<Progress> = told.collect();
+    assert_eq!(
+        told.first().map(|p| (p.done, p.bytes)),
+        Some((0, 0)),
+        "{told:?}"
+    );
+    let meanwhile = told.iter().filter(|p| p.done > 0 && !p.is_finished());
+    assert!(meanwhile.count() >= 2, "{told:?}");
+    assert!(told.last().is_some_and(|p| p.bytes >= 4000), "{told:?}");
+    assert!(told.is_sorted_by_key(|p| (p.done, p.bytes)), "{told:?}");
 }
 
 /// Lines that tasks log reach observers, with key and operator.

@@ -174,6 +174,7 @@ impl<'a> Doing<'a> {
         let run = shared.runs.fetch_add(1, Ordering::SeqCst) + 1;
         let progress = Progress {
             total: n as u64,
+            data: plan.tasks.data().len() as u64,
             ..Progress::default()
         };
         Self {

@@ -242,6 +242,7 @@ fn check_graph(s: &Scheduler, slot: u32, graph: &Graph) -> Result<(), String> {
     );
     let over = wants == 0 && graph.pins == 0 && active == 0;
     hold!(!over, "{id} should have been forgotten");
+    hold!(s.news.is_sound(), "{id}: progress is to be told at no time");
     hold!(
         graph.done_told || !graph.progress.is_finished() || active > 0,
         "{id} is done, and nobody was told"

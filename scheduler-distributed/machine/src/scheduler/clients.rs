@@ -59,6 +59,7 @@ impl Scheduler {
                     done: p.done,
                     failed: p.failed,
                     cancelled: p.cancelled,
+                    bytes: p.bytes,
                 };
                 out.push(Effect::ToClient(client, answer));
             }

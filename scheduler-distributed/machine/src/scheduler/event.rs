@@ -125,12 +125,16 @@ impl Default for Config {
 pub struct Progress {
     /// Tasks in it, data included.
     pub total: u32,
+    /// Of these, data: literals, values that were put on workers, results of other graphs.
+    pub data: u32,
     /// Tasks with a value.
     pub done: u32,
     /// Tasks that failed, or read something that did.
     pub failed: u32,
     /// Tasks that were cancelled, or that nobody wanted any more.
     pub cancelled: u32,
+    /// Bytes of the values that its tasks have made.
+    pub bytes: u64,
 }
 
 impl Progress {

@@ -52,6 +52,7 @@ impl Scheduler {
                 done: graph.progress.done,
                 failed: graph.progress.failed,
                 cancelled: graph.progress.cancelled,
+                bytes: graph.progress.bytes,
             };
             out.push(Effect::ToClient(graph.client, done));
         }

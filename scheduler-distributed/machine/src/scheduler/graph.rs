@@ -99,6 +99,7 @@ impl Graph {
         for &t in &spec.outputs {
             tasks[t as usize].wants += 1;
         }
+        let data = spec.data.len() as u32;
         let (mut literals, mut sources) = (BTreeMap::new(), BTreeMap::new());
         for (t, datum) in spec.data {
             let task = &mut tasks[t as usize];
@@ -155,6 +156,7 @@ impl Graph {
             active: 0,
             progress: Progress {
                 total: n as u32,
+                data,
                 ..Progress::default()
             },
             cancelled: false,

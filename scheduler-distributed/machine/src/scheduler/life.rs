@@ -226,23 +226,6 @@ impl Scheduler {
         }
     }
 
-    /// Takes a task into its graph's progress, once.
-    pub(super) fn count(&mut self, at: At, end: End) {
-        let graph = self.graph_mut(at.slot);
-        let task = graph.task_mut(at.task);
-        if std::mem::replace(&mut task.counted, true) {
-            return;
-        }
-        match end {
-            End::Done => graph.progress.done += 1,
-            End::Failed => graph.progress.failed += 1,
-            End::Cancelled => graph.progress.cancelled += 1,
-        }
-        if graph.progress.is_finished() {
-            self.work.push(Work::Graph(at.slot));
-        }
-    }
-
     /// An object is there: those who read it and those who want it get to know. Its holder is known already.
     pub(super) fn stored(
         &mut self,

@@ -18,6 +18,7 @@ mod life;
 mod lose;
 mod missing;
 mod place;
+mod progress;
 mod ready;
 mod rest;
 pub mod state;
@@ -76,6 +77,8 @@ pub struct Scheduler {
     /// Backed data that waits for a worker to be put on: there is none.
     homeless: BTreeSet<TaskRef>,
     memory: MemoryUse,
+    /// How far graphs are, to be told.
+    news: progress::News,
     /// Mean time of all tasks in nanoseconds.
     mean: u64,
     /// When it is worth a look whether an idle worker can take something over.
@@ -112,6 +115,7 @@ impl Scheduler {
             asked: BTreeSet::new(),
             homeless: BTreeSet::new(),
             memory: MemoryUse::default(),
+            news: progress::News::default(),
             mean: 0,
             steal_at: None,
             reaching: Vec::new(),
@@ -151,13 +155,20 @@ impl Scheduler {
         self.place(out);
         self.steal(out);
         self.send_ahead(out);
+        self.tell_progress(out);
     }
 
     /// When [`Event::Timer`] is due, if at all.
     pub fn next_deadline(&self) -> Option<Tick> {
         let parked = self.parked.first().map(|(at, _)| *at);
         let rested = self.resting.first().map(|(at, _)| *at);
-        let all = [parked, self.steal_at, rested, self.fitting.next_due()];
+        let all = [
+            parked,
+            self.steal_at,
+            rested,
+            self.fitting.next_due(),
+            self.news.deadline(),
+        ];
         all.into_iter().flatten().min()
     }
 

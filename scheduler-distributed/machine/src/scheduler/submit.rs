@@ -53,6 +53,7 @@ impl Scheduler {
             ToClient::Accepted {
                 graph: id,
                 tasks: graph.len() as u32,
+                data: graph.progress.data,
                 bytes: graph
                     .tasks
                     .iter()

@@ -14,7 +14,9 @@ pub enum Interest {
     /// Nothing: only its results.
     #[default]
     Results,
-    /// Each task's beginning and end.
+    /// And how far its graphs are, now and then.
+    Progress,
+    /// And each task's beginning and end.
     Tasks,
 }
 
@@ -74,7 +76,7 @@ pub enum FromClient {
     AskMemory,
     /// Who can be given bytes? Answered by `Workers`.
     AskWorkers,
-    /// Tell me of single tasks, or no more.
+    /// Tell me how far my graphs are, and of single tasks, or no more.
     Subscribe(Interest),
     /// Data of its own that was not put where it was to be. Who reads it fails; but backed data that could not be put because a worker is not to
     /// be reached comes to another one, a few times.
@@ -88,6 +90,17 @@ pub enum FromClient {
     },
 }
 
+/// How far a graph is: as in [`ToClient::GraphDone`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs, reason = "said there")]
+pub struct Progressed {
+    pub graph: GraphId,
+    pub done: u32,
+    pub failed: u32,
+    pub cancelled: u32,
+    pub bytes: u64,
+}
+
 /// What the scheduler says to a client.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub enum ToClient {
@@ -97,6 +110,8 @@ pub enum ToClient {
         graph: GraphId,
         /// How many tasks it has, data included.
         tasks: u32,
+        /// How many of them are data.
+        data: u32,
         /// Projected bytes of all results.
         bytes: u64,
         /// Which task makes each output.
@@ -169,7 +184,11 @@ pub enum ToClient {
         failed: u32,
         /// Tasks that were cancelled, or that nobody wanted any more.
         cancelled: u32,
+        /// Bytes of the values that its tasks have made.
+        bytes: u64,
     },
+    /// How far graphs of its own are in which something was done since this was said last. Only if subscribed, and ten times a second at most.
+    Progressed(Vec<Progressed>),
     /// The answer to `AskProgress`.
     Progress {
         /// The graph.
@@ -182,6 +201,8 @@ pub enum ToClient {
         failed: u32,
         /// As in `GraphDone`.
         cancelled: u32,
+        /// As in `GraphDone`.
+        bytes: u64,
     },
     /// The answer to `AskMemory`: results on all workers, each counted once however many hold it.
     Memory {

@@ -9,7 +9,7 @@ mod data;
 mod hello;
 mod worker;
 
-pub use client::{FromClient, Interest, ToClient};
+pub use client::{FromClient, Interest, Progressed, ToClient};
 pub use codec::{DecodeError, MOST_BYTES, MOST_NAMES, Packer, TooLarge, decode, encode};
 pub use data::{DataReply, DataRequest};
 pub use hello::{

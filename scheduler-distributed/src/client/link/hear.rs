@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use kvern_core::events::{Event, Interest};
 use kvern_core::scheduler::{MemoryUse, Progress};
 use kvern_core::{Error, Key, Result, TaskGraph, Value};
-use kvern_machine::wire::{FromClient, Interest as WireInterest, ToClient};
+use kvern_machine::wire::{FromClient, Interest as WireInterest, Progressed, ToClient};
 use kvern_machine::{GraphId, Payload, TaskRef, WorkerId};
 
 use super::{Link, Open};
@@ -21,9 +21,10 @@ impl Link {
             ToClient::Accepted {
                 graph,
                 tasks,
+                data,
                 bytes,
                 outputs,
-            } => self.accepted(graph, tasks, bytes, outputs),
+            } => self.accepted(graph, [tasks, data], bytes, outputs),
             ToClient::Refused { graph, error } => {
                 self.backed().forget(graph);
                 if let Some(s) = self.lock().submits.remove(&graph) {
@@ -65,18 +66,24 @@ impl Link {
                 done,
                 failed,
                 cancelled,
-            } => self.graph_done(graph, [done, failed, cancelled]),
+                bytes,
+            } => self.graph_done(graph, [done, failed, cancelled], bytes),
+            ToClient::Progressed(graphs) => self.progressed(&graphs),
             ToClient::Progress {
                 graph,
                 total,
                 done,
                 failed,
                 cancelled,
+                bytes,
             } => {
                 let progress = Progress {
                     total: u64::from(total),
+                    // Known to the run, which asks.
+                    data: 0,
                     done: u64::from(done),
                     failed: u64::from(failed + cancelled),
+                    bytes,
                 };
                 let mut state = self.lock();
                 if let Some(asked) = state.progress.get_mut(&graph) {
@@ -162,7 +169,13 @@ impl Link {
         }
     }
 
-    fn accepted(self: &Arc<Self>, graph: GraphId, tasks: u32, bytes: u64, outputs: Vec<u32>) {
+    fn accepted(
+        self: &Arc<Self>,
+        graph: GraphId,
+        [tasks, data]: [u32; 2],
+        bytes: u64,
+        outputs: Vec<u32>,
+    ) {
         self.backed().accepted(graph, &outputs);
         let mut state = self.lock();
         let Some(submit) = state.submits.remove(&graph) else {
@@ -172,15 +185,18 @@ impl Link {
         let accepted = Accepted {
             graph,
             tasks,
+            data,
             outputs,
         };
         let open = Open {
             number,
             tasks,
+            data,
             submitted: Instant::now(),
             first_error: None,
             cancelled: false,
         };
+        let progress = open.progress(0, 0, 0);
         state.open.insert(graph, open);
         let run = Arc::new(ClusterRun::new(self.clone(), accepted, submit.keys));
         state.runs.insert(graph, Arc::downgrade(&run));
@@ -194,6 +210,12 @@ impl Link {
             run: number,
             tasks: u64::from(tasks),
             bytes,
+        };
+        self.event(Interest::Runs, event);
+        // How much there is to do is known from the beginning.
+        let event = Event::Progress {
+            run: number,
+            progress,
         };
         self.event(Interest::Runs, event);
         let _ = submit.reply.send(Ok(run));
@@ -231,7 +253,22 @@ impl Link {
         self.send(FromClient::Cancel { graph });
     }
 
-    fn graph_done(&self, graph: GraphId, [done, failed, cancelled]: [u32; 3]) {
+    /// How far graphs are that have not ended.
+    fn progressed(&self, graphs: &[Progressed]) {
+        if !self.observers.wants(Interest::Runs) {
+            self.listen(WireInterest::Results);
+            return;
+        }
+        for p in graphs {
+            let of = |open: &Open| (open.number, open.progress(p.done, p.failed, p.bytes));
+            let told = self.lock().open.get(&p.graph).map(of);
+            if let Some((run, progress)) = told {
+                self.event(Interest::Runs, Event::Progress { run, progress });
+            }
+        }
+    }
+
+    fn graph_done(&self, graph: GraphId, [done, failed, cancelled]: [u32; 3], bytes: u64) {
         let open = {
             let mut state = self.lock();
             state.expanded.remove(&graph);
@@ -239,7 +276,7 @@ impl Link {
         };
         let Some(open) = open else { return };
         let (run, took) = (open.number, open.submitted.elapsed());
-        let (progress, error) = open.end(done, failed, cancelled);
+        let (progress, error) = open.end([done, failed, cancelled], bytes);
         if let Some(held) = self.run(graph) {
             held.ended(progress, error.clone());
         }
@@ -255,9 +292,11 @@ impl Link {
 
     fn observed(&self, task: TaskRef, worker: WorkerId) -> Option<(u64, Arc<TaskGraph>, u32)> {
         if !self.observers.wants(Interest::Tasks) {
-            if self.watching.swap(false, Ordering::Relaxed) {
-                self.send(FromClient::Subscribe(WireInterest::Results));
-            }
+            let less = match self.observers.wants(Interest::Runs) {
+                true => WireInterest::Progress,
+                false => WireInterest::Results,
+            };
+            self.listen(less);
             return None;
         }
         let state = self.lock();

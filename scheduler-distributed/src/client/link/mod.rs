@@ -3,7 +3,7 @@
 mod hear;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
@@ -40,8 +40,8 @@ pub(crate) struct Link {
     tells: Mutex<mpsc::Sender<Told>>,
     graphs: AtomicU32,
     numbers: AtomicU64,
-    /// Whether the scheduler was asked to tell of single tasks.
-    watching: AtomicBool,
+    /// What the scheduler was asked to tell of.
+    listening: Mutex<WireInterest>,
     backed: Backed,
     /// Lines on tasks that wait for workers.
     waits: Lines,
@@ -91,15 +91,27 @@ struct Submit {
 struct Open {
     number: u64,
     tasks: u32,
+    data: u32,
     submitted: Instant,
     first_error: Option<Error>,
     cancelled: bool,
 }
 
 impl Open {
+    /// How far it is.
+    fn progress(&self, done: u32, failed: u32, bytes: u64) -> Progress {
+        Progress {
+            total: u64::from(self.tasks),
+            data: u64::from(self.data),
+            done: u64::from(done),
+            failed: u64::from(failed),
+            bytes,
+        }
+    }
+
     /// How it ended.
-    fn end(self, done: u32, failed: u32, cancelled: u32) -> (Progress, Option<Error>) {
-        let error = match self.first_error {
+    fn end(mut self, [done, failed, cancelled]: [u32; 3], bytes: u64) -> (Progress, Option<Error>) {
+        let error = match self.first_error.take() {
             None if self.cancelled && cancelled > 0 => Some(super::cancelled()),
             other => other,
         };
@@ -108,12 +120,7 @@ impl Open {
             Some(_) => (done, failed + cancelled),
             None => (done + cancelled, failed),
         };
-        let progress = Progress {
-            total: u64::from(self.tasks),
-            done: u64::from(done),
-            failed: u64::from(failed),
-        };
-        (progress, error)
+        (self.progress(done, failed, bytes), error)
     }
 }
 
@@ -162,7 +169,7 @@ impl Link {
             tells: Mutex::new(tells),
             graphs: AtomicU32::new(0),
             numbers: AtomicU64::new(0),
-            watching: AtomicBool::new(false),
+            listening: Mutex::default(),
             backed: Backed::default(),
             waits: Lines::default(),
             state: Mutex::default(),
@@ -264,9 +271,7 @@ impl Link {
             return Err(Error::new(ErrorKind::BadInput, words));
         }
         let watched = self.observers.wants(Interest::Tasks);
-        if watched && !self.watching.swap(true, Ordering::Relaxed) {
-            self.send(FromClient::Subscribe(WireInterest::Tasks));
-        }
+        self.listen_up();
         let expanded = if watched {
             Some(Arc::new(expand()?))
         } else {
@@ -288,6 +293,31 @@ impl Link {
         self.send(FromClient::Submit { graph, body });
         // Always answered: if the scheduler is lost, by that. No other task is waited for, so the slot of a task that asks is kept.
         answer.recv().unwrap_or_else(|_| Err(self.gone()))
+    }
+
+    /// Asks the scheduler to tell of so much from now on.
+    fn listen(&self, interest: WireInterest) {
+        let mut now = self
+            .listening
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if *now != interest {
+            *now = interest;
+            self.send(FromClient::Subscribe(interest));
+        }
+    }
+
+    /// Asks the scheduler to tell of what observers want to hear of. To tell less waits until it tells something that nobody wants to hear.
+    pub(crate) fn listen_up(&self) {
+        if self.observers.wants(Interest::Tasks) {
+            self.listen(WireInterest::Tasks);
+        } else if self.observers.wants(Interest::Runs) {
+            let now = *self
+                .listening
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            self.listen(now.max(WireInterest::Progress));
+        }
     }
 
     pub(crate) fn gone(&self) -> Error {

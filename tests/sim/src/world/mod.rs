@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use kvern_core::error::ErrorRecord;
 use kvern_machine::scheduler::{Config, Effect, Event, WorkerInfo};
-use kvern_machine::wire::{FromClient, FromWorker, ToClient, ToWorker, decode, encode};
+use kvern_machine::wire::{FromClient, FromWorker, Interest, ToClient, ToWorker, decode, encode};
 use kvern_machine::{
     Attempt, ClientId, GraphId, GraphSpec, Outbox, Scheduler, TaskRef, Tick, WorkerId,
 };
@@ -258,6 +258,10 @@ impl World {
     pub fn run(&mut self) -> Result<Stats, String> {
         for id in self.clients.keys().copied().collect::<Vec<_>>() {
             self.schedule(Event::ClientJoined(id))?;
+            if self.clients.get(&id).is_some_and(|c| c.listens) {
+                let listen = FromClient::Subscribe(Interest::Progress);
+                self.schedule(Event::FromClient(id, listen))?;
+            }
         }
         while let Some(what) = self.net.next() {
             self.stats.events += 1;
