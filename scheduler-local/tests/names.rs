@@ -64,3 +64,28 @@ fn a_call_that_fails_is_told_by_its_place_and_arguments() {
         assert_eq!(e, "minus four (3): too little");
     }
 }
+
+/// Pauses of 30, 60 and 120 ms between four attempts; a cancel does not wait for one.
+#[test]
+fn what_is_tried_again_waits_before() {
+    for url in ["threads://?workers=1", "sync://"] {
+        let s = Session::open(url).unwrap();
+        let begun = std::time::Instant::now();
+        let pause = std::time::Duration::from_millis(30);
+        let tasks = s.tasks().retries(3).backoff(pause);
+        let failed = tasks.try_submit(|| Err::<u8, _>("not yet"), ());
+        assert!(
+            error(failed.unwrap().wait())
+                .to_string()
+                .ends_with("(): not yet")
+        );
+        assert!(begun.elapsed() >= 7 * pause, "{:?}", begun.elapsed());
+    }
+    let s = Session::open("threads://?workers=1").unwrap();
+    let hour = std::time::Duration::from_secs(3600);
+    let tasks = s.tasks().retries(1).backoff(hour);
+    let failed = tasks.try_submit(|| Err::<u8, _>("not yet"), ()).unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(50));
+    failed.cancel();
+    drop(s);
+}

@@ -187,6 +187,7 @@ impl RunCore {
             None
         };
         let mut left = annotations.map_or(0, |a| a.retries);
+        let mut tried = 0u32;
         loop {
             let result = self.attempt(task, worker, scratch, annotations, left > 0);
             self.put_down(scratch);
@@ -206,6 +207,21 @@ impl RunCore {
                 return Err(error);
             }
             left -= 1;
+            if let Some(first) = annotations.and_then(|a| a.backoff) {
+                self.pause(first.saturating_mul(1 << tried.min(20)));
+                tried += 1;
+            }
+        }
+    }
+
+    /// Waits before a task is tried again, unless the run is cancelled meanwhile.
+    fn pause(&self, time: Duration) {
+        let begun = Instant::now();
+        while let Some(left) = time.checked_sub(begun.elapsed())
+            && !left.is_zero()
+            && !self.is_cancelled()
+        {
+            std::thread::sleep(left.min(Duration::from_millis(10)));
         }
     }
 
