@@ -226,3 +226,22 @@ fn chunked_arrays_answer_as_numpy_does() {
     }
     assert!(cases > 1000, "{cases} cases");
 }
+
+/// A tolerance would hide it: what NumPy wrote must be read as it was, in all its digits.
+#[test]
+fn recorded_numbers_are_read_to_the_bit() {
+    let text = include_str!("data/numpy_answers.jsonl");
+    let is_digit = |c: char| c.is_ascii_digit() || "+-.e".contains(c);
+    let mut numbers = 0;
+    for word in text.split(|c| !is_digit(c)) {
+        if let (Ok(read), Ok(want)) = (serde_json::from_str::<f64>(word), word.parse::<f64>()) {
+            assert_eq!(read.to_bits(), want.to_bits(), "{word}");
+            numbers += 1;
+        }
+    }
+    assert!(numbers > 10_000, "{numbers} numbers");
+    assert_eq!(
+        serde_json::from_str::<f64>("0.9999999999999999").unwrap(),
+        0.9999999999999999
+    );
+}

@@ -119,3 +119,26 @@ unsafe extern "C" fn infer<O: PluginOperator>(
 pub(crate) fn quietly(f: impl FnOnce() -> Status + std::panic::UnwindSafe) -> Status {
     std::panic::catch_unwind(f).unwrap_or(status::PANIC)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parameters_come_back_to_the_bit() {
+        let mut seed = 0x9e37_79b9_7f4a_7c15u64;
+        let numbers = std::iter::repeat_with(|| {
+            seed ^= seed << 13;
+            seed ^= seed >> 7;
+            seed ^= seed << 17;
+            f64::from_bits(seed)
+        });
+        let mut numbers: Vec<f64> = numbers.filter(|x| x.is_finite()).take(100_000).collect();
+        numbers.extend([0.9999999999999999, 117.63331139400017]);
+        // As the host writes them.
+        let json = serde_json::to_vec(&numbers).unwrap();
+        let read: Vec<f64> = params(&json).unwrap();
+        let same = |(a, b): (&f64, &f64)| a.to_bits() == b.to_bits();
+        assert!(read.len() == numbers.len() && read.iter().zip(&numbers).all(same));
+    }
+}
