@@ -59,6 +59,7 @@ pub use processes::init;
 
 pub use kvern_core::{
     Delayed, Error, ErrorKind, Handle, Result, Session, TaskHandle, Value, as_completed, delayed,
+    is_cancelled,
 };
 
 /// Makes a named operator of a plain function; under this name write `#[kvern::op(crate = ::kvern::core)]`.

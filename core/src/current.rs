@@ -52,6 +52,24 @@ pub(crate) fn is_task() -> bool {
     matches!(DOING.get(), Doing::Task(_))
 }
 
+/// Whether the task that this thread runs is to stop: its run was cancelled, or its time is over. A function that takes long asks now and
+/// then, and returns whatever it likes: nobody reads it. `false` outside of tasks, and on threads that a task has started.
+///
+/// ```
+/// fn slow(steps: &u64) -> u64 {
+///     (0..*steps).take_while(|_| !kvern_core::is_cancelled()).count() as u64
+/// }
+/// assert_eq!(kvern_core::delayed(slow).call((1000u64,)).reference()?, 1000);
+/// # Ok::<(), kvern_core::Error>(())
+/// ```
+pub fn is_cancelled() -> bool {
+    match DOING.get() {
+        // SAFETY: as in `of_thread`.
+        Doing::Task(context) => unsafe { context.as_ref() }.is_cancelled(),
+        Doing::Unknown | Doing::Entered(_) => false,
+    }
+}
+
 /// The session of what this thread does.
 fn of_thread() -> Option<Result<Session>> {
     match DOING.get() {

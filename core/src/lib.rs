@@ -52,7 +52,7 @@ pub use serde;
 pub use annotations::Annotations;
 pub use blocks::{AxisMap, BlockBytes, Grid, Splits};
 pub use collection::{Collection, Computation};
-pub use current::set_home;
+pub use current::{is_cancelled, set_home};
 pub use delayed::{Delayed, delayed};
 pub use error::{Error, ErrorKind, Result};
 pub use expand::TaskGraph;

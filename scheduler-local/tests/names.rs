@@ -89,3 +89,22 @@ fn what_is_tried_again_waits_before() {
     failed.cancel();
     drop(s);
 }
+
+#[test]
+fn a_function_can_ask_whether_it_is_cancelled() {
+    assert!(!kvern_core::is_cancelled());
+    let s = Session::open("threads://?workers=1").unwrap();
+    let (tell, told) = std::sync::mpsc::channel();
+    let waits = move || {
+        tell.send(()).unwrap();
+        while !kvern_core::is_cancelled() {
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+        tell.send(()).unwrap();
+    };
+    let running = s.submit(waits, ()).unwrap();
+    let patience = std::time::Duration::from_secs(20);
+    told.recv_timeout(patience).unwrap();
+    running.cancel();
+    told.recv_timeout(patience).unwrap();
+}
