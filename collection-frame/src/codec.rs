@@ -17,7 +17,9 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion_proto::bytes::{
     physical_plan_from_bytes_with_extension_codec, physical_plan_to_bytes_with_extension_codec,
 };
-use datafusion_proto::physical_plan::from_proto::parse_protobuf_file_scan_config;
+use datafusion_proto::physical_plan::from_proto::{
+    parse_protobuf_file_scan_config, parse_table_schema_from_proto,
+};
 use datafusion_proto::physical_plan::to_proto::serialize_file_scan_config;
 use datafusion_proto::physical_plan::{
     PhysicalExtensionCodec, PhysicalPlanDecodeContext, PhysicalProtoConverterExtension,
@@ -31,7 +33,7 @@ use crate::error::{from_df, into_df};
 use crate::function;
 use crate::parts::{InputExec, InputSpec};
 use crate::plan::windows;
-use crate::read::csv_source;
+use crate::read::csv::source as csv_source;
 use known::Known;
 
 type DfResult<T> = std::result::Result<T, DataFusionError>;
@@ -244,12 +246,7 @@ impl PhysicalExtensionCodec for Codec {
             }
             Node::Csv { source, scan } => {
                 let scan = FileScanExecConf::decode(scan.as_slice()).map_err(|e| malformed(&e))?;
-                let schema = scan
-                    .schema
-                    .as_ref()
-                    .ok_or_else(|| malformed(&"it has no schema"))?;
-                let schema: Schema = schema.try_into()?;
-                let source = Arc::new(source.source(Arc::new(schema)));
+                let source = Arc::new(source.source(parse_table_schema_from_proto(&scan)?));
                 let scan = parse_protobuf_file_scan_config(&scan, &context, converter, source)?;
                 Ok(DataSourceExec::from_data_source(
                     FileScanConfigBuilder::from(scan).build(),

@@ -6,6 +6,7 @@
 
 pub mod backend;
 mod codec;
+mod compare;
 mod cut;
 mod engine;
 mod error;
@@ -19,7 +20,7 @@ mod value;
 
 pub use frame::{Columns, Frame, GroupBy, JoinHow, JoinKeys, SortKeys, Way, col, sql, sql_with};
 pub use function::Function;
-pub use read::{CsvOptions, Sources};
+pub use read::{CsvOptions, ParquetOptions, Sources};
 
 pub use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 pub use arrow::record_batch::RecordBatch;

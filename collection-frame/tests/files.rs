@@ -1,15 +1,21 @@
 //! Reading and writing files: what comes back, in which order, and what is said of files that are not as they should be.
 
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use kvern_core::{ErrorKind, Session};
-use kvern_frame::arrow::array::{Array, Float64Array, Int64Array};
+use kvern_frame::arrow::array::{Array, Int64Array};
 use kvern_frame::arrow::util::pretty::pretty_format_batches;
 use kvern_frame::functions::{count, sum};
 use kvern_frame::{CsvOptions, DataType, Frame, RecordBatch, Way, col, lit};
 use kvern_scheduler_local as _;
 use tempfile::TempDir;
+
+#[path = "files/csv.rs"]
+mod csv;
+#[path = "files/kinds.rs"]
+mod kinds;
+#[path = "files/round.rs"]
+mod round;
 
 fn session() -> Session {
     Session::open("threads://?workers=2").unwrap()
@@ -19,15 +25,6 @@ fn put(folder: &TempDir, name: &str, text: &str) -> PathBuf {
     let path = folder.path().join(name);
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
     std::fs::write(&path, text).unwrap();
-    path
-}
-
-fn put_gz(folder: &TempDir, name: &str, text: &str) -> PathBuf {
-    let path = folder.path().join(name);
-    let file = std::fs::File::create(&path).unwrap();
-    let mut gz = flate2::write::GzEncoder::new(file, flate2::Compression::fast());
-    gz.write_all(text.as_bytes()).unwrap();
-    gz.finish().unwrap();
     path
 }
 
@@ -66,147 +63,6 @@ fn fails(f: &Frame) -> kvern_core::Error {
         (tasks.kind(), tasks.message())
     );
     local
-}
-
-#[test]
-fn csv_rows_come_in_the_order_of_the_file_however_it_is_cut() {
-    let folder = TempDir::new().unwrap();
-    // Larger than the size from which DataFusion cuts files, with lines of many lengths.
-    let mut text = String::from("i,words\n");
-    for i in 0..200_000 {
-        text.push_str(&format!("{i},{}\n", "x".repeat(i % 17)));
-    }
-    // A packed file cannot be cut: DataFusion would deal its rows out to threads, if it were let.
-    for path in [
-        put(&folder, "big.csv", &text),
-        put_gz(&folder, "big.csv.gz", &text),
-    ] {
-        let f = Frame::read_csv(&path).unwrap();
-        for (partitions, way) in [1, 2, 5]
-            .into_iter()
-            .flat_map(|n| [(n, Way::Local), (n, Way::Tasks)])
-        {
-            let at = format!("{way:?} {partitions} {}", path.display());
-            let f = f.via(way).partitions(partitions);
-            let got = ints(&session().compute(&f).unwrap(), "i");
-            let want: Vec<_> = (0..200_000).map(Some).collect();
-            assert!(got == want, "{at}");
-            let some = f.filter((col("i") % lit(1000)).eq(lit(7))).unwrap();
-            let got = ints(&session().compute(&some).unwrap(), "i");
-            let want: Vec<_> = (0..200).map(|i| Some(i * 1000 + 7)).collect();
-            assert!(got == want, "{at}");
-            let head = ints(&session().compute(&some.head(3).unwrap()).unwrap(), "i");
-            assert_eq!(head, [Some(7), Some(1007), Some(2007)], "{at}");
-        }
-    }
-    let e = put(&folder, "late.csv", &format!("{text}many,\n"));
-    let f = Frame::read_csv(&e).unwrap();
-    let e = fails(&f.agg([sum(col("i"))]).unwrap());
-    let words = e.to_string();
-    assert!(
-        words.contains(
-            "late.csv: line 200002: 'many' does not fit column \"i\", whose type is Int64"
-        ),
-        "{words}"
-    );
-    assert_eq!(e.kind(), ErrorKind::Decode);
-}
-
-#[test]
-fn csv_dialects_nulls_and_gz() {
-    let folder = TempDir::new().unwrap();
-    let text = "day;n;x;name\n2013-01-01;1;1.5;a\n2013-01-02;NA;2;NA\n2013-01-03;3;NA;\"c;d\"\n";
-    let options = CsvOptions::new().delimiter(b';').null_values(["NA"]);
-    for path in [
-        put(&folder, "a.csv", text),
-        put_gz(&folder, "a.csv.gz", text),
-    ] {
-        let f = Frame::read_csv_with(&path, &options).unwrap();
-        let types: Vec<DataType> = f
-            .schema()
-            .fields()
-            .iter()
-            .map(|f| f.data_type().clone())
-            .collect();
-        assert_eq!(
-            types,
-            [
-                DataType::Date32,
-                DataType::Int64,
-                DataType::Float64,
-                DataType::Utf8
-            ]
-        );
-        let got = both(&f);
-        assert_eq!(ints(&got, "n"), [Some(1), None, Some(3)]);
-        assert_eq!(got[0].column(3).null_count(), 1);
-        // Without the option it is text.
-        let f = Frame::read_csv_with(&path, &CsvOptions::new().delimiter(b';')).unwrap();
-        assert_eq!(f.schema().field(1).data_type(), &DataType::Utf8);
-    }
-    let path = put(&folder, "bare.csv", "1,2\n3,4\n");
-    let f = Frame::read_csv_with(&path, &CsvOptions::new().header(false)).unwrap();
-    assert_eq!(f.columns(), ["column_1", "column_2"]);
-    assert_eq!(ints(&both(&f), "column_2"), [Some(2), Some(4)]);
-    let f = Frame::read_csv_with(
-        &path,
-        &CsvOptions::new()
-            .header(false)
-            .column_type("column_2", DataType::Float64),
-    )
-    .unwrap();
-    assert_eq!(f.schema().field(1).data_type(), &DataType::Float64);
-    let e = Frame::read_csv_with(
-        &path,
-        &CsvOptions::new()
-            .header(false)
-            .column_type("column_3", DataType::Int8),
-    )
-    .unwrap_err();
-    assert!(
-        e.message()
-            .contains("there is no column \"column_3\"; did you mean"),
-        "{e}"
-    );
-}
-
-#[test]
-fn csv_types_widen_across_files_and_folders_are_read_in_order() {
-    let folder = TempDir::new().unwrap();
-    put(&folder, "d/1.csv", "a,b\n1,1\n2,2\n");
-    put(&folder, "d/2.csv", "a,b\n2.5,\n");
-    put(&folder, "d/3.csv", "a,b\n4,x\n");
-    put(&folder, "d/_hidden.csv", "nothing\n");
-    let f = Frame::read_csv(folder.path().join("d")).unwrap();
-    let types: Vec<DataType> = f
-        .schema()
-        .fields()
-        .iter()
-        .map(|f| f.data_type().clone())
-        .collect();
-    assert_eq!(types, [DataType::Float64, DataType::Utf8]);
-    let got = both(&f);
-    let a: Vec<f64> = got
-        .iter()
-        .flat_map(|b| {
-            b.column(0)
-                .as_any()
-                .downcast_ref::<Float64Array>()
-                .unwrap()
-                .values()
-                .to_vec()
-        })
-        .collect();
-    assert_eq!(a, [1.0, 2.0, 2.5, 4.0]);
-    let f = Frame::read_csv(folder.path().join("d/[12].csv")).unwrap();
-    assert_eq!(f.count_in(&session()).unwrap(), 3);
-    let other = put(&folder, "other.csv", "a,c\n1,1\n");
-    let e = Frame::read_csv(vec![folder.path().join("d/1.csv"), other]).unwrap_err();
-    assert!(
-        e.message()
-            .contains("column 2 is \"b\" there and \"c\" here"),
-        "{e}"
-    );
 }
 
 #[test]

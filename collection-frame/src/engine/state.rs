@@ -10,8 +10,10 @@ use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::MemoryPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
+use datafusion::optimizer::analyzer::{Analyzer, AnalyzerRule};
 use kvern_core::Result;
 
+use crate::compare::TextOrNumber;
 use crate::error::from_df;
 use crate::plan::bounds::NoFloatBounds;
 use crate::plan::groups::GroupRule;
@@ -34,8 +36,11 @@ pub(crate) struct Knobs {
 pub(crate) fn base() -> &'static SessionState {
     static BASE: OnceLock<SessionState> = OnceLock::new();
     BASE.get_or_init(|| {
+        let mut rules: Vec<Arc<dyn AnalyzerRule + Send + Sync>> = vec![Arc::new(TextOrNumber)];
+        rules.extend(Analyzer::new().rules);
         let mut builder = SessionStateBuilder::new()
             .with_default_features()
+            .with_analyzer_rules(rules)
             .with_config(SessionConfig::new().with_target_partitions(1));
         let functions = builder.scalar_functions().get_or_insert_default();
         functions.push(nan::one_nan().clone());

@@ -17,7 +17,8 @@ const MEASURES: [&str; 7] = ["count", "nulls", "mean", "std", "min", "median", "
 
 impl Frame {
     /// Count, nulls, mean, standard deviation, minimum, median and maximum of each column, as text: what pandas and Polars call
-    /// `describe`. Computed in that session, in one pass over the frame.
+    /// `describe`. Of a column of a CSV file that is text though some of its values are numbers, the type names the first one that is none.
+    /// Computed in that session, in one pass over the frame.
     ///
     /// # Errors
     /// The first task that failed.
@@ -66,7 +67,16 @@ impl Frame {
         };
         let n = schema.fields().len();
         let names = schema.fields().iter().map(|f| f.name().clone());
-        let types = schema.fields().iter().map(|f| f.data_type().to_string());
+        let types = schema.fields().iter().map(|f| {
+            let dtype = f.data_type();
+            let why = dtype
+                .is_string()
+                .then(|| crate::read::csv::why_text(&self.plan, f.name()));
+            match why.flatten() {
+                Some(why) => format!("{dtype} ({why})"),
+                None => dtype.to_string(),
+            }
+        });
         let mut columns: Vec<(&str, ArrayRef)> = vec![
             ("column", Arc::new(StringArray::from_iter_values(names))),
             ("type", Arc::new(StringArray::from_iter_values(types))),

@@ -7,6 +7,7 @@ use super::Frame;
 use super::columns::Columns;
 use crate::plan::aggregate;
 use crate::plan::names::named;
+use crate::read::csv::with_reason;
 
 /// A frame whose rows are grouped by some columns; [`GroupBy::agg`] says what becomes of each group.
 #[derive(Debug, Clone)]
@@ -38,7 +39,7 @@ impl Frame {
             .iter()
             .find_map(|a| aggregate::mistake(a, schema))
         {
-            return Err(e);
+            return Err(with_reason(e, &self.plan));
         }
         let aggregates = aggregates.into_iter().map(named).collect();
         let keys = keys.into_iter().map(named).collect();

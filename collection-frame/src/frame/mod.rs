@@ -24,7 +24,7 @@ use kvern_core::Result;
 
 use crate::error::from_df;
 use crate::plan::analyse;
-use crate::read::{CsvOptions, Sources, csv_table, parquet_table};
+use crate::read::{CsvOptions, ParquetOptions, Sources, csv_table, parquet_table};
 
 pub use columns::{Columns, SortKeys, col};
 pub use compute::Way;
@@ -94,10 +94,23 @@ impl Frame {
     /// [`ErrorKind::Decode`](kvern_core::ErrorKind::Decode) if it is not a whole Parquet file,
     /// [`ErrorKind::BadInput`](kvern_core::ErrorKind::BadInput) if no type holds what files have in a column.
     pub fn read_parquet(sources: impl Into<Sources>) -> Result<Self> {
-        Self::of_table("parquet", parquet_table(&sources.into())?)
+        Self::read_parquet_with(sources, &ParquetOptions::default())
     }
 
-    /// CSV files with a header and commas, packed with gzip or not: see [`Frame::read_csv_with`].
+    /// [`Frame::read_parquet`] with types for columns whose files do not agree, or are to be read as something else.
+    ///
+    /// # Errors
+    /// As [`Frame::read_parquet`], and [`ErrorKind::BadInput`](kvern_core::ErrorKind::BadInput) if a column does not exist or cannot be read
+    /// as that type.
+    pub fn read_parquet_with(
+        sources: impl Into<Sources>,
+        options: &ParquetOptions,
+    ) -> Result<Self> {
+        Self::of_table("parquet", parquet_table(&sources.into(), options)?)
+    }
+
+    /// CSV files with a header and commas (tabs where the name ends with `.tsv` or `.tab`), packed with gzip or not: see
+    /// [`Frame::read_csv_with`].
     ///
     /// # Errors
     /// As [`Frame::read_csv_with`].
@@ -106,7 +119,12 @@ impl Frame {
     }
 
     /// CSV files: a path, a folder, a pattern, or a list. Types are found from the first rows of every file and widen across files; a
-    /// value further down that does not fit its column is an error when the frame is computed, naming file, line, column and value.
+    /// value further down that does not fit its column is an error when the frame is computed, naming file, line, column and value, and
+    /// so is a row with another number of fields or a quote that is never closed. Nothing is cut to fit: neither a time of day to a date,
+    /// nor a zone, nor digits. Quoted fields may hold line ends: files are cut for several tasks at ends of rows only, which takes one
+    /// look through the file for quotes. A file whose last value was cut off cannot be told from a whole one.
+    ///
+    /// Of a header, a name that is empty is `column_3`, after its place, and one that was there before is `a_1`.
     ///
     /// # Errors
     /// Naming the file: [`ErrorKind::Io`](kvern_core::ErrorKind::Io) if it cannot be read,

@@ -4,6 +4,7 @@ mod engine;
 mod exchange;
 mod query;
 mod stage;
+mod unfinished;
 mod write;
 
 pub(crate) use engine::{ENGINE, engine_op, engine_to_file};

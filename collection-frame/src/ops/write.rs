@@ -18,7 +18,7 @@ use prost::Message;
 use serde::{Deserialize, Serialize};
 use tempfile::NamedTempFile;
 
-use super::named;
+use super::{named, unfinished};
 use crate::error::{from_df, io};
 use crate::value::batches_of;
 
@@ -96,7 +96,7 @@ register_operator!(Write);
 const ROW_GROUP: usize = 1 << 17;
 
 /// A Parquet file that is being written, under another name in the same folder until it is complete. Dropped before that, it leaves
-/// nothing behind.
+/// nothing behind; what a killed process leaves, the next write to that name removes.
 pub(super) struct ParquetFile {
     path: PathBuf,
     schema: SchemaRef,
@@ -108,18 +108,7 @@ pub(super) struct ParquetFile {
 impl ParquetFile {
     pub(super) fn create(path: &Path, schema: &SchemaRef) -> Result<Self> {
         let wrong = |e: std::io::Error| io(path, "it cannot be written", e);
-        let folder = path.parent().unwrap_or_else(|| Path::new("."));
-        let mut name = std::ffi::OsString::from(".");
-        name.push(path.file_name().unwrap_or_default());
-        name.push(".");
-        let mut builder = tempfile::Builder::new();
-        as_its_kind(&mut builder, path);
-        let temp = builder
-            .prefix(&name)
-            .suffix(".tmp")
-            .tempfile_in(folder)
-            .map_err(wrong)?;
-        let file = temp.reopen().map_err(wrong)?;
+        let (temp, file) = unfinished::create(path).map_err(wrong)?;
         let properties = WriterProperties::builder()
             .set_compression(Compression::SNAPPY)
             .set_max_row_group_row_count(Some(ROW_GROUP))
@@ -162,18 +151,6 @@ impl ParquetFile {
         Ok(self.rows)
     }
 }
-
-/// A temporary file is its owner's alone. This one is to be as the one that it replaces, from the beginning, or as any other, which the umask
-/// decides.
-#[cfg(unix)]
-fn as_its_kind(builder: &mut tempfile::Builder<'_, '_>, path: &Path) {
-    use std::os::unix::fs::PermissionsExt;
-    let before = std::fs::metadata(path).map(|m| m.permissions());
-    builder.permissions(before.unwrap_or(std::fs::Permissions::from_mode(0o666)));
-}
-
-#[cfg(not(unix))]
-fn as_its_kind(_builder: &mut tempfile::Builder<'_, '_>, _path: &Path) {}
 
 fn parquet(path: &Path, e: datafusion::parquet::errors::ParquetError) -> Error {
     let words = format!("{}: it cannot be written: {e}", path.display());

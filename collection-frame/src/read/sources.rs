@@ -4,12 +4,14 @@ use std::path::{Path, PathBuf};
 
 use kvern_core::{Error, ErrorKind, Result};
 
+use super::hive::{self, FoundFile};
 use crate::error::io;
 
 /// Where a frame is read from: one path or several. A folder means all files in it and below with the format's ending, a path with
 /// `*`, `?` or `[` is a pattern; `~/…` is below the home folder, `file:///…` is a path, and other URLs are refused, since there is no object
 /// store yet. Names that begin with `.` or `_` are left out, as other programs do. Files are read in the order of
-/// the list, those of a folder or a pattern in the order of their names.
+/// the list, those of a folder or a pattern in the order of their names. Folders below it whose names are like `year=2024` are columns,
+/// unless the files have them themselves.
 #[derive(Debug, Clone)]
 pub struct Sources(Vec<PathBuf>);
 
@@ -60,15 +62,15 @@ impl Sources {
     ///
     /// # Errors
     /// [`ErrorKind::Io`] naming the path that does not exist, or matches nothing.
-    pub(crate) fn files(&self, endings: &[&str]) -> Result<Vec<PathBuf>> {
+    pub(crate) fn files(&self, endings: &[&str]) -> Result<Vec<FoundFile>> {
         let mut files = Vec::new();
         for path in &self.0 {
             let path = &*kvern_core::url::local_path(path)?;
             let before = files.len();
             if path.is_dir() {
-                walk(path, endings, &mut files)?;
+                walk(path, endings, &[], &mut files)?;
             } else if path.exists() {
-                files.push(absolute(path)?);
+                files.push(file(path, &[])?);
             } else if is_pattern(path) {
                 matching(path, &mut files)?;
             } else {
@@ -107,7 +109,30 @@ fn hidden(path: &Path) -> bool {
     name.is_none_or(|n| n.starts_with(['.', '_']))
 }
 
-fn walk(folder: &Path, endings: &[&str], files: &mut Vec<PathBuf>) -> Result<()> {
+fn file(path: &Path, folders: &[(String, String)]) -> Result<FoundFile> {
+    Ok(FoundFile {
+        path: absolute(path)?,
+        folders: folders.to_vec(),
+    })
+}
+
+/// The file, as DataFusion names it.
+///
+/// # Errors
+/// It is not absolute.
+pub(crate) fn object_path(path: &Path) -> Result<object_store::path::Path> {
+    let url = url::Url::from_file_path(path)
+        .map_err(|()| Error::bad_input(format!("{} is not an absolute path", path.display())))?;
+    object_store::path::Path::from_url_path(url.path())
+        .map_err(|e| Error::bad_input(format!("{url} cannot be read: {e}")))
+}
+
+fn walk(
+    folder: &Path,
+    endings: &[&str],
+    above: &[(String, String)],
+    files: &mut Vec<FoundFile>,
+) -> Result<()> {
     let entries = std::fs::read_dir(folder).and_then(Iterator::collect::<std::io::Result<Vec<_>>>);
     let mut paths: Vec<PathBuf> = entries
         .map_err(|e| io(folder, "it cannot be listed", e))?
@@ -118,18 +143,21 @@ fn walk(folder: &Path, endings: &[&str], files: &mut Vec<PathBuf>) -> Result<()>
     paths.sort();
     for path in paths {
         if path.is_dir() {
-            walk(&path, endings, files)?;
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            let mut folders = above.to_vec();
+            folders.extend(hive::of_name(&name));
+            walk(&path, endings, &folders, files)?;
         } else if endings
             .iter()
             .any(|e| path.to_string_lossy().to_lowercase().ends_with(e))
         {
-            files.push(absolute(&path)?);
+            files.push(file(&path, above)?);
         }
     }
     Ok(())
 }
 
-fn matching(pattern: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
+fn matching(pattern: &Path, files: &mut Vec<FoundFile>) -> Result<()> {
     let words = pattern.to_string_lossy();
     let found = glob::glob(&words).map_err(|e| {
         Error::bad_input(format!(
@@ -148,8 +176,18 @@ fn matching(pattern: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
         }
     }
     paths.sort();
+    // Folders name columns from the first one on that the pattern leaves open.
+    let fixed = pattern
+        .components()
+        .take_while(|c| !is_pattern(Path::new(c.as_os_str())))
+        .count();
     for path in paths {
-        files.push(absolute(&path)?);
+        let open = path.parent().into_iter().flat_map(Path::components);
+        let folders: Vec<_> = open
+            .skip(fixed)
+            .filter_map(|c| hive::of_name(&c.as_os_str().to_string_lossy()))
+            .collect();
+        files.push(file(&path, &folders)?);
     }
     Ok(())
 }

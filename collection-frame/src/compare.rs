@@ -1,0 +1,110 @@
+//! Text is not compared with numbers. DataFusion reads the text as a number for that, so that `zip = 501` is true of `00501`, and fails at the
+//! first one that is none; a join of text with numbers finds some of what belongs together. What is meant is said by a cast.
+
+use arrow::datatypes::DataType;
+use datafusion::common::config::ConfigOptions;
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion::common::{DFSchema, DataFusionError};
+use datafusion::logical_expr::utils::merge_schema;
+use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, Operator};
+use datafusion::optimizer::analyzer::AnalyzerRule;
+
+type DfResult<T> = Result<T, DataFusionError>;
+
+/// The rule that refuses it. It comes before the one that makes types equal.
+#[derive(Debug)]
+pub(crate) struct TextOrNumber;
+
+impl AnalyzerRule for TextOrNumber {
+    fn name(&self) -> &'static str {
+        "kvern_text_or_number"
+    }
+
+    fn analyze(&self, plan: LogicalPlan, _: &ConfigOptions) -> DfResult<LogicalPlan> {
+        plan.apply_with_subqueries(|node| {
+            let schema = merge_schema(&node.inputs());
+            node.apply_expressions(|e| e.apply(|e| within(e, &schema)))?;
+            if let LogicalPlan::Join(join) = node {
+                for (a, b) in &join.on {
+                    pair((a, join.left.schema()), (b, join.right.schema()))?;
+                }
+            }
+            Ok(TreeNodeRecursion::Continue)
+        })?;
+        Ok(plan)
+    }
+}
+
+/// What an expression compares.
+fn within(expr: &Expr, schema: &DFSchema) -> DfResult<TreeNodeRecursion> {
+    let two = |a: &Expr, b: &Expr| pair((a, schema), (b, schema));
+    match expr {
+        Expr::BinaryExpr(b) if compares(b.op) => two(&b.left, &b.right)?,
+        Expr::Between(b) => {
+            two(&b.expr, &b.low)?;
+            two(&b.expr, &b.high)?;
+        }
+        Expr::InList(l) => l.list.iter().try_for_each(|e| two(&l.expr, e))?,
+        Expr::InSubquery(s) => {
+            let inner = s.subquery.subquery.schema();
+            if let Some((qualifier, field)) = inner.iter().next() {
+                let column = Expr::Column((qualifier, field).into());
+                pair((&s.expr, schema), (&column, inner))?;
+            }
+        }
+        Expr::Case(c) => {
+            if let Some(value) = &c.expr {
+                c.when_then_expr
+                    .iter()
+                    .try_for_each(|(when, _)| two(value, when))?;
+            }
+        }
+        _ => {}
+    }
+    Ok(TreeNodeRecursion::Continue)
+}
+
+fn compares(op: Operator) -> bool {
+    matches!(
+        op,
+        Operator::Eq
+            | Operator::NotEq
+            | Operator::Lt
+            | Operator::LtEq
+            | Operator::Gt
+            | Operator::GtEq
+            | Operator::IsDistinctFrom
+            | Operator::IsNotDistinctFrom
+    )
+}
+
+/// Two expressions that are compared. A text that is written into the query is the number that it says: SQL has no other way to write some.
+fn pair(a: (&Expr, &DFSchema), b: (&Expr, &DFSchema)) -> DfResult<()> {
+    let dtype = |(e, schema): (&Expr, &DFSchema)| e.get_type(schema).ok();
+    let (Some(left), Some(right)) = (dtype(a), dtype(b)) else {
+        return Ok(());
+    };
+    let (text, number) = if is_text(&left) && right.is_numeric() {
+        (a.0, b.0)
+    } else if is_text(&right) && left.is_numeric() {
+        (b.0, a.0)
+    } else {
+        return Ok(());
+    };
+    if matches!(text, Expr::Literal(..)) {
+        return Ok(());
+    }
+    Err(DataFusionError::Plan(format!(
+        "{text} is text and {number} is a number: they cannot be compared, since 00501 and 501 are two texts and one number. \
+         Cast one of them: cast({text}, DataType::Int64) or cast({number}, DataType::Utf8), in SQL CAST({text} AS BIGINT); or \
+         write the number in quotes"
+    )))
+}
+
+fn is_text(dtype: &DataType) -> bool {
+    match dtype {
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => true,
+        DataType::Dictionary(_, value) => is_text(value),
+        _ => false,
+    }
+}

@@ -1,0 +1,95 @@
+//! One CSV file as text: packed or not, whole or a range of it, without the mark that some programs put before UTF-8.
+
+use std::fs::File;
+use std::io::{BufReader, Read, Seek, SeekFrom, Take};
+use std::path::Path;
+
+use flate2::read::MultiGzDecoder;
+use kvern_core::{Error, ErrorKind, Result};
+
+use crate::error::io;
+
+const BUFFER: usize = 1 << 20;
+
+/// The mark of UTF-8.
+pub(super) const MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// What files begin with that are no text, and what they are then.
+const OTHER: &[(&[u8], &str)] = &[
+    (b"\xff\xfe", "UTF-16 text: save it as UTF-8"),
+    (b"\xfe\xff", "UTF-16 text: save it as UTF-8"),
+    (
+        b"\x28\xb5\x2f\xfd",
+        "packed with zstd: kvern unpacks CSV that is packed with gzip",
+    ),
+    (
+        b"BZh",
+        "packed with bzip2: kvern unpacks CSV that is packed with gzip",
+    ),
+    (
+        b"\xfd7zXZ\0",
+        "packed with xz: kvern unpacks CSV that is packed with gzip",
+    ),
+    (
+        b"PK\x03\x04",
+        "a zip archive (or a spreadsheet): take the CSV file out of it",
+    ),
+    (b"PAR1", "a Parquet file: read_parquet reads it"),
+    (b"\x1f\x8b", "packed with gzip: its name must end with .gz"),
+];
+
+/// Whether the file is packed with gzip, by its name.
+pub(super) fn is_gz(path: &Path) -> bool {
+    path.extension()
+        .is_some_and(|e| e.eq_ignore_ascii_case("gz"))
+}
+
+/// Whether its fields stand between tabs, by its name.
+pub(super) fn is_tabbed(path: &Path) -> bool {
+    let stem = if is_gz(path) {
+        path.with_extension("")
+    } else {
+        path.to_path_buf()
+    };
+    stem.extension()
+        .is_some_and(|e| e.eq_ignore_ascii_case("tsv") || e.eq_ignore_ascii_case("tab"))
+}
+
+/// The text of a file, and the place at which it begins: after a mark.
+///
+/// # Errors
+/// [`ErrorKind::Io`]; [`ErrorKind::Decode`] where it is no text.
+pub(super) fn open(path: &Path) -> Result<(Box<dyn Read + Send>, u64)> {
+    let mut reader = plain(path)?;
+    let mut start = Vec::new();
+    let first = reader.by_ref().take(8).read_to_end(&mut start);
+    first.map_err(|e| io(path, "it cannot be read", e))?;
+    if let Some((_, what)) = OTHER.iter().find(|(mark, _)| start.starts_with(mark)) {
+        let words = format!("{} is {what}", path.display());
+        return Err(Error::new(ErrorKind::Decode, words));
+    }
+    let place = if start.starts_with(MARK) {
+        MARK.len()
+    } else {
+        0
+    };
+    let start = std::io::Cursor::new(start.split_off(place));
+    Ok((Box::new(start.chain(reader)), place as u64))
+}
+
+/// Its bytes, unpacked.
+pub(super) fn plain(path: &Path) -> Result<Box<dyn Read + Send>> {
+    let file = File::open(path).map_err(|e| io(path, "it cannot be opened", e))?;
+    Ok(if is_gz(path) {
+        Box::new(MultiGzDecoder::new(BufReader::with_capacity(BUFFER, file)))
+    } else {
+        Box::new(file)
+    })
+}
+
+/// The bytes `[start, end)` of a file that is not packed.
+pub(super) fn range(path: &Path, start: u64, end: u64) -> std::io::Result<Take<File>> {
+    let mut file = File::open(path)?;
+    file.seek(SeekFrom::Start(start))?;
+    Ok(file.take(end.saturating_sub(start)))
+}
