@@ -189,11 +189,10 @@ fn tails(
 fn twice(item: &ItemType, results: usize, first: &Use<'_>, at: usize) -> Error {
     let names = crate::expr::names(&first.spec.begin, &first.steps()[..at], "").join(" | ");
     Error::new(
-        ErrorKind::Unsupported,
+        ErrorKind::Internal,
         format!(
-            "bags: {results} results of one run go on from `{names}`, whose items ({}) are not known to be Clone: its functions would be called \
-             once for each result, and the results could disagree; call shared() on that bag, if its items are Clone, or compute the results in runs \
-             of their own",
+            "bags: {results} results of one run go on from `{names}`, and nothing says how its items ({}) are cloned; compute the results in runs of \
+             their own",
             item.name
         ),
     )

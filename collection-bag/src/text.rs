@@ -87,7 +87,7 @@ pub fn read_text_with(paths: impl Paths, options: &TextOptions) -> Result<Text> 
 ///
 /// # Errors
 /// As [`read_text`]. A record that cannot be read is told, with file, line and column, when it is computed.
-pub fn read_json<T: DeserializeOwned + 'static>(paths: impl Paths) -> Result<Bag<T>> {
+pub fn read_json<T: Clone + DeserializeOwned + 'static>(paths: impl Paths) -> Result<Bag<T>> {
     read_json_with(paths, &TextOptions::new(), OnBad::Error)
 }
 
@@ -95,7 +95,7 @@ pub fn read_json<T: DeserializeOwned + 'static>(paths: impl Paths) -> Result<Bag
 ///
 /// # Errors
 /// As [`read_text`].
-pub fn read_json_with<T: DeserializeOwned + 'static>(
+pub fn read_json_with<T: Clone + DeserializeOwned + 'static>(
     paths: impl Paths,
     options: &TextOptions,
     on_bad: OnBad,
@@ -208,7 +208,7 @@ impl Text {
     /// `f` of each text.
     pub fn map<U, F>(&self, f: F) -> Bag<U>
     where
-        U: 'static,
+        U: Clone + 'static,
         F: Fn(&str) -> U + Send + Sync + 'static,
     {
         let step = StepPart::of::<TextCall<F, (), TextMapKind<U>>, F>("map", f);
@@ -219,7 +219,7 @@ impl Text {
     pub fn map_with<P, U, F>(&self, params: &P, f: F) -> Bag<U>
     where
         P: Serialize + DeserializeOwned + Send + Sync + 'static,
-        U: 'static,
+        U: Clone + 'static,
         F: Fn(&P, &str) -> U + Send + Sync + 'static,
     {
         let step = StepPart::of_with::<TextCallWith<F, P, TextMapWithKind<U>>, F>("map", f, params);
@@ -229,7 +229,7 @@ impl Text {
     /// `f` of each text, which may fail: the first `Err` is the task's error, with file and line.
     pub fn try_map<U, E, F>(&self, f: F) -> Bag<U>
     where
-        U: 'static,
+        U: Clone + 'static,
         E: Into<Box<dyn std::error::Error + Send + Sync>> + 'static,
         F: Fn(&str) -> Result<U, E> + Send + Sync + 'static,
     {
@@ -238,12 +238,12 @@ impl Text {
     }
 
     /// Each text read as a JSON record.
-    pub fn json<T: DeserializeOwned + 'static>(&self) -> Bag<T> {
+    pub fn json<T: Clone + DeserializeOwned + 'static>(&self) -> Bag<T> {
         self.json_with(OnBad::Error)
     }
 
     /// [`Text::json`], saying what to do with records that cannot be read.
-    pub fn json_with<T: DeserializeOwned + 'static>(&self, on_bad: OnBad) -> Bag<T> {
+    pub fn json_with<T: Clone + DeserializeOwned + 'static>(&self, on_bad: OnBad) -> Bag<T> {
         let step = StepPart::plain::<Json<T>>("json", &on_bad);
         Bag::then(&self.expr, &step)
     }

@@ -182,7 +182,7 @@ fn what_a_killed_writer_has_left_goes_with_the_next() {
 #[test]
 fn numbers_that_json_does_not_know_are_errors() {
     use serde::Serialize;
-    #[derive(Serialize)]
+    #[derive(Clone, Serialize)]
     struct Row {
         name: &'static str,
         speeds: Vec<f32>,

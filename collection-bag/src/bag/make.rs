@@ -94,7 +94,7 @@ impl<T: Portable> Bag<T> {
     }
 }
 
-impl<T: 'static> Bag<T> {
+impl<T: Clone + 'static> Bag<T> {
     /// Partitions made by a function of their number, when they are needed.
     ///
     /// ```

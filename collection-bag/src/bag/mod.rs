@@ -58,7 +58,7 @@ impl<T> std::fmt::Debug for Bag<T> {
     }
 }
 
-impl<T: 'static> Bag<T> {
+impl<T: Clone + 'static> Bag<T> {
     /// The bag of an expression, whose items must be `T`.
     pub(crate) fn of(expr: Arc<Expr>) -> Self {
         Self {
@@ -74,12 +74,14 @@ impl<T: 'static> Bag<T> {
         partitions: u32,
         bytes: u64,
     ) -> Self {
+        learn::<T>();
         let item = ItemType::of::<T>();
         Self::of(Expr::source(item, source, reads, partitions, bytes))
     }
 
     /// The bag that a step makes.
     pub(crate) fn then(expr: &Arc<Expr>, step: &StepPart) -> Self {
+        learn::<T>();
         Self::of(expr.then(step, ItemType::of::<T>()))
     }
 
@@ -90,37 +92,6 @@ impl<T: 'static> Bag<T> {
     /// Number of partitions.
     pub fn npartitions(&self) -> usize {
         self.expr.npartitions()
-    }
-
-    /// The same bag, whose items are known to be `Clone`.
-    ///
-    /// Several results of one run pass once over what they share: each item goes to all of them, as clones. Of the usual types, and of all that were
-    /// computed, counted by value or summed before, kvern knows that they are `Clone`; of others that a `map` made it does not, and says so in an
-    /// error that asks for this.
-    ///
-    /// ```
-    /// use kvern_bag::Bag;
-    /// use kvern_core::Session;
-    /// # use kvern_scheduler_local as _;
-    /// #[derive(Clone)]
-    /// struct Reading { height: f64, speed: f64 }
-    /// # let session = Session::open("sync://")?;
-    ///
-    /// let readings = Bag::range(10, 2).map(|i| Reading { height: i as f64, speed: 0.5 }).shared();
-    /// let (height, speed) = session.compute((
-    ///     &readings.map(|r| r.height).mean(),
-    ///     &readings.map(|r| r.speed).mean(),
-    /// ))?;
-    /// assert_eq!((height, speed), (Some(4.5), Some(0.5)));
-    /// # Ok::<(), kvern_core::Error>(())
-    /// ```
-    #[must_use]
-    pub fn shared(&self) -> Self
-    where
-        T: Clone,
-    {
-        learn::<T>();
-        self.clone()
     }
 }
 

@@ -19,7 +19,7 @@ use crate::pipe::steps::{Call, Items, WholeKind};
 use crate::pipe::{EndPart, StepPart};
 use crate::value::{Packed, Portable};
 
-impl<T: 'static> Bag<T> {
+impl<T: Clone + 'static> Bag<T> {
     /// How many items there are.
     pub fn count(&self) -> Item<u64> {
         Item::of(self.expr(), &EndPart::plain::<Eat<Count, T>>("count", &()))
@@ -148,6 +148,7 @@ impl<T: 'static> Bag<T> {
     {
         let step = StepPart::of::<Call<P, (), WholeKind<T, A>>, P>("per_partition", per_partition);
         let end = EndPart::of::<Eat<Aggregate<G, A, R>, A>, G>("reduction", aggregate);
+        learn::<A>();
         Item::of(&self.expr().then(&step, ItemType::of::<A>()), &end)
     }
 

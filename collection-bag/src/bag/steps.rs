@@ -11,14 +11,14 @@ use crate::pipe::steps::{
     PartitionsKind, TryMapKind,
 };
 
-impl<T: 'static> Bag<T> {
+impl<T: Clone + 'static> Bag<T> {
     /// `f` of each item.
     ///
     /// A function, or a closure that captures nothing, runs on any backend. One that captures runs on those of this process, and a backend with
     /// others refuses it; there, what it needs to know goes along by [`Bag::map_with`]. This holds of all methods that take a function.
     pub fn map<U, F>(&self, f: F) -> Bag<U>
     where
-        U: 'static,
+        U: Clone + 'static,
         F: Fn(T) -> U + Send + Sync + 'static,
     {
         let step = StepPart::of::<Call<F, (), MapKind<T, U>>, F>("map", f);
@@ -36,7 +36,7 @@ impl<T: 'static> Bag<T> {
     pub fn map_with<P, U, F>(&self, params: &P, f: F) -> Bag<U>
     where
         P: Serialize + DeserializeOwned + Send + Sync + 'static,
-        U: 'static,
+        U: Clone + 'static,
         F: Fn(&P, T) -> U + Send + Sync + 'static,
     {
         let step = StepPart::of_with::<CallWith<F, P, MapWithKind<T, U>>, F>("map", f, params);
@@ -53,7 +53,7 @@ impl<T: 'static> Bag<T> {
     /// ```
     pub fn try_map<U, E, F>(&self, f: F) -> Bag<U>
     where
-        U: 'static,
+        U: Clone + 'static,
         E: Into<Box<dyn std::error::Error + Send + Sync>> + 'static,
         F: Fn(T) -> Result<U, E> + Send + Sync + 'static,
     {
@@ -91,7 +91,7 @@ impl<T: 'static> Bag<T> {
     pub fn flat_map<I, F>(&self, f: F) -> Bag<I::Item>
     where
         I: IntoIterator + 'static,
-        I::Item: 'static,
+        I::Item: Clone + 'static,
         F: Fn(T) -> I + Send + Sync + 'static,
     {
         let step = StepPart::of::<Call<F, (), FlatMapKind<T, I>>, F>("flat_map", f);
@@ -102,15 +102,15 @@ impl<T: 'static> Bag<T> {
     pub fn flatten(&self) -> Bag<T::Item>
     where
         T: IntoIterator,
-        T::Item: 'static,
+        T::Item: Clone + 'static,
     {
         fn itself<T>(x: T) -> T {
             x
         }
         let f = itself::<T>;
-        fn of<T: IntoIterator + 'static, F>(bag: &Bag<T>, f: F) -> Bag<T::Item>
+        fn of<T: Clone + IntoIterator + 'static, F>(bag: &Bag<T>, f: F) -> Bag<T::Item>
         where
-            T::Item: 'static,
+            T::Item: Clone + 'static,
             F: Fn(T) -> T + Send + Sync + 'static,
         {
             let step = StepPart::of::<Call<F, (), FlatMapKind<T, T>>, F>("flatten", f);
@@ -135,7 +135,7 @@ impl<T: 'static> Bag<T> {
     pub fn map_partitions<I, F>(&self, f: F) -> Bag<I::Item>
     where
         I: IntoIterator + 'static,
-        I::Item: 'static,
+        I::Item: Clone + 'static,
         F: Fn(Items<T>) -> I + Send + Sync + 'static,
     {
         let step = StepPart::of::<Call<F, (), PartitionsKind<T, I>>, F>("map_partitions", f);

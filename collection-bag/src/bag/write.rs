@@ -13,7 +13,7 @@ use crate::item::Item;
 use crate::pipe::EndPart;
 use crate::read::Compression;
 
-impl<T: 'static> Bag<T> {
+impl<T: Clone + 'static> Bag<T> {
     /// Writes one item a line, as it is displayed, to files `part-0.txt`, `part-1.txt`, … of a folder, one a partition, in the current
     /// session; the paths of the files are returned. [`Bag::write_text`] says how in more detail.
     ///
