@@ -89,3 +89,39 @@ pub mod prelude {
     pub use kvern_core::delayed::{Delayed, delayed, try_delayed};
     pub use kvern_core::{Collection, Session, TaskHandle, as_completed, op};
 }
+
+/// The book's programs, run as tests of this crate.
+#[cfg(doctest)]
+mod book {
+    macro_rules! chapters {
+        ($($Chapter:ident: $path:literal),+ $(,)?) => {
+            $(
+                #[doc = include_str!($path)]
+                struct $Chapter;
+            )+
+        };
+    }
+
+    #[cfg(all(
+        feature = "local",
+        feature = "cluster",
+        feature = "array",
+        feature = "bag",
+        feature = "progress"
+    ))]
+    chapters! {
+        First: "../docs/src/first.md",
+        Sessions: "../docs/src/sessions.md",
+        Arrays: "../docs/src/arrays.md",
+        Bags: "../docs/src/bags.md",
+        Functions: "../docs/src/functions.md",
+        Clusters: "../docs/src/clusters.md",
+        Plugins: "../docs/src/plugins.md",
+        Errors: "../docs/src/errors.md",
+        FromDask: "../docs/src/from-dask.md",
+    }
+    #[cfg(all(feature = "local", feature = "frame"))]
+    chapters! {
+        Frames: "../docs/src/frames.md",
+    }
+}
