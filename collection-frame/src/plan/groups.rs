@@ -7,7 +7,7 @@
 //!   in some rows: `ORDER BY` that key is left out, and groups may be closed too early (as in apache/datafusion#11291). Here nothing is concluded of keys of several sets.
 
 use datafusion::common::config::ConfigOptions;
-use datafusion::common::tree_node::{Transformed, TransformedResult};
+use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
 use datafusion::common::{Column, DFSchema, Result as DfResult};
 use datafusion::logical_expr::expr::Alias;
 use datafusion::logical_expr::logical_plan::Aggregate;
@@ -48,13 +48,16 @@ fn open_keys(mut aggregate: Aggregate) -> DfResult<(Aggregate, bool)> {
         return Ok((aggregate, false));
     };
     let schema = aggregate.input.schema();
-    let open = |all: &[Expr]| -> Vec<Expr> { all.iter().map(|e| open_key(e, schema)).collect() };
+    let open =
+        |all: &[Expr]| -> DfResult<Vec<Expr>> { all.iter().map(|e| open_key(e, schema)).collect() };
     let sets = match sets {
-        GroupingSet::Rollup(keys) => GroupingSet::Rollup(open(keys)),
-        GroupingSet::Cube(keys) => GroupingSet::Cube(open(keys)),
-        GroupingSet::GroupingSets(sets) => {
-            GroupingSet::GroupingSets(sets.iter().map(|keys| open(keys)).collect())
-        }
+        GroupingSet::Rollup(keys) => GroupingSet::Rollup(open(keys)?),
+        GroupingSet::Cube(keys) => GroupingSet::Cube(open(keys)?),
+        GroupingSet::GroupingSets(sets) => GroupingSet::GroupingSets(
+            sets.iter()
+                .map(|keys| open(keys))
+                .collect::<DfResult<_>>()?,
+        ),
     };
     aggregate = Aggregate::try_new_with_schema(
         aggregate.input,
@@ -65,13 +68,14 @@ fn open_keys(mut aggregate: Aggregate) -> DfResult<(Aggregate, bool)> {
     Ok((aggregate, true))
 }
 
-fn open_key(key: &Expr, schema: &DFSchema) -> Expr {
+fn open_key(key: &Expr, schema: &DFSchema) -> DfResult<Expr> {
     let (relation, name) = key.qualified_name();
     let value = match key {
         Expr::Alias(Alias { expr, .. }) => expr.as_ref().clone(),
         other => other.clone(),
     };
-    opaque(nan::key(value, schema)).alias_qualified(relation, name)
+    let value = value.transform_up(|e| nan::compared(e, schema)).data()?;
+    Ok(opaque(nan::key(value, schema)).alias_qualified(relation, name))
 }
 
 /// The plan with the extremes of floats in groups found by their ranks, and whether there are some.

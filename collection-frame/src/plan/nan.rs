@@ -167,6 +167,10 @@ fn node(plan: LogicalPlan) -> DfResult<Transformed<LogicalPlan>> {
     let names = NamePreserver::new(&plan);
     let mut at = 0;
     let new = plan.map_expressions(|expr| {
+        // A set of keys has no name to give back, but each key has: see the rule of groups.
+        if matches!(expr, Expr::GroupingSet(_)) {
+            return Ok(Transformed::no(expr));
+        }
         let name = names.save(&expr);
         let mut new = expr.transform_up(|e| compared(e, &schema))?;
         if at < keys && at < filtered {
@@ -260,7 +264,7 @@ const ORDERED: &[&str] = &[
 ];
 
 /// The expression with what it compares made one.
-fn compared(expr: Expr, schema: &DFSchema) -> DfResult<Transformed<Expr>> {
+pub(crate) fn compared(expr: Expr, schema: &DFSchema) -> DfResult<Transformed<Expr>> {
     let of = |e: Box<Expr>| -> Box<Expr> { Box::new(key(*e, schema)) };
     let new = match expr {
         Expr::BinaryExpr(mut b) if compares(b.op) => {

@@ -493,4 +493,8 @@ pub(crate) const SEMANTICS: &[(&str, &[&str])] = &[
         "SELECT i FROM f WHERE x IN (SELECT x AS y FROM f WHERE i > 3) OR i = 1",
         &["1", "4", "5"],
     ),
+    (
+        "SELECT x > 0 AS p, count(*) FROM f WHERE x IS NOT NULL GROUP BY ROLLUP (x > 0)",
+        &["- 5", "false 2", "true 3"],
+    ),
 ];

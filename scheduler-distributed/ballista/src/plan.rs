@@ -74,6 +74,18 @@ fn node(plan: &dyn ExecutionPlan) -> Result<()> {
     if let Some(repartition) = plan.downcast_ref::<RepartitionExec>() {
         return exchange(repartition);
     }
+    if let Some(join) = plan.downcast_ref::<NestedLoopJoinExec>()
+        && join.filter().is_none()
+        && *join.join_type() != JoinType::Inner
+    {
+        return Err(Error::new(
+            ErrorKind::Unsupported,
+            format!(
+                "EXISTS or NOT EXISTS of a subquery that is about no row is a join without a condition, whose sides Ballista exchanges when \
+                 it runs, and rows come twice: {INSTEAD}"
+            ),
+        ));
+    }
     let known = plan.is::<FilterExec>()
         || plan.is::<ProjectionExec>()
         || plan.is::<AggregateExec>()
