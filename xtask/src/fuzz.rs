@@ -18,7 +18,7 @@ const CI: &[&str] = &[
     "--prove --way local",
     "--from 0 --seeds 1000 --way local,tasks --seconds 60",
     "--from 0 --seeds 80 --way cluster --seconds 20",
-    "--from 0 --seeds 40 --way ballista --seconds 20",
+    "--from 0 --seeds 80 --way ballista --seconds 20",
 ];
 
 pub(crate) const COMMAND: Command = Command {

@@ -105,10 +105,20 @@ pub const DUCK_CANNOT: &[(&str, &str)] = &[
 ];
 
 /// What kvern refuses by name, and why that is right: what the error holds, and the reason.
-pub const REFUSED: &[(&str, &str)] = &[(
-    "`retract_batch` is not implemented: bool_",
-    "bool_and and bool_or over frames that begin anew for each row: docs/KNOWN.md",
-)];
+pub const REFUSED: &[(&str, &str)] = &[
+    (
+        "a subquery that is about no row is a join without a condition",
+        "EXISTS that is about no row, on Ballista: docs/KNOWN.md",
+    ),
+    (
+        "rows are moved by a float (PARTITION BY)",
+        "a float as the key of a window, on Ballista: docs/KNOWN.md",
+    ),
+    (
+        "`retract_batch` is not implemented: bool_",
+        "bool_and and bool_or over frames that begin anew for each row: docs/KNOWN.md",
+    ),
+];
 
 /// The same of queries with a subquery of one value that is about a row of the query around it.
 pub const REFUSED_ABOUT_A_ROW: (&str, &str) = (
