@@ -94,12 +94,12 @@ fn flights() -> Result<()> {
     );
     print!(
         "{}",
-        Frame::from_batches(weathers.clone())?.to_text(10, 100, &session)?
+        Frame::from_batches(weathers.clone())?.table_in(10, 100, &session)?
     );
     println!("\nby the size of the plane");
     print!(
         "{}",
-        Frame::from_batches(planes)?.to_text(30, 100, &session)?
+        Frame::from_batches(planes)?.table_in(30, 100, &session)?
     );
 
     let worst = texts(&weathers, "weather")?;

@@ -98,12 +98,12 @@ fn a_program_finds_the_cluster_by_address() {
         RecordBatch::try_from_iter([("n", n)]).unwrap()
     };
     let frame = Frame::from_batches((0..8).map(|i| part(i * 1000))).unwrap();
-    assert_eq!(frame.count_in(&session).unwrap(), 8000);
+    assert_eq!(frame.count().unwrap().compute_in(&session).unwrap(), 8000);
     let groups = frame
         .with_column("rest", col("n") % lit(10))
         .and_then(|f| f.groupby(["rest"]).agg([count(lit(1)).alias("rows")]))
         .unwrap();
-    assert_eq!(groups.count_in(&session).unwrap(), 10);
+    assert_eq!(groups.count().unwrap().compute_in(&session).unwrap(), 10);
     session.close();
 
     // Told to end, an executor removes its files, and as soon as it has some. (Two of them: the queries may have been answered by one.)

@@ -92,6 +92,22 @@ impl<A: Portable> Item<A> {
         session.compute(self)
     }
 
+    /// Starts computing it in the current session and returns at once: the same value, which the backend keeps.
+    ///
+    /// # Errors
+    /// If the graph is refused.
+    pub fn persist(&self) -> Result<Self> {
+        self.persist_in(&Session::current()?)
+    }
+
+    /// [`Item::persist`] in a session.
+    ///
+    /// # Errors
+    /// If the graph is refused.
+    pub fn persist_in(&self, session: &Session) -> Result<Self> {
+        session.persist(self)
+    }
+
     /// Computes it one task after another, without optimisation: slow and plain, for tests and examples.
     ///
     /// # Errors

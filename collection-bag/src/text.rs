@@ -323,6 +323,22 @@ impl Text {
         self.strings().reference()
     }
 
+    /// Starts computing in the current session and keeps the texts in the backend, as [`Bag::persist`].
+    ///
+    /// # Errors
+    /// If the graph is refused.
+    pub fn persist(&self) -> Result<Self> {
+        self.persist_in(&Session::current()?)
+    }
+
+    /// [`Text::persist`] in a session.
+    ///
+    /// # Errors
+    /// If the graph is refused.
+    pub fn persist_in(&self, session: &Session) -> Result<Self> {
+        session.persist(self)
+    }
+
     /// The first `n` texts, as [`Bag::take`].
     ///
     /// # Errors

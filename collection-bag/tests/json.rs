@@ -159,7 +159,7 @@ fn what_was_written_is_read_again() {
             ("gz", kvern_bag::Compression::Gzip),
         ] {
             let target = folder.path().join(name);
-            let paths = bag.write_jsonl(&target, packed, &session).unwrap();
+            let paths = bag.write_jsonl_in(&target, packed, &session).unwrap();
             assert_eq!(paths.len(), 12);
             assert!(
                 paths[3]

@@ -260,7 +260,7 @@ fn files_are_written_beside_other_results() {
     let twice = concat(&[both.clone(), both]);
     let target = folder.path().join("out");
     let files = twice
-        .write_text(&target, kvern_bag::Compression::None, &session)
+        .write_text_in(&target, kvern_bag::Compression::None, &session)
         .unwrap();
     assert_eq!(dice.rolls(), 10);
     let text = |i: usize| std::fs::read_to_string(&files[i]).unwrap();

@@ -61,9 +61,9 @@ called! {
     "Bag::reduction": |b: B| -> Item<usize> { b.reduction(|i| i.count(), |v| v.into_iter().sum()) };
     "Bag::repartition": |b: B| -> B { b.repartition(3) };
     "Bag::zip": |b: B| -> Result<Bag<(i64, i64)>> { b.zip(&b) };
-    "Bag::to_text": |b: B| b.to_text("x");
-    "Bag::write_text": |b: B, s: &Session| b.write_text("x", Compression::None, s);
-    "Bag::to_jsonl": |b: B| b.to_jsonl("x");
+    "Bag::write_text": |b: B| b.write_text("x", Compression::None);
+    "Bag::write_text_in": |b: B, s: &Session| b.write_text_in("x", Compression::None, s);
+    "Bag::write_jsonl": |b: B| b.write_jsonl("x", Compression::None);
     "Bag::to_delayed": |b: B| -> Result<Vec<Delayed<Vec<i64>>>> { b.to_delayed() };
     "Item::to_delayed": |i: Item<u64>| -> Result<Delayed<u64>> { i.to_delayed() };
     "Bag::persist": |b: B| -> Result<B> { b.persist() };

@@ -385,7 +385,9 @@ fn urls_are_paths_or_are_refused() {
         let e = read_text(url).unwrap_err();
         assert_eq!(e.kind(), ErrorKind::Unsupported);
         assert!(e.to_string().contains(url), "{e}");
-        let e = kvern_bag::Bag::range(3, 1).to_text(url).unwrap_err();
+        let e = kvern_bag::Bag::range(3, 1)
+            .write_text(url, Compression::None)
+            .unwrap_err();
         assert_eq!(e.kind(), ErrorKind::Unsupported, "{e}");
     }
     let e = read_text("~/no-such-file-of-kvern.txt").unwrap_err();

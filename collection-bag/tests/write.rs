@@ -13,7 +13,7 @@ fn partitions_are_files_in_order() {
         let target = folder.path().join("out");
         let both = concat(&[Bag::range(5, 3), Bag::range(2, 1)]);
         let paths = both
-            .write_text(&target, Compression::None, &session)
+            .write_text_in(&target, Compression::None, &session)
             .unwrap();
         assert_eq!(names(folder.path()), ["out"]);
         assert_eq!(
@@ -35,7 +35,7 @@ fn what_is_half_written_is_not_read() {
     let folder = folder();
     let target = folder.path().join("out");
     Bag::range(5, 2)
-        .write_text(&target, Compression::None, &session)
+        .write_text_in(&target, Compression::None, &session)
         .unwrap();
     // A folder of an earlier version, in which a task was killed.
     std::fs::write(target.join(".part-1.txt.77-0.tmp"), "3\n4").unwrap();
@@ -64,7 +64,7 @@ fn a_failure_leaves_nothing() {
             x => Ok(x),
         });
         let e = bag
-            .write_text(&target, Compression::None, &session)
+            .write_text_in(&target, Compression::None, &session)
             .unwrap_err();
         assert!(e.to_string().contains("seven hundred"), "{e}");
         assert_eq!(names(folder.path()), Vec::<String>::new(), "{name}");
@@ -73,7 +73,7 @@ fn a_failure_leaves_nothing() {
             x
         });
         let e = panics
-            .write_jsonl(&target, Compression::Gzip, &session)
+            .write_jsonl_in(&target, Compression::Gzip, &session)
             .unwrap_err();
         assert_eq!(e.kind(), ErrorKind::Panic);
         assert_eq!(names(folder.path()), Vec::<String>::new(), "{name}");
@@ -88,25 +88,28 @@ fn what_is_there_is_not_touched() {
     std::fs::create_dir(&target).unwrap();
     let bag = Bag::range(4, 2);
     // Empty: it is as good as none.
-    bag.write_text(&target, Compression::None, &session)
+    bag.write_text_in(&target, Compression::None, &session)
         .unwrap();
     assert_eq!(names(&target).len(), 2);
     let e = bag
-        .write_text(&target, Compression::None, &session)
+        .write_text_in(&target, Compression::None, &session)
         .unwrap_err();
     assert!(e.to_string().contains("is there already"), "{e}");
     let file = support::write(&folder, "file", "x");
-    assert!(bag.write_text(&file, Compression::None, &session).is_err());
+    assert!(
+        bag.write_text_in(&file, Compression::None, &session)
+            .is_err()
+    );
     let nowhere = folder.path().join("none/out");
     let e = bag
-        .write_text(&nowhere, Compression::None, &session)
+        .write_text_in(&nowhere, Compression::None, &session)
         .unwrap_err();
     assert!(
         e.kind() == ErrorKind::Io && e.to_string().contains("none"),
         "{e}"
     );
     let e = bag
-        .write_text(folder.path().join("z"), Compression::Zstd, &session)
+        .write_text_in(folder.path().join("z"), Compression::Zstd, &session)
         .unwrap_err();
     assert_eq!(e.kind(), ErrorKind::Unsupported);
     assert_eq!(names(folder.path()), ["file", "out"]);
@@ -125,7 +128,7 @@ fn child_writes_for_ever() {
         x
     });
     let target = std::path::Path::new(&folder).join("out");
-    slow.write_text(target, Compression::None, &session)
+    slow.write_text_in(target, Compression::None, &session)
         .unwrap();
 }
 
@@ -166,11 +169,12 @@ fn what_a_killed_writer_has_left_goes_with_the_next() {
     let (_, session) = sessions().into_iter().next().unwrap();
     let bag = Bag::range(4, 2);
     let other = folder.path().join("other");
-    bag.write_text(&other, Compression::None, &session).unwrap();
+    bag.write_text_in(&other, Compression::None, &session)
+        .unwrap();
     // That was another place.
     assert_eq!(names(folder.path()).len(), 3);
     let target = folder.path().join("out");
-    bag.write_text(&target, Compression::None, &session)
+    bag.write_text_in(&target, Compression::None, &session)
         .unwrap();
     let left = names(folder.path());
     let of_alive = format!(".out.{}-0.tmp", alive.id());
@@ -193,7 +197,7 @@ fn numbers_that_json_does_not_know_are_errors() {
         let target = folder.path().join("out");
         for bad in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
             let bag = Bag::from_sequence([1.5, 2.5, bad, 3.5], 2);
-            let e = bag.write_jsonl(&target, Compression::None, &session);
+            let e = bag.write_jsonl_in(&target, Compression::None, &session);
             let words = e.unwrap_err().to_string();
             assert!(
                 words.contains("part-1.jsonl, item 1") && words.contains("has no form in JSON"),
@@ -205,20 +209,20 @@ fn numbers_that_json_does_not_know_are_errors() {
                 speeds: vec![1.0, x as f32],
                 more: None,
             });
-            let e = rows.write_jsonl(&target, Compression::Gzip, &session);
+            let e = rows.write_jsonl_in(&target, Compression::Gzip, &session);
             let words = e.unwrap_err().to_string();
             assert!(words.contains("in field \"speeds\""), "{words}");
             // As text it comes back, and as an Option it is null.
             let optional = bag.map(|x| Some(x).filter(|x| x.is_finite()));
             let files = optional
-                .write_jsonl(&target, Compression::None, &session)
+                .write_jsonl_in(&target, Compression::None, &session)
                 .unwrap();
             let back = kvern_bag::read_json::<Option<f64>>(files).unwrap();
             let back = back.compute_in(&session).unwrap();
             assert_eq!(back, [Some(1.5), Some(2.5), None, Some(3.5)]);
             std::fs::remove_dir_all(&target).unwrap();
             let files = bag
-                .write_text(&target, Compression::None, &session)
+                .write_text_in(&target, Compression::None, &session)
                 .unwrap();
             let back = read_text(files).unwrap().map(|l| l.parse::<f64>().unwrap());
             let back = back.compute_in(&session).unwrap();
@@ -231,7 +235,7 @@ fn numbers_that_json_does_not_know_are_errors() {
             more: Some(1e300),
         });
         let files = whole
-            .write_jsonl(&target, Compression::None, &session)
+            .write_jsonl_in(&target, Compression::None, &session)
             .unwrap();
         let text = std::fs::read_to_string(&files[0]).unwrap();
         assert_eq!(text, "{\"name\":\"b\",\"speeds\":[0.1],\"more\":1e+300}\n");

@@ -18,7 +18,10 @@ mod plan;
 mod read;
 mod value;
 
-pub use frame::{Columns, Frame, GroupBy, JoinHow, JoinKeys, SortKeys, Way, col, sql, sql_with};
+pub use frame::{
+    Columns, Count, Frame, GroupBy, JoinHow, JoinKeys, Names, SortKeys, Way, col, concat, sql,
+    sql_with,
+};
 pub use function::Function;
 pub use read::{CsvOptions, ParquetOptions, Sources};
 

@@ -14,7 +14,9 @@ use kvern_frame::arrow::array::{
     StringArray, StructArray,
 };
 use kvern_frame::functions::{avg, count, first_value, max, min, sum};
-use kvern_frame::{DataType, Expr, Field, Frame, JoinHow, RecordBatch, Way, cast, col, lit, sql};
+use kvern_frame::{
+    DataType, Expr, Field, Frame, JoinHow, RecordBatch, Way, cast, col, concat, lit, sql,
+};
 use kvern_scheduler_local as _;
 use rows::rows;
 use semantics::{SEMANTICS, tables};
@@ -30,7 +32,7 @@ fn by_every_way(session: &Session, what: &str, f: &Frame) -> Vec<String> {
         .unwrap_or_else(|e| panic!("{what}: {e:?}"));
     let want = rows(&local, false);
     for partitions in [1, 2, 5] {
-        let tasks = f.via(Way::Tasks).partitions(partitions);
+        let tasks = f.via(Way::Tasks).repartition(partitions);
         let got = session
             .compute(&tasks)
             .unwrap_or_else(|e| panic!("{partitions}: {what}: {e:?}"));
@@ -82,7 +84,7 @@ fn what_libraries_get_wrong_is_right_by_every_way() {
         }
         check("local".into(), local);
         for partitions in [1, 2, 5] {
-            let f = f.via(Way::Tasks).partitions(partitions);
+            let f = f.via(Way::Tasks).repartition(partitions);
             check(format!("tasks, {partitions}"), session.compute(&f));
         }
         check("reference".into(), f.reference());
@@ -369,7 +371,7 @@ fn columns_and_types_are_told_as_they_come() {
         (&a, &b, ["0.5 30", "1.0 10", "2.0 20"]),
         (&b, &a, ["10 1.0", "20 2.0", "30 0.5"]),
     ] {
-        let both = one.concat(other).unwrap();
+        let both = concat(&[one, other]).unwrap();
         assert!(
             told(&both).contains(&"x Float64".to_owned()),
             "{:?}",
@@ -388,20 +390,20 @@ fn columns_and_types_are_told_as_they_come() {
                 want
             );
         }
-        let kept = both.persist(&session).unwrap();
+        let kept = both.persist_in(&session).unwrap();
         assert_eq!(by_every_way(&session, "kept", &kept), want);
         let parts = both.to_delayed().unwrap();
         let again = Frame::from_delayed(both.schema(), parts).unwrap();
         assert_eq!(by_every_way(&session, "delayed", &again), want);
     }
-    let e = a.concat(&a.rename([("y", "z")]).unwrap()).unwrap_err();
+    let e = concat(&[&a, &a.rename([("y", "z")]).unwrap()]).unwrap_err();
     assert!(
         e.message().starts_with(
             "column \"y\" is in the first frame and not in the second, which has: x, z"
         ),
         "{e}"
     );
-    let e = a.select("x").unwrap().concat(&a).unwrap_err();
+    let e = concat(&[&a.select("x").unwrap(), &a]).unwrap_err();
     assert!(
         e.message()
             .starts_with("column \"y\" is in the second frame and not in the first"),
@@ -444,7 +446,7 @@ fn a_column_has_one_name_wherever_its_table_comes_from() {
         ("select", memory().select(["id", "x"]).unwrap()),
         ("computed", memory().with_column("z", lit(1)).unwrap()),
         ("sql", sql("SELECT * FROM t", [("t", &m)]).unwrap()),
-        ("kept", memory().persist(&session).unwrap()),
+        ("kept", memory().persist_in(&session).unwrap()),
     ];
     for (from, f) in &frames {
         assert_eq!(

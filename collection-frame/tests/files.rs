@@ -45,7 +45,7 @@ fn ints(batches: &[RecordBatch], column: &str) -> Vec<Option<i64>> {
 fn both(f: &Frame) -> Vec<RecordBatch> {
     let s = session();
     let local = s.compute(&f.via(Way::Local)).unwrap();
-    let tasks = s.compute(&f.via(Way::Tasks).partitions(3)).unwrap();
+    let tasks = s.compute(&f.via(Way::Tasks).repartition(3)).unwrap();
     assert_eq!(
         pretty_format_batches(&local).unwrap().to_string(),
         pretty_format_batches(&tasks).unwrap().to_string()
@@ -57,7 +57,7 @@ fn both(f: &Frame) -> Vec<RecordBatch> {
 fn fails(f: &Frame) -> kvern_core::Error {
     let s = session();
     let local = s.compute(&f.via(Way::Local)).unwrap_err();
-    let tasks = s.compute(&f.via(Way::Tasks).partitions(3)).unwrap_err();
+    let tasks = s.compute(&f.via(Way::Tasks).repartition(3)).unwrap_err();
     assert_eq!(
         (local.kind(), local.message()),
         (tasks.kind(), tasks.message())
@@ -137,14 +137,19 @@ fn parquet_comes_back_in_order_by_both_ways() {
         assert_eq!(
             back.filter(col("i").lt(lit(10)))
                 .unwrap()
-                .count_in(&session())
+                .count()
+                .unwrap()
+                .compute_in(&session())
                 .unwrap(),
             10
         );
     }
     assert_eq!(names(folder.path()), ["local.parquet", "tasks.parquet"]);
     let all = Frame::read_parquet(folder.path()).unwrap();
-    assert_eq!(all.count_in(&session()).unwrap(), 100_000);
+    assert_eq!(
+        all.count().unwrap().compute_in(&session()).unwrap(),
+        100_000
+    );
     // Half of a file: its end, where the columns are described, is gone.
     let bytes = std::fs::read(folder.path().join("local.parquet")).unwrap();
     let cut = folder.path().join("half.parquet");
@@ -165,7 +170,7 @@ fn a_parquet_file_that_breaks_after_it_was_opened_is_named() {
         numbers(1000).write_parquet_in(&path, &session()).unwrap();
     }
     let f = Frame::read_parquet(folder.path()).unwrap();
-    assert_eq!(f.count_in(&session()).unwrap(), 2000);
+    assert_eq!(f.count().unwrap().compute_in(&session()).unwrap(), 2000);
     let path = folder.path().join("b.parquet");
     let bytes = std::fs::read(&path).unwrap();
     let fails = |what: &str, kind: ErrorKind| {
@@ -173,7 +178,7 @@ fn a_parquet_file_that_breaks_after_it_was_opened_is_named() {
             let f = f.via(way);
             for e in [
                 session().compute(&f).unwrap_err(),
-                f.count_in(&session()).unwrap_err(),
+                f.count().unwrap().compute_in(&session()).unwrap_err(),
             ] {
                 assert_eq!(e.kind(), kind, "{way:?}: {e}");
                 assert!(e.message().contains(what), "{way:?}: {e}");
@@ -187,7 +192,7 @@ fn a_parquet_file_that_breaks_after_it_was_opened_is_named() {
     std::fs::remove_file(&path).unwrap();
     fails("b.parquet: it cannot be read", ErrorKind::Io);
     std::fs::write(&path, &bytes).unwrap();
-    assert_eq!(f.count_in(&session()).unwrap(), 2000);
+    assert_eq!(f.count().unwrap().compute_in(&session()).unwrap(), 2000);
 }
 
 fn names(folder: &Path) -> Vec<String> {
@@ -221,7 +226,9 @@ fn a_write_that_fails_leaves_the_old_file_and_nothing_else() {
     assert_eq!(
         Frame::read_parquet(&path)
             .unwrap()
-            .count_in(&session())
+            .count()
+            .unwrap()
+            .compute_in(&session())
             .unwrap(),
         3
     );
@@ -296,7 +303,7 @@ fn urls_are_paths_or_are_refused() {
     let path = put(&folder, "a b.csv", "x\n1\n2\n");
     let url = format!("file://{}", path.display()).replace(' ', "%20");
     let f = Frame::read_csv(url.as_str()).unwrap();
-    assert_eq!(f.count_in(&session()).unwrap(), 2);
+    assert_eq!(f.count().unwrap().compute_in(&session()).unwrap(), 2);
     let written = folder.path().join("out.parquet");
     let url = format!("file://{}", written.display());
     f.write_parquet_in(&url, &session()).unwrap();

@@ -6,7 +6,7 @@ use kvern_core::Session;
 use kvern_frame::arrow::array::{ArrayRef, AsArray, Int64Array};
 use kvern_frame::arrow::datatypes::Int64Type;
 use kvern_frame::functions::sum;
-use kvern_frame::{Frame, JoinHow, RecordBatch, Way, col, lit};
+use kvern_frame::{Frame, JoinHow, RecordBatch, Way, col, concat, lit};
 use kvern_scheduler_local as _;
 
 /// Rows in each partition.
@@ -38,7 +38,7 @@ fn always(frame: &Frame, sorted: bool, want: &[i64]) {
     for way in [Way::Local, Way::Tasks] {
         for partitions in [1, 3, 8] {
             for _ in 0..5 {
-                let f = frame.via(way).partitions(partitions);
+                let f = frame.via(way).repartition(partitions);
                 let mut got = column(&session.compute(&f).unwrap(), 0);
                 if sorted {
                     got.sort_unstable();
@@ -83,7 +83,7 @@ fn the_first_rows_are_the_first_ones_below_other_operations() {
 #[test]
 fn frames_follow_each_other() {
     let all = ROWS * PARTITIONS;
-    let both = counted(0).concat(&counted(all)).unwrap();
+    let both = concat(&[counted(0), counted(all)]).unwrap();
     always(&both, false, &up_to(2 * all));
     for n in [1, ROWS + 1, all + 1, 2 * all + 1] {
         always(
@@ -93,9 +93,7 @@ fn frames_follow_each_other() {
         );
     }
     let heads = counted(0).head(3).unwrap();
-    let heads = heads
-        .concat(&counted(3).head(ROWS as usize + 1).unwrap())
-        .unwrap();
+    let heads = concat(&[heads, counted(3).head(ROWS as usize + 1).unwrap()]).unwrap();
     always(&heads, false, &up_to(ROWS + 4));
     always(&heads.head(5).unwrap(), false, &up_to(5));
 }

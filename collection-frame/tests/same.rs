@@ -10,7 +10,7 @@ use std::sync::Arc;
 use kvern_core::{Graph, Registry, Session, TaskGraph};
 use kvern_frame::arrow::array::{ArrayRef, Float64Array, Int64Array, StringArray};
 use kvern_frame::functions::{avg, count, count_distinct, max, min, sum};
-use kvern_frame::{Expr, Frame, JoinHow, RecordBatch, Way, col, lit, sql};
+use kvern_frame::{Expr, Frame, JoinHow, RecordBatch, Way, col, concat, lit, sql};
 use kvern_scheduler_local as _;
 use rows::rows;
 
@@ -137,7 +137,7 @@ fn query(rng: &mut Rng) -> (String, Frame) {
                 f.sort(by).and_then(|f| f.head(1 + rng.below(30) as usize))
             }),
             (5, _) => ("distinct".into(), f.distinct()),
-            (6, _) => ("concat".into(), f.concat(&f)),
+            (6, _) => ("concat".into(), concat(&[&f, &f])),
             (7, Some(n)) => (
                 format!("window {n}"),
                 sql(
@@ -187,7 +187,7 @@ fn every_way_gives_the_same_rows() {
                 .unwrap_or_else(|e| panic!("{at}: {e:?}")),
             false,
         );
-        let tasks = f.via(Way::Tasks).partitions(partitions);
+        let tasks = f.via(Way::Tasks).repartition(partitions);
         let got = threads
             .compute(&tasks)
             .unwrap_or_else(|e| panic!("{at}: {e:?}"));

@@ -10,7 +10,7 @@ use kvern_core::{Collection, ErrorKind, Handle, Plan, Result, Session, Value, de
 use kvern_frame::arrow::array::{ArrayRef, AsArray, Int64Array, StringArray, StringViewArray};
 use kvern_frame::arrow::datatypes::{DataType, Field, Int64Type, Schema};
 use kvern_frame::functions::{count, sum};
-use kvern_frame::{Frame, JoinHow, RecordBatch, Way, col, lit, sql};
+use kvern_frame::{Frame, JoinHow, RecordBatch, Way, col, concat, lit, sql};
 use kvern_scheduler_local as _;
 
 fn numbers(from: i64, to: i64) -> RecordBatch {
@@ -151,11 +151,17 @@ fn frames_meet_functions_in_one_graph() {
     assert_eq!(session.compute(&all).unwrap(), want);
     assert_eq!(all.reference().unwrap(), want);
     // Kept in the session, and read from there.
-    let kept = even.persist(&session).unwrap();
-    assert_eq!(kept.count_in(&session).unwrap(), 25);
+    let kept = even.persist_in(&session).unwrap();
+    assert_eq!(kept.count().unwrap().compute_in(&session).unwrap(), 25);
     assert!(session.memory().held > 0);
     assert_eq!(
-        session.persist(&even).unwrap().count_in(&session).unwrap(),
+        session
+            .persist(&even)
+            .unwrap()
+            .count()
+            .unwrap()
+            .compute_in(&session)
+            .unwrap(),
         25
     );
 }
@@ -231,7 +237,7 @@ fn more_groups_than_memory_are_counted() {
     );
     let small = Session::open(&url).unwrap();
     for way in [Way::Local, Way::Tasks] {
-        let got = small.compute(&f.via(way).partitions(8)).unwrap();
+        let got = small.compute(&f.via(way).repartition(8)).unwrap();
         assert_eq!(total(&got, 0), 1_000_000, "{way:?}");
         let m = small.memory();
         assert!(m.peak <= 32 << 20, "{way:?}: {m:?}");
@@ -244,7 +250,7 @@ fn more_groups_than_memory_are_counted() {
     // Without a place to go it is an error of its kind, and not the end of the process.
     let tiny = Session::open("threads://?workers=2&memory=2MiB&spill=false").unwrap();
     let e = tiny
-        .compute(&f.sort("all").unwrap().via(Way::Local).partitions(2))
+        .compute(&f.sort("all").unwrap().via(Way::Local).repartition(2))
         .unwrap_err();
     assert_eq!(e.kind(), ErrorKind::OutOfMemory, "{e:?}");
 }
@@ -371,7 +377,7 @@ fn mistakes_are_told_when_they_are_made() {
         "takes no keys",
     );
     says(
-        f.concat(&f.select("n").unwrap()).unwrap_err(),
+        concat(&[&f, &f.select("n").unwrap()]).unwrap_err(),
         "column \"name\" is in the first frame and not in the second, which has: n",
     );
     says(Frame::from_batches([]).unwrap_err(), "no batch");
@@ -420,14 +426,14 @@ fn names_count_exactly_and_twins_get_a_suffix() {
             "name_right_right_right"
         ]
     );
-    assert_eq!(again.count_in(&session).unwrap(), 250);
+    assert_eq!(again.count().unwrap().compute_in(&session).unwrap(), 250);
 }
 
 #[test]
 fn describe_and_explain_tell_what_is_there() {
     let session = Session::open("threads://?workers=2").unwrap();
-    let d = frame().describe(&session).unwrap();
-    let text = d.to_text(10, 200, &session).unwrap();
+    let d = frame().describe_in(&session).unwrap();
+    let text = d.table_in(10, 200, &session).unwrap();
     assert!(
         text.contains("124.5") && text.contains("name 6") && text.contains("2 rows"),
         "{text}"
@@ -466,9 +472,9 @@ fn text_that_is_dealt_out_weighs_what_is_there() {
         let f = sql(text, [("t", &f)])
             .unwrap()
             .via(Way::Tasks)
-            .partitions(32);
-        let kept = f.persist(&s).unwrap();
-        assert_eq!(kept.count_in(&s).unwrap(), rows as u64);
+            .repartition(32);
+        let kept = f.persist_in(&s).unwrap();
+        assert_eq!(kept.count().unwrap().compute_in(&s).unwrap(), rows as u64);
         let m = s.memory();
         (m.held, m.peak)
     };

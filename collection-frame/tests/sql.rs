@@ -32,7 +32,7 @@ fn every_plan_gives_its_rows_by_every_way() {
             .unwrap_or_else(|e| panic!("{text}: {e:?}"));
         assert_eq!(rows(&local, sorted), want, "local: {text}");
         for partitions in [1, 2, 5] {
-            let f = f.via(Way::Tasks).partitions(partitions);
+            let f = f.via(Way::Tasks).repartition(partitions);
             let got = session
                 .compute(&f)
                 .unwrap_or_else(|e| panic!("{partitions}: {text}: {e:?}"));
@@ -258,7 +258,7 @@ fn every_kind_of_expression_is_the_same_by_tasks() {
             }
         };
         computed += 1;
-        match session.compute(&f.via(Way::Tasks).partitions(3)) {
+        match session.compute(&f.via(Way::Tasks).repartition(3)) {
             Ok(got) if rows(&got, false) == local => {}
             Ok(got) => wrong.push(format!(
                 "{text}\n  {:?}\n  is not {local:?}",

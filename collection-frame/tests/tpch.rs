@@ -22,12 +22,12 @@ fn all_answers_are_the_published_ones() {
             let local = threads.compute(&frame).unwrap();
             check(number, &format!("{how}, local"), &local);
             let tasks = threads
-                .compute(&frame.via(Way::Tasks).partitions(3))
+                .compute(&frame.via(Way::Tasks).repartition(3))
                 .unwrap();
             check(number, &format!("{how}, tasks on threads"), &tasks);
         }
         let tasks = sync
-            .compute(&t.sql(number).via(Way::Tasks).partitions(2))
+            .compute(&t.sql(number).via(Way::Tasks).repartition(2))
             .unwrap();
         check(number, "tasks on sync", &tasks);
     }

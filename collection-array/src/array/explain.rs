@@ -13,9 +13,6 @@ use crate::dtype::Element;
 use crate::expr::Expr;
 use crate::lower::Regions;
 
-/// Graphs of at most so many tasks are drawn task by task.
-const DRAWN_TASKS: u64 = 200;
-
 /// A longer expression is told by its ends.
 const SHOWN: usize = 40;
 
@@ -56,13 +53,7 @@ impl<T: Element> Array<T> {
     /// # Errors
     /// If the file ends in neither or cannot be written.
     pub fn visualize(&self, path: impl AsRef<Path>) -> Result<()> {
-        let graph = self.graph()?;
-        if graph.tasks() > DRAWN_TASKS {
-            return Picture::of_graph(&graph).save(path);
-        }
-        let plan = Plan::new(graph, Arc::new(Registry::linked()?), Passes::default())?;
-        let prepared = plan.prepare()?;
-        Picture::of_tasks(&prepared.tasks, &prepared.position)?.save(path)
+        Picture::of(self.graph()?)?.save(path)
     }
 
     /// The symbolic graph of the array.

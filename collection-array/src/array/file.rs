@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use kvern_core::{Error, Result};
+use kvern_core::{Error, Result, Session};
 
 use super::Array;
 use crate::Chunks;
@@ -95,6 +95,14 @@ impl<T: Element + NpyElement> Array<T> {
     /// The first task that failed, or what keeps the file from being written.
     pub fn save_npy(&self, path: impl AsRef<Path>) -> Result<()> {
         let path = kvern_core::url::local_path(path.as_ref())?;
-        Ok(crate::io::save_npy(path, &self.compute()?)?)
+        self.save_npy_in(path, &Session::current()?)
+    }
+
+    /// [`Array::save_npy`] in a session.
+    ///
+    /// # Errors
+    /// As [`Array::save_npy`].
+    pub fn save_npy_in(&self, path: impl AsRef<Path>, session: &Session) -> Result<()> {
+        Ok(crate::io::save_npy(path, &self.compute_in(session)?)?)
     }
 }

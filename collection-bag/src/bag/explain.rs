@@ -12,9 +12,6 @@ use super::Bag;
 use crate::item::Item;
 use crate::value::Portable;
 
-/// Graphs of at most so many tasks are drawn task by task.
-const DRAWN_TASKS: u64 = 200;
-
 fn plan(roots: &[kvern_core::Root]) -> Result<Plan> {
     let registry = Arc::new(Registry::linked()?);
     Plan::new(Graph::new(roots), registry, Passes::default())
@@ -49,12 +46,7 @@ impl<T: Portable> Bag<T> {
     /// # Errors
     /// If the file ends in neither or cannot be written.
     pub fn visualize(&self, path: impl AsRef<Path>) -> Result<()> {
-        let graph = Graph::new(&self.roots()?);
-        if graph.tasks() > DRAWN_TASKS {
-            return Picture::of_graph(&graph).save(path);
-        }
-        let prepared = plan(&self.roots()?)?.prepare()?;
-        Picture::of_tasks(&prepared.tasks, &prepared.position)?.save(path)
+        Picture::of(Graph::new(&self.roots()?))?.save(path)
     }
 }
 

@@ -1,5 +1,6 @@
 //! Bags of bags: joined end to end, side by side, cut anew.
 
+use std::borrow::Borrow;
 use std::sync::Arc;
 
 use kvern_core::{Error, Result};
@@ -11,7 +12,7 @@ use crate::pipe::SourcePart;
 use crate::pipe::sources::{Inputs, Pieces, PiecesOf, Zip};
 use crate::value::Portable;
 
-/// All items of several bags, one bag after another. The chains stay as they are: no partition is read twice or copied.
+/// All items of several bags (or references to them), one bag after another. The chains stay as they are: no partition is read twice or copied.
 ///
 /// ```
 /// use kvern_bag::{Bag, concat};
@@ -19,11 +20,11 @@ use crate::value::Portable;
 /// assert_eq!((both.npartitions(), both.reference()?), (3, vec![0, 1, 2, 0, 1]));
 /// # Ok::<(), kvern_core::Error>(())
 /// ```
-pub fn concat<T: Portable>(bags: &[Bag<T>]) -> Bag<T> {
+pub fn concat<T: Portable, B: Borrow<Bag<T>>>(bags: &[B]) -> Bag<T> {
     match bags {
         [] => Bag::from_partitions(Vec::new()),
-        [one] => one.clone(),
-        many => Bag::of(Expr::concat(many.iter().map(|b| b.expr().clone()))),
+        [one] => one.borrow().clone(),
+        many => Bag::of(Expr::concat(many.iter().map(|b| b.borrow().expr().clone()))),
     }
 }
 

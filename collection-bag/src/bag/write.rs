@@ -15,25 +15,30 @@ use crate::read::Compression;
 
 impl<T: Clone + 'static> Bag<T> {
     /// Writes one item a line, as it is displayed, to files `part-0.txt`, `part-1.txt`, … of a folder, one a partition, in the current
-    /// session; the paths of the files are returned. [`Bag::write_text`] says how in more detail.
+    /// session; the paths of the files are returned. With [`Compression::Gzip`] they are `part-0.txt.gz` and so on; [`Compression::Auto`] is none.
     ///
     /// The folder must not exist yet, or be empty. It appears with all files in it when all are written; if anything fails, nothing
     /// is left.
     ///
     /// # Errors
-    /// If the folder holds something, a file cannot be written, or the first task that failed.
-    pub fn to_text(&self, folder: impl AsRef<Path>) -> Result<Vec<PathBuf>>
+    /// If the folder holds something, a file cannot be written, or the first task that failed; for [`Compression::Zstd`], which is only
+    /// read.
+    pub fn write_text(
+        &self,
+        folder: impl AsRef<Path>,
+        compression: Compression,
+    ) -> Result<Vec<PathBuf>>
     where
         T: Display,
     {
-        self.write_text(folder, Compression::Auto, &Session::current()?)
+        self.write_text_in(folder, compression, &Session::current()?)
     }
 
-    /// [`Bag::to_text`] in a session; with [`Compression::Gzip`] to `part-0.txt.gz` and so on.
+    /// [`Bag::write_text`] in a session.
     ///
     /// # Errors
-    /// As [`Bag::to_text`]; for [`Compression::Zstd`], which is only read.
-    pub fn write_text(
+    /// As [`Bag::write_text`].
+    pub fn write_text_in(
         &self,
         folder: impl AsRef<Path>,
         compression: Compression,
@@ -45,26 +50,30 @@ impl<T: Clone + 'static> Bag<T> {
         self.write::<Shown>(folder.as_ref(), ".txt", compression, session)
     }
 
-    /// Writes one item a line, as JSON, to files `part-0.jsonl`, …, as [`Bag::to_text`] does. Floats come back from
+    /// Writes one item a line, as JSON, to files `part-0.jsonl`, …, as [`Bag::write_text`] does. Floats come back from
     /// [`read_json`](crate::read_json) as they were, to the bit.
     ///
     /// JSON has no word for NaN and infinity: such a number is an error that says where it is, and not a `null` that would be read as
     /// something else. Write an `Option` (`None` is `null`), or leave the item out: `bag.filter(|x| x.is_finite())`.
     ///
     /// # Errors
-    /// As [`Bag::to_text`]; for a number that is not finite.
-    pub fn to_jsonl(&self, folder: impl AsRef<Path>) -> Result<Vec<PathBuf>>
+    /// As [`Bag::write_text`]; for a number that is not finite.
+    pub fn write_jsonl(
+        &self,
+        folder: impl AsRef<Path>,
+        compression: Compression,
+    ) -> Result<Vec<PathBuf>>
     where
         T: Serialize,
     {
-        self.write_jsonl(folder, Compression::Auto, &Session::current()?)
+        self.write_jsonl_in(folder, compression, &Session::current()?)
     }
 
-    /// [`Bag::to_jsonl`] in a session; with [`Compression::Gzip`] to `part-0.jsonl.gz` and so on.
+    /// [`Bag::write_jsonl`] in a session.
     ///
     /// # Errors
-    /// As [`Bag::write_text`].
-    pub fn write_jsonl(
+    /// As [`Bag::write_jsonl`].
+    pub fn write_jsonl_in(
         &self,
         folder: impl AsRef<Path>,
         compression: Compression,

@@ -105,12 +105,14 @@ impl Frame {
     }
 
     /// The frame's partitions, in order, as values that other tasks can read: any collection may go on from here. The frame is cut into
-    /// tasks for `partitions` partitions (see [`Frame::partitions`]); how many come out depends on the query.
+    /// tasks for `partitions` partitions (see [`Frame::repartition`]); how many come out depends on the query.
     ///
     /// # Errors
     /// What keeps it from being planned.
     pub fn to_delayed(&self) -> Result<Vec<Delayed<Vec<RecordBatch>>>> {
-        let cut = self.tasks(self.wanted_partitions(4))?.cut;
+        let cut = self
+            .tasks(self.wanted_partitions(super::verbs::PARTITIONS))?
+            .cut;
         Ok((0..cut.count)
             .map(|p| Delayed::of_layer(cut.layer.clone(), p))
             .collect())

@@ -70,13 +70,19 @@ macro_rules! columns {
         }
     )* };
 }
-columns!(Expr, &str, String);
+columns!(Expr, &str, String, &String, &Expr);
 
 macro_rules! slices {
     ($($t:ty),*) => { $(
         impl Columns for &[$t] {
             fn exprs(self) -> Vec<Expr> {
                 self.iter().map(|x| x.clone().expr()).collect()
+            }
+        }
+
+        impl<const N: usize> Columns for &[$t; N] {
+            fn exprs(self) -> Vec<Expr> {
+                self.as_slice().exprs()
             }
         }
 
@@ -87,7 +93,54 @@ macro_rules! slices {
         }
     )* };
 }
-slices!(Expr, &str, String);
+slices!(Expr, &str, String, &String);
+
+/// A name, or several: `"a"`, `["a", "b"]`, a `Vec` or a slice of them, each a `&str` or a `String`.
+pub trait Names {
+    /// As owned text, in order.
+    fn names(self) -> Vec<String>;
+}
+
+macro_rules! names {
+    ($($t:ty),*) => { $(
+        impl Names for $t {
+            fn names(self) -> Vec<String> {
+                vec![self.to_string()]
+            }
+        }
+
+        impl<const N: usize> Names for [$t; N] {
+            fn names(self) -> Vec<String> {
+                self.as_slice().names()
+            }
+        }
+
+        impl<const N: usize> Names for &[$t; N] {
+            fn names(self) -> Vec<String> {
+                self.as_slice().names()
+            }
+        }
+
+        impl Names for &[$t] {
+            fn names(self) -> Vec<String> {
+                self.iter().map(|n| n.to_string()).collect()
+            }
+        }
+
+        impl Names for Vec<$t> {
+            fn names(self) -> Vec<String> {
+                self.as_slice().names()
+            }
+        }
+
+        impl Names for &Vec<$t> {
+            fn names(self) -> Vec<String> {
+                self.as_slice().names()
+            }
+        }
+    )* };
+}
+names!(&str, String, &String);
 
 /// What rows are sorted by: a column's name (ascending, nulls last) or `col("x").sort(ascending, nulls_first)`.
 pub trait SortKeys {
@@ -114,11 +167,30 @@ macro_rules! sort_keys {
                 self.into_iter().map($f).collect()
             }
         }
+
+        impl SortKeys for &[$t] {
+            fn sort_exprs(self) -> Vec<SortExpr> {
+                self.iter().cloned().map($f).collect()
+            }
+        }
+
+        impl<const N: usize> SortKeys for &[$t; N] {
+            fn sort_exprs(self) -> Vec<SortExpr> {
+                self.as_slice().sort_exprs()
+            }
+        }
+
+        impl SortKeys for &Vec<$t> {
+            fn sort_exprs(self) -> Vec<SortExpr> {
+                self.as_slice().sort_exprs()
+            }
+        }
     )* };
 }
 sort_keys!(
     SortExpr => |s| s,
     &str => |s| col(s).sort(true, false),
     String => |s| col(s).sort(true, false),
+    &String => |s| col(s).sort(true, false),
     Expr => |e: Expr| e.sort(true, false)
 );

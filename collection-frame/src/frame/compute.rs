@@ -13,6 +13,7 @@ use kvern_core::{
 };
 
 use super::Frame;
+use super::verbs::PARTITIONS;
 use crate::backend::{FrameEngine, Query, engine_of};
 use crate::cut::{self, Cut};
 use crate::engine::{Drive, Knobs, block_on, config, planner, planner_with};
@@ -32,9 +33,6 @@ pub enum Way {
     Tasks,
 }
 
-/// Partitions where nothing says better: no session is known.
-const PARTITIONS: usize = 4;
-
 impl Frame {
     /// Forces a way. Unless that is done, a session whose backend has an engine for frames ([`backend`](crate::backend)) hands it the whole
     /// query, one that runs closures computes the frame by [`Way::Local`], and any other by [`Way::Tasks`].
@@ -46,46 +44,6 @@ impl Frame {
         }
     }
 
-    /// Into how many partitions scans and shuffles are cut; the threads of the session unless said. By [`Way::Tasks`] more partitions are
-    /// smaller ones, which take less memory at once.
-    #[must_use]
-    pub fn partitions(&self, n: usize) -> Self {
-        Self {
-            partitions: Some(n.max(1)),
-            ..self.clone()
-        }
-    }
-
-    /// Computes it in the current session: the batches, in order.
-    ///
-    /// # Errors
-    /// The first task that failed.
-    pub fn collect(&self) -> Result<Vec<RecordBatch>> {
-        Session::current()?.compute(self)
-    }
-
-    /// How many rows there are, computed in the current session.
-    ///
-    /// # Errors
-    /// The first task that failed.
-    pub fn count(&self) -> Result<u64> {
-        self.count_in(&Session::current()?)
-    }
-
-    /// How many rows there are, computed in that session.
-    ///
-    /// # Errors
-    /// The first task that failed.
-    pub fn count_in(&self, session: &Session) -> Result<u64> {
-        let batches = session.compute(&self.counted()?)?;
-        let column = batches.first().map(|b| b.column(0));
-        let counts = column.and_then(|c| c.as_any().downcast_ref::<arrow::array::Int64Array>());
-        counts
-            .and_then(|c| c.values().first())
-            .and_then(|&n| u64::try_from(n).ok())
-            .ok_or_else(|| Error::new(ErrorKind::Internal, "a count came back as no number"))
-    }
-
     /// Computes it by [`Way::Tasks`] with the reference executor, one task after another.
     ///
     /// # Errors
@@ -95,23 +53,6 @@ impl Frame {
         let tasks = kvern_core::TaskGraph::expand(&graph)?;
         let registry = kvern_core::Registry::linked()?;
         self.finish(kvern_core::reference::run(&tasks, &registry)?)
-    }
-
-    /// Computes it in that session by [`Way::Tasks`] and keeps its partitions there: the frame that comes back reads them. Of a backend
-    /// with an engine of its own the rows come here, as one partition.
-    ///
-    /// # Errors
-    /// As [`Scheduler::submit`](kvern_core::Scheduler::submit).
-    pub fn persist(&self, session: &Session) -> Result<Self> {
-        if self.way.is_none() && engine_of(session).is_some() {
-            return session.persist(self);
-        }
-        let cut = self
-            .tasks(self.wanted_partitions(session.describe().threads))?
-            .cut;
-        let handles = session.start(&[Root::all(&cut.layer)])?.handles();
-        let layer = Layer::new(Data::handles(handles), Vec::new());
-        Self::of_parts(self.schema(), vec![Root::all(&layer)], None, None)
     }
 
     pub(super) fn wanted_partitions(&self, threads: usize) -> usize {

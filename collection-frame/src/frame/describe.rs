@@ -18,11 +18,19 @@ const MEASURES: [&str; 7] = ["count", "nulls", "mean", "std", "min", "median", "
 impl Frame {
     /// Count, nulls, mean, standard deviation, minimum, median and maximum of each column, as text: what pandas and Polars call
     /// `describe`. Of a column of a CSV file that is text though some of its values are numbers, the type names the first one that is none.
-    /// Computed in that session, in one pass over the frame.
+    /// Computed in the current session, in one pass over the frame.
     ///
     /// # Errors
     /// The first task that failed.
-    pub fn describe(&self, session: &Session) -> Result<Self> {
+    pub fn describe(&self) -> Result<Self> {
+        self.describe_in(&Session::current()?)
+    }
+
+    /// [`Frame::describe`] in a session.
+    ///
+    /// # Errors
+    /// The first task that failed.
+    pub fn describe_in(&self, session: &Session) -> Result<Self> {
         let schema = self.schema();
         let mut exprs: Vec<Expr> = Vec::new();
         for (i, f) in schema.fields().iter().enumerate() {

@@ -5,6 +5,7 @@ use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
 use kvern_core::{Error, Result};
 
 use super::Frame;
+use super::columns::Names;
 use crate::error::no_column;
 
 /// Which rows a join keeps. The names are those of Polars.
@@ -43,40 +44,48 @@ impl JoinHow {
 #[derive(Debug, Clone)]
 pub struct JoinKeys(Vec<(String, String)>);
 
-impl From<&str> for JoinKeys {
-    fn from(name: &str) -> Self {
-        Self(vec![(name.into(), name.into())])
+impl<N: Names> From<N> for JoinKeys {
+    fn from(names: N) -> Self {
+        let names = names.names().into_iter();
+        Self(names.map(|n| (n.clone(), n)).collect())
     }
 }
 
-impl<const N: usize> From<[&str; N]> for JoinKeys {
-    fn from(names: [&str; N]) -> Self {
-        names.to_vec().into()
-    }
-}
+/// Pairs of names.
+macro_rules! pairs {
+    ($($t:ty),*) => { $(
+        impl From<($t, $t)> for JoinKeys {
+            fn from((l, r): ($t, $t)) -> Self {
+                Self(vec![(l.into(), r.into())])
+            }
+        }
 
-impl From<Vec<&str>> for JoinKeys {
-    fn from(names: Vec<&str>) -> Self {
-        Self(names.into_iter().map(|n| (n.into(), n.into())).collect())
-    }
-}
+        impl<const N: usize> From<[($t, $t); N]> for JoinKeys {
+            fn from(pairs: [($t, $t); N]) -> Self {
+                pairs.as_slice().into()
+            }
+        }
 
-impl<const N: usize> From<[(&str, &str); N]> for JoinKeys {
-    fn from(pairs: [(&str, &str); N]) -> Self {
-        pairs.to_vec().into()
-    }
-}
+        impl<const N: usize> From<&[($t, $t); N]> for JoinKeys {
+            fn from(pairs: &[($t, $t); N]) -> Self {
+                pairs.as_slice().into()
+            }
+        }
 
-impl From<Vec<(&str, &str)>> for JoinKeys {
-    fn from(pairs: Vec<(&str, &str)>) -> Self {
-        Self(
-            pairs
-                .into_iter()
-                .map(|(l, r)| (l.into(), r.into()))
-                .collect(),
-        )
-    }
+        impl From<&[($t, $t)]> for JoinKeys {
+            fn from(pairs: &[($t, $t)]) -> Self {
+                Self(pairs.iter().map(|(l, r)| (l.to_string(), r.to_string())).collect())
+            }
+        }
+
+        impl From<Vec<($t, $t)>> for JoinKeys {
+            fn from(pairs: Vec<($t, $t)>) -> Self {
+                pairs.as_slice().into()
+            }
+        }
+    )* };
 }
+pairs!(&str, String);
 
 impl Frame {
     /// The rows of two frames whose keys are equal, side by side. `on`: a name or names that both have, or pairs

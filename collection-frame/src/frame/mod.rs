@@ -10,6 +10,7 @@ mod join;
 mod query;
 mod show;
 mod sql;
+mod verbs;
 mod write;
 
 use std::sync::Arc;
@@ -26,11 +27,13 @@ use crate::error::from_df;
 use crate::plan::analyse;
 use crate::read::{CsvOptions, ParquetOptions, Sources, csv_table, parquet_table};
 
-pub use columns::{Columns, SortKeys, col};
+pub use columns::{Columns, Names, SortKeys, col};
 pub use compute::Way;
 pub use group::GroupBy;
 pub use join::{JoinHow, JoinKeys};
+pub use query::concat;
 pub use sql::{sql, sql_with};
+pub use verbs::Count;
 
 /// A lazy table of named, typed columns. Each call gives a new frame and computes nothing; wrong names and types are told at once.
 ///
@@ -46,7 +49,7 @@ pub use sql::{sql, sql_with};
 ///     .groupby(["city"])
 ///     .agg([sum(col("rain")).alias("total"), avg(col("rain")).alias("mean")])?
 ///     .sort(["city"])?;
-/// let batches = rain.reference()?; // or session.compute(&rain)
+/// let batches = rain.reference()?; // or rain.compute()?
 /// assert_eq!(batches.iter().map(RecordBatch::num_rows).sum::<usize>(), 2);
 ///
 /// let e = rain.filter(col("totl").gt(lit(1.0))).unwrap_err();

@@ -1,5 +1,6 @@
 //! What frames are made into: columns chosen and computed, rows chosen and ordered.
 
+use std::borrow::Borrow;
 use std::collections::HashMap;
 
 use datafusion::common::Column;
@@ -7,9 +8,33 @@ use datafusion::logical_expr::{Expr, LogicalPlanBuilder};
 use kvern_core::{Error, Result};
 
 use super::Frame;
-use super::columns::{Columns, SortKeys, col};
+use super::columns::{Columns, Names, SortKeys, col};
 use crate::error::no_column;
 use crate::plan::names::{named, plain};
+
+/// The rows of several frames (or of references to them), one frame after another. Columns go together by name, whatever their order, and must be
+/// the same ones, which are in the order of the first frame; those of different types get the type that holds both, as a float holds
+/// whole numbers.
+///
+/// ```
+/// use kvern_frame::{Frame, RecordBatch, arrow, concat};
+/// use std::sync::Arc;
+/// let x = Arc::new(arrow::array::Int64Array::from(vec![1, 2, 3])) as arrow::array::ArrayRef;
+/// let t = Frame::from_batches([RecordBatch::try_from_iter([("x", x)])?])?;
+/// assert_eq!(concat(&[&t, &t, &t])?.count()?.reference()?, 9);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+/// No frame; a column that only one of two has; types that do not go together.
+pub fn concat<F: Borrow<Frame>>(frames: &[F]) -> Result<Frame> {
+    let (first, rest) = frames
+        .split_first()
+        .ok_or_else(|| Error::bad_input("concat of no frames: it has no columns"))?;
+    rest.iter().try_fold(first.borrow().clone(), |all, next| {
+        all.followed_by(next.borrow())
+    })
+}
 
 impl Frame {
     /// The given columns and no others, in that order: names or expressions. An expression is named as it reads (`sum(x)`,
@@ -80,23 +105,20 @@ impl Frame {
         self.select(exprs)
     }
 
-    /// Without these columns.
+    /// Without a column, or several: `"a"`, `["a", "b"]`.
     ///
     /// # Errors
     /// A name that does not exist.
-    pub fn drop<'a>(&self, names: impl IntoIterator<Item = &'a str>) -> Result<Self> {
+    pub fn drop(&self, names: impl Names) -> Result<Self> {
         let have = self.columns();
-        let gone: Vec<&str> = names.into_iter().collect();
-        if let Some(missing) = gone.iter().find(|n| !have.iter().any(|c| c == *n)) {
+        let gone = names.names();
+        if let Some(missing) = gone.iter().find(|n| !have.contains(n)) {
             return Err(no_column(
                 missing,
                 have.iter().map(String::as_str).collect(),
             ));
         }
-        let kept: Vec<String> = have
-            .into_iter()
-            .filter(|c| !gone.contains(&c.as_str()))
-            .collect();
+        let kept: Vec<String> = have.into_iter().filter(|c| !gone.contains(c)).collect();
         self.select(kept)
     }
 
@@ -146,7 +168,7 @@ impl Frame {
     ///
     /// # Errors
     /// A column that only one of them has; types that do not go together.
-    pub fn concat(&self, other: &Self) -> Result<Self> {
+    fn followed_by(&self, other: &Self) -> Result<Self> {
         let (a, b) = (self.columns(), other.columns());
         let lacks = |here: &[String], there: &[String], first: &str, second: &str| {
             let name = here.iter().find(|c| !there.contains(c))?;

@@ -19,16 +19,32 @@ impl Frame {
     /// # Errors
     /// The first task that failed.
     pub fn show(&self, n: usize) -> Result<()> {
-        let width = terminal_size::terminal_size().map_or(100, |(w, _)| w.0 as usize);
-        print!("{}", self.to_text(n, width, &Session::current()?)?);
-        Ok(())
+        self.show_in(n, &Session::current()?)
     }
 
-    /// The first `n` rows as a table of at most `width` characters a line, computed in that session.
+    /// [`Frame::show`] in a session.
     ///
     /// # Errors
     /// The first task that failed.
-    pub fn to_text(&self, n: usize, width: usize, session: &Session) -> Result<String> {
+    pub fn show_in(&self, n: usize, session: &Session) -> Result<()> {
+        let width = terminal_size::terminal_size().map_or(100, |(w, _)| w.0 as usize);
+        print!("{}", self.table_in(n, width, session)?);
+        Ok(())
+    }
+
+    /// The first `n` rows as a table of at most `width` characters a line, computed in the current session: what [`Frame::show`] prints.
+    ///
+    /// # Errors
+    /// The first task that failed.
+    pub fn table(&self, n: usize, width: usize) -> Result<String> {
+        self.table_in(n, width, &Session::current()?)
+    }
+
+    /// [`Frame::table`] in a session.
+    ///
+    /// # Errors
+    /// The first task that failed.
+    pub fn table_in(&self, n: usize, width: usize, session: &Session) -> Result<String> {
         // One row more than is shown tells whether there are more.
         let batches = session.compute(&self.head(n.saturating_add(1))?)?;
         Ok(table(&self.columns(), &self.types(), &batches, n, width))

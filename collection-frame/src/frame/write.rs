@@ -82,7 +82,9 @@ impl Frame {
     /// # Errors
     /// What keeps the frame from being planned.
     pub fn graph(&self) -> Result<kvern_core::Graph> {
-        let cut = self.tasks(self.wanted_partitions(4))?.cut;
+        let cut = self
+            .tasks(self.wanted_partitions(super::verbs::PARTITIONS))?
+            .cut;
         Ok(kvern_core::Graph::new(&[kvern_core::Root::all(
             &cut::gather(&cut)?,
         )]))

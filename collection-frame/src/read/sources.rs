@@ -45,6 +45,30 @@ impl From<&PathBuf> for Sources {
     }
 }
 
+impl From<&String> for Sources {
+    fn from(p: &String) -> Self {
+        Self(vec![p.into()])
+    }
+}
+
+impl<P: AsRef<Path>> From<&[P]> for Sources {
+    fn from(p: &[P]) -> Self {
+        Self(p.iter().map(|p| p.as_ref().into()).collect())
+    }
+}
+
+impl<P: AsRef<Path>> From<&Vec<P>> for Sources {
+    fn from(p: &Vec<P>) -> Self {
+        p.as_slice().into()
+    }
+}
+
+impl<P: AsRef<Path>, const N: usize> From<&[P; N]> for Sources {
+    fn from(p: &[P; N]) -> Self {
+        p.as_slice().into()
+    }
+}
+
 impl<P: Into<PathBuf>> From<Vec<P>> for Sources {
     fn from(p: Vec<P>) -> Self {
         Self(p.into_iter().map(Into::into).collect())

@@ -8,14 +8,21 @@ mod svg;
 
 use std::fmt::Write as _;
 use std::path::Path;
+use std::sync::Arc;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::expand::TaskGraph;
 use crate::graph::Graph;
+use crate::optimize::Passes;
+use crate::plan::Plan;
+use crate::registry::Registry;
 use crate::text::format_bytes;
 
 /// Larger graphs make pictures that nobody can read.
 const MOST_NODES: usize = 2000;
+
+/// Graphs of at most so many tasks are drawn task by task unless something else is said.
+const DRAWN_TASKS: u64 = 200;
 
 /// A graph as boxes and arrows.
 #[derive(Debug, Clone, Default)]
@@ -34,6 +41,19 @@ struct Node {
 }
 
 impl Picture {
+    /// One box a task, as optimised and in the static order, if there are few; else one a layer.
+    ///
+    /// # Errors
+    /// What is wrong with the graph.
+    pub fn of(graph: Graph) -> Result<Self> {
+        if graph.tasks() > DRAWN_TASKS {
+            return Ok(Self::of_graph(&graph));
+        }
+        let plan = Plan::new(graph, Arc::new(Registry::linked()?), Passes::default())?;
+        let prepared = plan.prepare()?;
+        Self::of_tasks(&prepared.tasks, &prepared.position)
+    }
+
     /// One box a layer.
     pub fn of_graph(graph: &Graph) -> Self {
         let last = graph.layers().len().saturating_sub(1).max(1) as f64;

@@ -113,13 +113,16 @@ fn broken_files_are_named() {
     );
     assert!(start.elapsed() < PATIENCE);
     // The cluster goes on.
-    assert_eq!(numbers(7).count_in(&session).unwrap(), 7);
+    assert_eq!(numbers(7).count().unwrap().compute_in(&session).unwrap(), 7);
 }
 
 #[test]
 fn closing_ends_the_processes_and_removes_their_files() {
     let (session, cluster) = cluster(2);
-    assert_eq!(numbers(100).count_in(&session).unwrap(), 100);
+    assert_eq!(
+        numbers(100).count().unwrap().compute_in(&session).unwrap(),
+        100
+    );
     let folder = cluster.folder().unwrap();
     let mut processes = cluster.executor_processes();
     processes.extend(cluster.scheduler_process());
@@ -169,7 +172,7 @@ fn this_program_as_a_parent() {
         return;
     }
     let (session, cluster) = cluster(1);
-    assert_eq!(numbers(3).count_in(&session).unwrap(), 3);
+    assert_eq!(numbers(3).count().unwrap().compute_in(&session).unwrap(), 3);
     let mut processes = cluster.executor_processes();
     processes.extend(cluster.scheduler_process());
     let words = format!("{processes:?}|{}|", cluster.folder().unwrap().display());

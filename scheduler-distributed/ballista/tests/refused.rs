@@ -117,7 +117,7 @@ fn graphs_of_tasks_are_refused_by_name() {
     let e = frame().to_delayed().map(|parts| session.compute(&parts));
     assert_eq!(e.unwrap().unwrap_err().kind(), ErrorKind::Unsupported);
     // The session is none the worse for it.
-    assert_eq!(frame().count_in(&session).unwrap(), 400);
+    assert_eq!(frame().count().unwrap().compute_in(&session).unwrap(), 400);
 }
 
 #[test]
@@ -206,7 +206,7 @@ fn functions_are_found_where_they_run_or_refused_by_name() {
     // A column that it makes may be the key of a join.
     let keyed = frame().with_column("k", linked.call("n")).unwrap();
     let joined = keyed.join(&frame().rename([("n", "k")]).unwrap(), "k", JoinHow::Inner);
-    let rows = session.compute(&joined.unwrap().partitions(4)).unwrap();
+    let rows = session.compute(&joined.unwrap().repartition(4)).unwrap();
     let mut found = values(&rows, 0);
     found.sort_unstable();
     assert_eq!(found, (0..399).collect::<Vec<_>>());

@@ -10,7 +10,7 @@ use kvern_frame::arrow::array::{ArrayRef, Int64Array, StringArray};
 use kvern_frame::arrow::compute::concat_batches;
 use kvern_frame::arrow::util::pretty::pretty_format_batches;
 use kvern_frame::functions::{count, sum};
-use kvern_frame::{CsvOptions, Frame, JoinHow, RecordBatch, col, lit, sql};
+use kvern_frame::{CsvOptions, Frame, JoinHow, RecordBatch, col, concat, lit, sql};
 use support::cluster;
 
 process_entry!();
@@ -63,7 +63,7 @@ fn sources(folder: &Path, threads: &Session) -> Vec<(&'static str, Frame)> {
         ("three Parquet files", parquet("*.parquet")),
         ("one CSV file", csv("all.csv")),
         ("two CSV files", csv("part-*.csv")),
-        ("two sources", all.concat(&csv("all.csv")).unwrap()),
+        ("two sources", concat(&[&all, &csv("all.csv")]).unwrap()),
     ]
 }
 
@@ -99,10 +99,10 @@ fn each_row_of_each_source_is_there_once_and_in_order() {
     let threads = Session::open("threads://?workers=2").unwrap();
     let (session, _cluster) = cluster(2);
     for (what, frame) in sources(folder.path(), &threads) {
-        let frame = frame.partitions(5);
+        let frame = frame.repartition(5);
         assert_eq!(
-            frame.count_in(&session).unwrap(),
-            frame.count_in(&threads).unwrap(),
+            frame.count().unwrap().compute_in(&session).unwrap(),
+            frame.count().unwrap().compute_in(&threads).unwrap(),
             "{what}"
         );
         same(what, &session, &threads, &frame);
@@ -129,7 +129,7 @@ fn each_row_of_each_source_is_there_once_and_in_order() {
 fn joins_give_each_row_once() {
     let threads = Session::open("threads://?workers=2").unwrap();
     let (session, _cluster) = cluster(2);
-    let left = batches().partitions(4);
+    let left = batches().repartition(4);
     let right = batches()
         .filter((col("n") % lit(5)).eq(lit(0)))
         .unwrap()
@@ -143,7 +143,7 @@ fn joins_give_each_row_once() {
         JoinHow::Semi,
         JoinHow::Anti,
     ] {
-        let joined = left.join(&right, "n", how).unwrap().partitions(4);
+        let joined = left.join(&right, "n", how).unwrap().repartition(4);
         let n = joined
             .columns()
             .into_iter()
@@ -174,13 +174,13 @@ fn joins_give_each_row_once() {
         ("cross", "SELECT a.n, b.n AS m FROM a CROSS JOIN b"),
     ] {
         let query = format!("SELECT * FROM ({query}) ORDER BY n, m");
-        let joined = sql(&query, [("a", &a), ("b", &b)]).unwrap().partitions(4);
+        let joined = sql(&query, [("a", &a), ("b", &b)]).unwrap().repartition(4);
         same(how, &session, &threads, &joined);
     }
     // The same over sides of several partitions.
     let query = "SELECT * FROM (SELECT a.n, count(b.n) AS m FROM a LEFT JOIN b ON a.n > b.n + 4400 GROUP BY a.n) ORDER BY n";
     let joined = sql(query, [("a", &left), ("b", &right)]).unwrap();
-    same("left, large", &session, &threads, &joined.partitions(4));
+    same("left, large", &session, &threads, &joined.repartition(4));
 }
 
 #[test]
@@ -190,15 +190,21 @@ fn what_is_computed_can_be_kept_and_written() {
     let (session, _cluster) = cluster(2);
     let frame = batches().filter(col("n").gt(lit(100))).unwrap();
 
-    let kept = frame.persist(&session).unwrap();
-    let twice = kept.concat(&kept).unwrap();
-    assert_eq!(twice.count_in(&session).unwrap(), 2 * (4543 - 101));
+    let kept = frame.persist_in(&session).unwrap();
+    let twice = concat(&[&kept, &kept]).unwrap();
+    assert_eq!(
+        twice.count().unwrap().compute_in(&session).unwrap(),
+        2 * (4543 - 101)
+    );
 
     let path = folder.path().join("kept.parquet");
     let rows = frame.write_parquet_in(&path, &session).unwrap();
     assert_eq!(rows, 4543 - 101);
     let written = Frame::read_parquet(&path).unwrap();
-    assert_eq!(written.count_in(&threads).unwrap(), 4543 - 101);
+    assert_eq!(
+        written.count().unwrap().compute_in(&threads).unwrap(),
+        4543 - 101
+    );
 
     // Nothing takes the file's place when the query fails, and nothing is left beside it.
     let bad = folder.path().join("bad.csv");
@@ -206,11 +212,18 @@ fn what_is_computed_can_be_kept_and_written() {
     let options = CsvOptions::new().infer_rows(Some(1));
     let frame = Frame::read_csv_with(&bad, &options).unwrap();
     frame.write_parquet_in(&path, &session).unwrap_err();
-    assert_eq!(written.count_in(&threads).unwrap(), 4543 - 101);
+    assert_eq!(
+        written.count().unwrap().compute_in(&threads).unwrap(),
+        4543 - 101
+    );
     let names = std::fs::read_dir(folder.path()).unwrap().count();
     assert_eq!(names, 2);
 
-    let shown = batches().head(3).unwrap().to_text(2, 80, &session).unwrap();
+    let shown = batches()
+        .head(3)
+        .unwrap()
+        .table_in(2, 80, &session)
+        .unwrap();
     assert!(shown.contains("2 rows, and more"), "{shown}");
     let words = kept.explain_in(&session).unwrap();
     assert!(words.contains("ballista://"), "{words}");

@@ -215,7 +215,7 @@ fn what_libraries_get_wrong_is_right_on_workers() {
         want.sort();
         let named = tables.iter().map(|(name, frame)| (*name, frame));
         let f = sql(text, named).unwrap_or_else(|e| panic!("{text}: {e:?}"));
-        let got = session.compute(&f.partitions(3));
+        let got = session.compute(&f.repartition(3));
         let got = got.unwrap_or_else(|e| panic!("{text}: {e:?}"));
         assert_eq!(rows(&got, false), want, "{text}");
     }

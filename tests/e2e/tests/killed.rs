@@ -123,7 +123,7 @@ fn a_bag_that_is_being_written() {
                 "it was written before the worker was killed"
             );
         });
-        let files = numbers.write_text(&target, Compression::None, &session);
+        let files = numbers.write_text_in(&target, Compression::None, &session);
         assert_eq!(files.unwrap().len(), 50);
         killer.join().unwrap();
     });

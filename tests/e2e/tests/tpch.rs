@@ -19,7 +19,7 @@ fn all_answers_are_the_published_ones() {
             ("calls", calls(&t, number).unwrap()),
             ("sql", t.sql(number)),
         ] {
-            let rows = session.compute(&frame.partitions(4)).unwrap();
+            let rows = session.compute(&frame.repartition(4)).unwrap();
             check(number, &format!("{how}, on workers"), &rows);
         }
     }
@@ -30,7 +30,7 @@ fn a_worker_is_killed_in_the_middle() {
     let t = Tables::open(env!("CARGO_TARGET_TMPDIR"));
     let (session, cluster) = cluster(3);
     for number in [3, 5] {
-        let query = || t.sql(number).partitions(6);
+        let query = || t.sql(number).repartition(6);
         let rows = kill_in_the_middle(&session, &cluster, 2, query);
         check(number, "with a worker killed", &rows);
     }
