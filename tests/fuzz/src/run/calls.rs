@@ -2,7 +2,7 @@
 
 use kvern::Result;
 use kvern::frame::functions as f;
-use kvern::frame::{Expr, ExprFunctionExt, Frame, JoinHow, SortExpr, cast, col, lit, when};
+use kvern::frame::{Expr, ExprFunctionExt, Frame, JoinHow, SortExpr, cast, col, concat, lit, when};
 use kvern_fuzz::query::{self, Agg, How, Key, Kind, Rel, Sets};
 use kvern_fuzz::sql::float;
 use kvern_fuzz::table::TextForm;
@@ -86,7 +86,7 @@ pub(crate) fn frame(rel: &Rel, tables: &[Frame]) -> Option<Result<Frame>> {
             let renamed = names.map(|(a, b)| col(b.name).alias(a.name));
             let other = input!(right).select(renamed.collect::<Vec<_>>());
             let first = input!(left);
-            let both = other.and_then(|other| first.concat(&other));
+            let both = other.and_then(|other| concat(&[first, other]));
             match all {
                 true => both,
                 false => both.and_then(|b| b.distinct()),

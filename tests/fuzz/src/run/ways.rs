@@ -129,7 +129,7 @@ fn compute(
         How::Tasks => frame.via(Way::Tasks),
         How::Cluster | How::Ballista => frame.clone(),
     };
-    let frame = frame.partitions(partitions);
+    let frame = frame.repartition(partitions);
     let schema = frame.schema();
     let found = session.compute(&frame).map_err(|e| e.to_string())?;
     // What was announced is what comes.
