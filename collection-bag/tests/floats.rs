@@ -58,14 +58,14 @@ fn floats_come_back_from_json_and_text() {
     let folder = folder();
     let target = folder.path().join("out");
     for packed in [Compression::None, Compression::Gzip] {
-        let files = bag.write_jsonl(&target, packed, &session).unwrap();
+        let files = bag.write_jsonl_in(&target, packed, &session).unwrap();
         let back = read_json::<f64>(files.clone()).unwrap();
         assert_eq!(bits(&back.compute_in(&session).unwrap()), bits(&xs));
         let values = read_json::<serde_json::Value>(files).unwrap();
         let back = values.map(|v| v.as_f64().unwrap());
         assert_eq!(bits(&back.compute_in(&session).unwrap()), bits(&xs));
         std::fs::remove_dir_all(&target).unwrap();
-        let files = bag.write_text(&target, packed, &session).unwrap();
+        let files = bag.write_text_in(&target, packed, &session).unwrap();
         let back = read_text(files).unwrap().try_map(str::parse::<f64>);
         assert_eq!(bits(&back.compute_in(&session).unwrap()), bits(&xs));
         std::fs::remove_dir_all(&target).unwrap();
@@ -74,7 +74,7 @@ fn floats_come_back_from_json_and_text() {
     let narrow = narrow.filter(|y| y.is_finite());
     let want = narrow.compute_in(&session).unwrap();
     let files = narrow
-        .write_jsonl(&target, Compression::None, &session)
+        .write_jsonl_in(&target, Compression::None, &session)
         .unwrap();
     let back = read_json::<f32>(files).unwrap();
     let back = back.compute_in(&session).unwrap();
@@ -90,7 +90,7 @@ fn floats_come_back_from_json_and_text() {
         more: vec![None, Some(x)],
     });
     let files = rows
-        .write_jsonl(&target, Compression::None, &session)
+        .write_jsonl_in(&target, Compression::None, &session)
         .unwrap();
     let back = read_json::<Row>(files).unwrap();
     let back = back.compute_in(&session).unwrap();

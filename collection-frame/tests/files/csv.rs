@@ -40,7 +40,7 @@ fn csv_rows_come_in_the_order_of_the_file_however_it_is_cut() {
             .flat_map(|n| [(n, Way::Local), (n, Way::Tasks)])
         {
             let at = format!("{way:?} {partitions} {}", path.display());
-            let f = f.via(way).partitions(partitions);
+            let f = f.via(way).repartition(partitions);
             let got = ints(&session().compute(&f).unwrap(), "i");
             let want: Vec<_> = (0..200_000).map(Some).collect();
             assert!(got == want, "{at}");
@@ -153,7 +153,7 @@ fn csv_types_widen_across_files_and_folders_are_read_in_order() {
         .collect();
     assert_eq!(a, [1.0, 2.0, 2.5, 4.0]);
     let f = Frame::read_csv(folder.path().join("d/[12].csv")).unwrap();
-    assert_eq!(f.count_in(&session()).unwrap(), 3);
+    assert_eq!(f.count().unwrap().compute_in(&session()).unwrap(), 3);
     let other = put(&folder, "other.csv", "a,c\n1,1\n");
     let e = Frame::read_csv(vec![folder.path().join("d/1.csv"), other]).unwrap_err();
     assert!(
@@ -458,7 +458,10 @@ fn what_pandas_takes_for_missing_is_null() {
     let f = Frame::read_csv(&text).unwrap();
     let f = f.filter(col("y").not_eq(lit("c"))).unwrap();
     let f = f.rename([("x", "z")]).unwrap();
-    let shown = f.describe(&session()).unwrap().to_text(10, 200, &session());
+    let shown = f
+        .describe_in(&session())
+        .unwrap()
+        .table_in(10, 200, &session());
     let shown = shown.unwrap();
     assert!(shown.contains("Utf8 ('-' in dash.csv:4)"), "{shown}");
     assert!(!shown.contains("'a'"), "{shown}");

@@ -245,8 +245,7 @@ fn logs(url: &str, data: &Path) -> kvern::Result<(Wanted, ByHour)> {
     let session = Session::open(url)?;
     let options = TextOptions::new().invalid_utf8(InvalidUtf8::Lossy);
     let lines = read_text_with(data.join("logs/*.txt.gz"), &options)?;
-    // Two results go on from these: they are the same ones, and not parsed twice.
-    let hits = lines.map(parse).flatten().shared();
+    let hits = lines.map(parse).flatten();
     let top = hits
         .map(|h: Hit| h.url)
         .frequencies()
