@@ -101,7 +101,9 @@ fn telling(text: &str) -> String {
         rest = block_end(&rest[at + SCHEMA.len()..]);
     }
     out.push_str(rest);
-    out.replace(&format!("{FLAG}true"), "")
+    // Whether a frame needs no row to come is found out anew, by its ends.
+    out.replace("is_causal: true", "is_causal: false")
+        .replace(&format!("{FLAG}true"), "")
         .replace(&format!("{FLAG}false"), "")
 }
 

@@ -12,12 +12,12 @@ use arrow::datatypes::{
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
 use datafusion::common::{Column, DFSchema, Result as DfResult, ScalarValue};
-use datafusion::logical_expr::expr::{AggregateFunction, Sort, WindowFunction};
+use datafusion::logical_expr::expr::{AggregateFunction, ScalarFunction, Sort, WindowFunction};
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{
     ColumnarValue, Distinct, Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, Operator,
-    ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+    ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility, when,
 };
 use datafusion::optimizer::AnalyzerRule;
 
@@ -189,9 +189,8 @@ fn node(plan: LogicalPlan) -> DfResult<Transformed<LogicalPlan>> {
     }
 }
 
-/// Rows that are distinct by their columns, or grouped by several sets of them, are so by what they are made one of beforehand.
+/// Rows that are distinct by their columns are so by what they are made one of beforehand.
 fn distinct(plan: LogicalPlan) -> DfResult<Transformed<LogicalPlan>> {
-    let none = HashSet::new();
     match plan {
         LogicalPlan::Distinct(Distinct::All(input)) => {
             let new = made_one_before(input, &|_| true)?;
@@ -203,19 +202,6 @@ fn distinct(plan: LogicalPlan) -> DfResult<Transformed<LogicalPlan>> {
             on.input = new.data;
             let plan = LogicalPlan::Distinct(Distinct::On(on));
             Ok(Transformed::new(plan, new.transformed, new.tnr))
-        }
-        LogicalPlan::Aggregate(mut a) => {
-            let keys = match a.group_expr.as_slice() {
-                [Expr::GroupingSet(_)] => named_in(&a.group_expr),
-                _ => none,
-            };
-            let new = made_one_before(a.input.clone(), &|c| keys.contains(c))?;
-            a.input = new.data;
-            Ok(Transformed::new(
-                LogicalPlan::Aggregate(a),
-                new.transformed,
-                new.tnr,
-            ))
         }
         other => Ok(Transformed::no(other)),
     }
@@ -297,12 +283,28 @@ pub(crate) fn compared(expr: Expr, schema: &DFSchema) -> DfResult<Transformed<Ex
                 .collect();
             Expr::Case(c)
         }
+        Expr::ScalarFunction(f) if f.func.name() == "nullif" && f.args.len() == 2 => {
+            return nullif(f, schema);
+        }
         Expr::AggregateFunction(a) => Expr::AggregateFunction(aggregate(a, schema)),
         Expr::WindowFunction(w) => Expr::WindowFunction(window(w, schema)),
         other => return Ok(Transformed::no(other)),
     };
     // Whether anything is new is seen by the plan's schema only, which is computed again at little cost.
     Ok(Transformed::yes(new))
+}
+
+/// `nullif(a, b)` of floats compares them, and gives the first as it is.
+fn nullif(f: ScalarFunction, schema: &DFSchema) -> DfResult<Transformed<Expr>> {
+    let float = |e: &Expr| e.get_type(schema).is_ok_and(|t| t.is_floating());
+    if !f.args.iter().all(float) {
+        return Ok(Transformed::no(Expr::ScalarFunction(f)));
+    }
+    let (a, b) = (f.args[0].clone(), f.args[1].clone());
+    let other = key(a.clone(), schema).not_eq(key(b.clone(), schema));
+    // True, or unknown because one is null.
+    let case = when(other.is_not_false(), a).end()?;
+    Ok(Transformed::yes(case))
 }
 
 fn aggregate(mut a: AggregateFunction, schema: &DFSchema) -> AggregateFunction {

@@ -1,5 +1,6 @@
 //! `x NOT IN (SELECT … WHERE it is about this row)`: true if no row of the subquery is equal to `x`, none is null, and `x` is not. DataFusion
-//! (55.2) asks that of subqueries only that are the same for all rows, and refuses the others. Here it is said as NOT EXISTS.
+//! (55.2) asks that of subqueries only that are the same for all rows, and refuses the others; under OR it forgets the nulls of those, too.
+//! Here both are said as NOT EXISTS.
 
 use std::sync::Arc;
 
@@ -17,7 +18,7 @@ pub(crate) fn as_exists(plan: LogicalPlan) -> DfResult<LogicalPlan> {
             return Ok(Transformed::no(node));
         };
         let schema = filter.input.schema().clone();
-        let new = said(filter.predicate, &schema)?;
+        let new = said(filter.predicate, &schema, false)?;
         filter.predicate = new.data;
         let plan = LogicalPlan::Filter(filter);
         Ok(match new.transformed {
@@ -28,11 +29,13 @@ pub(crate) fn as_exists(plan: LogicalPlan) -> DfResult<LogicalPlan> {
     .data()
 }
 
-/// The parts of a condition that must be true: nothing else tells false from null.
-fn said(expr: Expr, schema: &DFSchema) -> DfResult<Transformed<Expr>> {
+/// The parts of a condition that must be true: nothing else tells false from null. `or`: one of several may be.
+fn said(expr: Expr, schema: &DFSchema, or: bool) -> DfResult<Transformed<Expr>> {
+    let ours = |s: &InSubquery| or || !s.subquery.outer_ref_columns.is_empty();
     match expr {
         Expr::BinaryExpr(b) if matches!(b.op, Operator::And | Operator::Or) => {
-            let (left, right) = (said(*b.left, schema)?, said(*b.right, schema)?);
+            let or = or || b.op == Operator::Or;
+            let (left, right) = (said(*b.left, schema, or)?, said(*b.right, schema, or)?);
             let changed = left.transformed || right.transformed;
             let both = BinaryExpr::new(Box::new(left.data), b.op, Box::new(right.data));
             let both = Expr::BinaryExpr(both);
@@ -41,11 +44,9 @@ fn said(expr: Expr, schema: &DFSchema) -> DfResult<Transformed<Expr>> {
                 false => Transformed::no(both),
             })
         }
-        Expr::InSubquery(s) if s.negated && !s.subquery.outer_ref_columns.is_empty() => {
-            Ok(Transformed::yes(exists(s, schema)?))
-        }
+        Expr::InSubquery(s) if s.negated && ours(&s) => Ok(Transformed::yes(exists(s, schema)?)),
         Expr::Not(inner) => match *inner {
-            Expr::InSubquery(s) if !s.negated && !s.subquery.outer_ref_columns.is_empty() => {
+            Expr::InSubquery(s) if !s.negated && ours(&s) => {
                 Ok(Transformed::yes(exists(s, schema)?))
             }
             other => Ok(Transformed::no(Expr::Not(Box::new(other)))),

@@ -497,4 +497,27 @@ pub(crate) const SEMANTICS: &[(&str, &[&str])] = &[
         "SELECT x > 0 AS p, count(*) FROM f WHERE x IS NOT NULL GROUP BY ROLLUP (x > 0)",
         &["- 5", "false 2", "true 3"],
     ),
+    // A null in the list of one of several conditions.
+    (
+        "SELECT i FROM f WHERE i NOT IN (SELECT x FROM w) OR i = 1",
+        &["1"],
+    ),
+    (
+        "SELECT i FROM f WHERE i NOT IN (SELECT o FROM w) OR i = 1",
+        &["1", "5", "6"],
+    ),
+    // Values that are computed of keys are computed of the keys as they are.
+    (
+        "SELECT 1 / x AS y, count(*) FROM f WHERE x = 0 GROUP BY GROUPING SETS ((1 / x, x))",
+        &["-inf 1", "inf 1"],
+    ),
+    (
+        "SELECT i, nullif(x, CAST('0.0' AS DOUBLE)) AS y FROM f WHERE i > 2",
+        &["3 1.0", "4 -", "5 -", "6 -"],
+    ),
+    // A frame that ends before its row.
+    (
+        "SELECT o, sum(o) OVER (ORDER BY o RANGE BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS s FROM w WHERE g = 'a'",
+        &["1 -", "2 1", "3 3", "4 6"],
+    ),
 ];
