@@ -86,8 +86,12 @@ pub mod prelude {
     pub use kvern_bag::{
         Bag, Item, OnBad, Text, TextOptions, read_json, read_json_with, read_text, read_text_with,
     };
-    pub use kvern_core::delayed::{Delayed, delayed, try_delayed};
-    pub use kvern_core::{Collection, Session, TaskHandle, as_completed, op};
+    pub use kvern_core::delayed::{
+        Delayed, delayed, delayed_local, try_delayed, try_delayed_local,
+    };
+    pub use kvern_core::{Annotations, Collection, Session, TaskHandle, as_completed, op};
+    #[cfg(feature = "frame")]
+    pub use kvern_frame::{CsvOptions, Frame, JoinHow, col, lit, sql};
 }
 
 /// The book's programs, run as tests of this crate.
