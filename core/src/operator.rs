@@ -374,7 +374,7 @@ impl OpRef {
         }
     }
 
-    /// Whether it is a function that somebody submitted or made lazy ([`OpRef::function_at`]).
+    /// Whether it is a function that somebody submitted or made lazy.
     pub fn is_function(&self) -> bool {
         self.0.function
     }

@@ -8,7 +8,10 @@ use std::sync::Arc;
 use arrow::datatypes::Schema;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::physical_plan::aggregates::AggregateExec;
+use datafusion::physical_plan::expressions::{CastExpr, Column};
 use datafusion::physical_plan::joins::HashJoinExec;
+use datafusion::physical_plan::projection::{ProjectionExec, ProjectionExpr};
+use datafusion::physical_plan::union::{InterleaveExec, UnionExec};
 use datafusion::physical_plan::windows::{BoundedWindowAggExec, WindowAggExec};
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties, displayable};
 
@@ -43,7 +46,42 @@ pub(super) fn plans(
             plan.name()
         ));
     }
-    a.into_iter().zip(b).try_for_each(|(x, y)| plans(x, y))
+    let union = plan.downcast_ref::<UnionExec>().is_some()
+        || plan.downcast_ref::<InterleaveExec>().is_some();
+    a.into_iter()
+        .zip(b)
+        .try_for_each(|(x, y)| plans(if union { unlabelled(x, y) } else { x }, y))
+}
+
+/// A union that is read again puts a projection over inputs whose columns are called or may be null otherwise than its own: one that
+/// passes each column on, and computes nothing.
+fn unlabelled<'a>(
+    read: &'a Arc<dyn ExecutionPlan>,
+    plan: &Arc<dyn ExecutionPlan>,
+) -> &'a Arc<dyn ExecutionPlan> {
+    let Some(labels) = read.downcast_ref::<ProjectionExec>() else {
+        return read;
+    };
+    let input = labels.input();
+    let columns = input.schema();
+    let passes = |(i, e): (usize, &ProjectionExpr)| {
+        let cast = e.expr.downcast_ref::<CastExpr>();
+        let inner = match cast {
+            Some(c) if c.cast_type() == columns.field(i).data_type() => c.expr(),
+            _ => &e.expr,
+        };
+        inner
+            .downcast_ref::<Column>()
+            .is_some_and(|c| c.index() == i)
+    };
+    let all = labels.expr().len() == columns.fields().len();
+    match all
+        && plan.downcast_ref::<ProjectionExec>().is_none()
+        && labels.expr().iter().enumerate().all(passes)
+    {
+        true => input,
+        false => read,
+    }
 }
 
 /// Names and types. Whether a cast may give nulls is found out anew, and may be known better then.

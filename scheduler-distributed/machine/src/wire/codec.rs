@@ -124,7 +124,7 @@ pub struct TooLarge {
 /// The messages of a frame.
 ///
 /// # Errors
-/// [`DecodeError`] on anything that is not exactly one batch, of at most [`MOST_MESSAGES`].
+/// [`DecodeError`] on anything that is not exactly one batch, of at most 4,096 messages.
 pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<Vec<T>, DecodeError> {
     let count = postcard::take_from_bytes::<u64>(bytes).map_or(0, |(n, _): (u64, _)| n);
     if count > MOST_MESSAGES as u64 {
