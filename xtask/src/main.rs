@@ -21,6 +21,7 @@ mod msrv;
 mod outside;
 mod parts;
 mod process;
+mod python;
 mod sim;
 mod stress;
 mod test;

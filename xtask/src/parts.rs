@@ -18,6 +18,8 @@ pub(crate) enum Part {
     Package(&'static str),
     /// All tests of the crates of plugins, of the sample both loaded and linked, after building what they load.
     Plugins,
+    /// Everything, and what needs more than Rust.
+    Full,
     /// The examples in the documentation of all packages.
     Docs,
     /// The models of lock-free code, every interleaving of them.
@@ -50,6 +52,7 @@ pub(crate) const PARTS: &[(&str, Part)] = &[
     ("plugin-sdk", Part::Package("kvern-plugin")),
     ("plugin-sample", Part::Package("kvern-plugin-sample")),
     ("xtask", Part::Package("xtask")),
+    ("full", Part::Full),
     ("docs", Part::Docs),
     ("loom", Part::Loom),
 ];

@@ -1,11 +1,11 @@
 //! `cargo xtask test`: all tests of the workspace, or those of one part.
 
 use crate::command::{Command, Done, Failure};
-use crate::fixtures;
 use crate::metadata::Package;
 use crate::parts::{self, Part};
 use crate::process;
 use crate::workspace::Workspace;
+use crate::{fixtures, fuzz, python};
 
 pub(crate) const COMMAND: Command = Command {
     name: "test",
@@ -19,6 +19,8 @@ PART     core, macros, local, machine, sim, cluster, ballista, array, bag, frame
          plugin-root, plugin-arrow, plugin-bridge, plugin-host, plugin-sdk, plugin-sample: all tests of that crate;
          plugins: all tests of plugins, the sample both loaded and linked (after `fixtures`);
          docs: the examples in the documentation of all crates;
+         full: all of it, and what needs more than Rust: fresh CSV files against pandas, 5,000 fresh queries against DuckDB (a Python
+         environment is made for each);
          loom: the models of lock-free code, in every interleaving (built apart, so not part of the rest)
 FILTERS  go to the tests themselves, for example `cargo xtask test core -- key` or `-- --ignored`",
     run,
@@ -37,7 +39,7 @@ fn run(workspace: &Workspace, args: &[String]) -> Result<Done, Failure> {
     let (part, filters) = chosen(args)?;
     // What a part needs beyond Rust is made here, before its tests.
     match part {
-        None | Some(Part::Plugins) => fixtures::build(workspace)?,
+        None | Some(Part::Full | Part::Plugins) => fixtures::build(workspace)?,
         Some(Part::Package("kvern-plugin-host")) => fixtures::build(workspace)?,
         Some(Part::Package("kvern-plugin-sample")) => {
             fixtures::sample(workspace, false)?;
@@ -50,6 +52,12 @@ fn run(workspace: &Workspace, args: &[String]) -> Result<Done, Failure> {
             run_tests(workspace, parts::WHOLE, filters)?;
             run_linked(workspace, &packages, filters)?;
             run_docs(workspace, parts::WHOLE, filters)?;
+        }
+        Some(Part::Full) => {
+            run_tests(workspace, parts::WHOLE, filters)?;
+            run_linked(workspace, &packages, filters)?;
+            run_docs(workspace, parts::WHOLE, filters)?;
+            run_oracles(workspace)?;
         }
         Some(Part::Docs) => run_docs(workspace, parts::WHOLE, filters)?,
         Some(Part::Loom) => run_loom(workspace, filters)?,
@@ -68,6 +76,28 @@ fn run(workspace: &Workspace, args: &[String]) -> Result<Done, Failure> {
     }
     Ok(Done::Ran)
 }
+
+/// What CI does with recorded answers or fixed seeds, with fresh ones. Without a Python these are no checks, so that is a failure here.
+fn run_oracles(workspace: &Workspace) -> Result<(), Failure> {
+    // Each run sees other files and queries, and says which.
+    let now = std::time::UNIX_EPOCH.elapsed().map_or(0, |d| d.as_secs());
+    let from = (now % 1_000_000_000 * 1000).to_string();
+    let pandas = python::with(PANDAS).map_err(Failure::new)?;
+    let mut csv = process::cargo(workspace);
+    csv.args(["test", "--lib"]).args(parts::WHOLE);
+    csv.args(["--", "--nocapture", "what_python_says_now"]);
+    csv.env("KVERN_ORACLE_PYTHON", pandas);
+    csv.env("KVERN_ORACLE_FROM", &from);
+    process::run(csv.env("KVERN_ORACLE_SEEDS", "4000"))?;
+    let fresh = ["--from", &from, "--seeds", "5000"].map(str::to_owned);
+    match (fuzz::COMMAND.run)(workspace, &fresh)? {
+        Done::Ran => Ok(()),
+        Done::Skipped(why) => Err(Failure::new(why)),
+    }
+}
+
+/// What CSV files are held against.
+const PANDAS: python::Package = ("pandas", "3.1.1");
 
 /// The sample's tests with the sample linked rather than loaded. They are named and not the package, since all other features stay as
 /// they are that way, and nothing but the sample is compiled again.
