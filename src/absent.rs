@@ -33,8 +33,8 @@ absent! {
     "ballista": "kvern-ballista", [], [
         "KVERN_BALLISTA", "KVERN_BALLISTA_EXECUTORS", "KVERN_BALLISTA_FOLDER", "KVERN_BALLISTA_SCHEDULER", "KVERN_BALLISTA_SLOTS"
     ];
-    "cluster": "kvern-scheduler-distributed", [], [
-        "KVERN_TOKEN", "KVERN_WORKER", "KVERN_WORKER_NAME", "KVERN_WORKER_THREADS"
+    "cluster": "kvern-scheduler-distributed", ["cluster.allowed-failures", "cluster.no-workers-timeout"], [
+        "KVERN_TOKEN", "KVERN_WORKER", "KVERN_WORKER_NAME", "KVERN_WORKER_THREADS", "KVERN_WORKER_TOKEN"
     ];
     "local": "kvern-scheduler-local", [
         "memory.limit", "memory.spill", "spill.directory", "spill.limit", "threads.workers"

@@ -87,8 +87,8 @@ ssh; or start its workers with ports of their own (kvern worker --listen
 127.0.0.1:8801) and forward all ports under the same numbers:
 ssh -L 8786:127.0.0.1:8786 -L 8801:127.0.0.1:8801 MACHINE
 
-Each coming and leaving of a worker is written to stderr. Workers and clients are
-told when it is interrupted.
+Each coming and leaving of a worker is written to stderr. Workers and clients
+are told when it is interrupted.
 
 Options:
   --listen ADDRESS  Where to listen, as HOST:PORT; port 0 takes any that is free

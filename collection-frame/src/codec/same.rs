@@ -53,8 +53,8 @@ pub(super) fn plans(
         .try_for_each(|(x, y)| plans(if union { unlabelled(x, y) } else { x }, y))
 }
 
-/// A union that is read again puts a projection over inputs whose columns are called or may be null otherwise than its own: one that
-/// passes each column on, and computes nothing.
+/// A union that is read again puts a projection over inputs whose columns are called or may be null otherwise than its own, though one is
+/// there, since the written form of a cast does not say that. It passes each column on, and computes nothing.
 fn unlabelled<'a>(
     read: &'a Arc<dyn ExecutionPlan>,
     plan: &Arc<dyn ExecutionPlan>,
@@ -76,12 +76,20 @@ fn unlabelled<'a>(
     };
     let all = labels.expr().len() == columns.fields().len();
     match all
-        && plan.downcast_ref::<ProjectionExec>().is_none()
+        && projections(read) > projections(plan)
         && labels.expr().iter().enumerate().all(passes)
     {
         true => input,
         false => read,
     }
+}
+
+/// How many projections lie on top of each other.
+fn projections(plan: &Arc<dyn ExecutionPlan>) -> usize {
+    let below = plan
+        .downcast_ref::<ProjectionExec>()
+        .map(ProjectionExec::input);
+    below.map_or(0, |below| 1 + projections(below))
 }
 
 /// Names and types. Whether a cast may give nulls is found out anew, and may be known better then.

@@ -59,8 +59,7 @@ fn an_axis_is_reduced_by_an_operator_written_by_hand() {
         let e = x.apply::<f64>(&span).unwrap();
         let e = e.compute_in(&session).unwrap_err().to_string();
         assert!(
-            e.contains("gave a chunk float64[3, 2], where float64[3, 2, 3] was announced")
-                && e.contains("apply_reduction"),
+            e.contains("the operator gave a chunk float64[") && e.contains("apply_reduction"),
             "{e}"
         );
     }
