@@ -179,7 +179,8 @@ impl<T: Element> Array<T> {
     /// ```
     /// use kvern_array::Array;
     /// let x = Array::from_ndarray([1e200, 1e200, 1e-200, 1e-200], 2)?;
-    /// assert!((x.prod(())?.reference()?.first().unwrap() - 1.0).abs() < 1e-12);
+    /// let product: f64 = x.prod(())?.reference()?[[]];
+    /// assert!((product - 1.0).abs() < 1e-12);
     /// # Ok::<(), kvern_core::Error>(())
     /// ```
     ///
