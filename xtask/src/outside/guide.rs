@@ -27,10 +27,12 @@ pub(super) fn follow(workspace: &Workspace, folder: &Path) -> Result<(), Failure
 
     let sample = home.join("sample");
     same_versions(workspace, &sample)?;
-    // The guide names the file where cargo puts it.
-    let built = folder.join("build");
+    // Where the guide names the file, and apart from the program that links it: the same file without its root would take its place.
+    let built = sample.join("built");
+    let mut build = cargo(workspace, &sample);
+    build.args(["build", "--quiet"]);
+    process::run(build.env("CARGO_TARGET_DIR", &built))?;
     link(&built, &sample.join("target"))?;
-    process::run(cargo(workspace, &sample).args(["build", "--quiet"]))?;
 
     let program = home.join("program");
     same_versions(workspace, &program)?;
