@@ -64,7 +64,8 @@ fn within(expr: &Expr, schema: &DFSchema) -> DfResult<TreeNodeRecursion> {
     Ok(TreeNodeRecursion::Continue)
 }
 
-fn compares(op: Operator) -> bool {
+/// Whether its two sides are compared with each other.
+pub(crate) fn compares(op: Operator) -> bool {
     matches!(
         op,
         Operator::Eq

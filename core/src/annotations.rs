@@ -73,7 +73,7 @@ impl Annotations {
         self
     }
 
-    /// Sets how long to wait before a failed task is tried again; twice as long each further time.
+    /// Sets how long to wait before a failed task is tried again; twice as long each further time. Workers of a cluster do not wait yet.
     #[must_use]
     pub fn backoff(mut self, pause: Duration) -> Self {
         self.backoff = Some(pause);

@@ -16,10 +16,12 @@ use datafusion::logical_expr::expr::{AggregateFunction, ScalarFunction, Sort, Wi
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{
-    ColumnarValue, Distinct, Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, Operator,
-    ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility, when,
+    ColumnarValue, Distinct, Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, ReturnFieldArgs,
+    ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility, when,
 };
 use datafusion::optimizer::AnalyzerRule;
+
+use crate::compare::compares;
 
 pub(crate) const NAME: &str = "kvern_one_nan";
 
@@ -339,20 +341,6 @@ fn sorted(by: Vec<Sort>, schema: &DFSchema) -> Vec<Sort> {
             ..s
         })
         .collect()
-}
-
-fn compares(op: Operator) -> bool {
-    matches!(
-        op,
-        Operator::Eq
-            | Operator::NotEq
-            | Operator::Lt
-            | Operator::LtEq
-            | Operator::Gt
-            | Operator::GtEq
-            | Operator::IsDistinctFrom
-            | Operator::IsNotDistinctFrom
-    )
 }
 
 /// The only column of a subquery as it is compared.

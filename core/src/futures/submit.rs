@@ -192,7 +192,7 @@ impl Tasks<'_> {
         self
     }
 
-    /// How long to wait before a task is tried again; twice as long each further time.
+    /// How long to wait before a task is tried again; twice as long each further time. Workers of a cluster do not wait yet.
     pub fn backoff(mut self, pause: Duration) -> Self {
         self.annotations = self.annotations.backoff(pause);
         self
