@@ -52,7 +52,7 @@ pub trait Collection: Sized {
     }
 }
 
-/// One collection, or a tuple, slice or vector of collections: what [`Session::compute`](crate::Session::compute) takes.
+/// One collection, a slice or vector of collections, or a tuple of any of these: what [`Session::compute`](crate::Session::compute) takes.
 pub trait Computation {
     /// The results together.
     type Output;
@@ -69,6 +69,12 @@ pub trait Computation {
     /// As [`Collection::roots`].
     fn roots_in(&self, session: &Session) -> Result<Vec<Root>>;
 
+    /// How many results its roots stand for.
+    ///
+    /// # Errors
+    /// As [`Collection::roots`].
+    fn outputs(&self) -> Result<usize>;
+
     /// The results from all values.
     ///
     /// # Errors
@@ -78,6 +84,10 @@ pub trait Computation {
 
 impl<C: Collection> Computation for &C {
     type Output = C::Output;
+
+    fn outputs(&self) -> Result<usize> {
+        Collection::outputs(*self)
+    }
 
     fn roots(&self) -> Result<Vec<Root>> {
         Collection::roots(*self)
@@ -94,6 +104,10 @@ impl<C: Collection> Computation for &C {
 
 impl<C: Collection> Computation for &[C] {
     type Output = Vec<C::Output>;
+
+    fn outputs(&self) -> Result<usize> {
+        self.iter().map(Collection::outputs).sum()
+    }
 
     fn roots(&self) -> Result<Vec<Root>> {
         let mut roots = Vec::new();
@@ -114,13 +128,17 @@ impl<C: Collection> Computation for &[C] {
     fn finish(&self, values: Vec<Value>) -> Result<Self::Output> {
         let mut values = values.into_iter();
         self.iter()
-            .map(|c| c.finish(take(c, &mut values)?))
+            .map(|c| c.finish(take(&c, &mut values)?))
             .collect()
     }
 }
 
 impl<C: Collection> Computation for &Vec<C> {
     type Output = Vec<C::Output>;
+
+    fn outputs(&self) -> Result<usize> {
+        self.as_slice().outputs()
+    }
 
     fn roots(&self) -> Result<Vec<Root>> {
         self.as_slice().roots()
@@ -135,8 +153,8 @@ impl<C: Collection> Computation for &Vec<C> {
     }
 }
 
-/// The next values, as many as the collection's roots stand for.
-fn take<C: Collection>(c: &C, values: &mut impl Iterator<Item = Value>) -> Result<Vec<Value>> {
+/// The next values, as many as the roots of one part stand for.
+fn take<C: Computation>(c: &C, values: &mut impl Iterator<Item = Value>) -> Result<Vec<Value>> {
     let n = c.outputs()?;
     let here: Vec<Value> = values.take(n).collect();
     if here.len() == n {
@@ -151,8 +169,12 @@ fn take<C: Collection>(c: &C, values: &mut impl Iterator<Item = Value>) -> Resul
 
 macro_rules! tuples {
     ($($name:ident $n:tt),+) => {
-        impl<$($name: Collection),+> Computation for ($(&$name,)+) {
+        impl<$($name: Computation),+> Computation for ($($name,)+) {
             type Output = ($($name::Output,)+);
+
+            fn outputs(&self) -> Result<usize> {
+                Ok(0 $(+ self.$n.outputs()?)+)
+            }
 
             fn roots(&self) -> Result<Vec<Root>> {
                 let mut roots = Vec::new();
@@ -168,7 +190,7 @@ macro_rules! tuples {
 
             fn finish(&self, values: Vec<Value>) -> Result<Self::Output> {
                 let mut values = values.into_iter();
-                Ok(($(self.$n.finish(take(self.$n, &mut values)?)?,)+))
+                Ok(($(self.$n.finish(take(&self.$n, &mut values)?)?,)+))
             }
         }
     };

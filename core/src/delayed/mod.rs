@@ -87,6 +87,7 @@ pub(crate) use code::{Fallible, Serde, operator};
 
 use std::marker::PhantomData;
 use std::panic::Location;
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::annotations::Annotations;
@@ -187,6 +188,13 @@ where
 }
 
 /// [`try_delayed`] for a function that gives anything, as [`delayed_local`].
+///
+/// ```
+/// use std::sync::{Arc, Mutex};
+/// use kvern_core::delayed::try_delayed_local;
+/// let shared = try_delayed_local(|n: &u64| if *n > 0 { Ok(Arc::new(Mutex::new(*n))) } else { Err("nothing") });
+/// assert!(shared.call((0u64,)).reference().is_err());
+/// ```
 #[track_caller]
 pub fn try_delayed_local<F, Args, Out, E>(f: F) -> DelayedFn<F, Args, Out>
 where
@@ -233,6 +241,13 @@ impl<F, Args, Out> DelayedFn<F, Args, Out> {
 
     /// Says that calls do something that must not be done twice: a call that was lost with its worker is not run a second time, unless
     /// [`retries`](Annotations::retries) are annotated.
+    ///
+    /// ```
+    /// use kvern_core::delayed;
+    /// let send = delayed(|text: &String| text.len()).named("send").impure(); // a letter is not sent twice
+    /// assert_eq!(send.call(("hello".to_owned(),)).reference()?, 5);
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
     #[must_use]
     pub fn impure(self) -> Self {
         let traits = OpTraits {
@@ -251,6 +266,14 @@ impl<F, Args, Out> DelayedFn<F, Args, Out> {
     }
 
     /// Calls it lazily. Each argument of the tuple is a value or a reference to a [`Delayed`] of the right type.
+    ///
+    /// ```
+    /// use kvern_core::delayed;
+    /// let power = delayed(|x: &f64, n: &i32| x.powi(*n));
+    /// let four = power.call((2.0, 2));
+    /// assert_eq!(power.call((&four, 3)).reference()?, 64.0);
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
     pub fn call<A: Arguments<Args>>(&self, args: A) -> Delayed<Out> {
         let mut inputs = Vec::new();
         args.collect(&mut inputs);
@@ -329,6 +352,15 @@ impl<T> Delayed<T> {
 
 impl<T: Clone + Send + Sync + 'static> Delayed<T> {
     /// A value that is there already; one of any type is written `Local(value)`.
+    ///
+    /// ```
+    /// use kvern_core::delayed;
+    /// use kvern_core::Delayed;
+    /// let table: Delayed<Vec<f64>> = Delayed::value(vec![1.0, 2.0]);
+    /// let sum = delayed(|t: &Vec<f64>| t.iter().sum::<f64>());
+    /// assert_eq!(sum.call((&table,)).reference()?, 3.0);
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
     pub fn value(value: impl Argument<T>) -> Self {
         let (layer, output) = value.place();
         Self::of_layer(layer, output)
@@ -344,6 +376,14 @@ impl<T: Clone + Send + Sync + 'static> Delayed<T> {
     }
 
     /// Says how the call should be run.
+    ///
+    /// ```
+    /// use kvern_core::delayed;
+    /// use kvern_core::Annotations;
+    /// let load = delayed(|n: &u64| n + 1).call((1u64,)).annotate(Annotations::new().retries(2).priority(1));
+    /// assert_eq!(load.reference()?, 2);
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
     #[must_use]
     pub fn annotate(&self, annotations: Annotations) -> Self {
         Self {
@@ -359,6 +399,13 @@ impl<T: Clone + Send + Sync + 'static> Delayed<T> {
     }
 
     /// Computes it in the current session and waits.
+    ///
+    /// ```no_run
+    /// use kvern_core::delayed;
+    /// let _session = kvern_core::Session::open("threads://")?;
+    /// assert_eq!(delayed(|| 42u64).call(()).compute()?, 42);
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// The first task that failed.
@@ -376,6 +423,14 @@ impl<T: Clone + Send + Sync + 'static> Delayed<T> {
 
     /// Starts computing it in the current session and returns at once: the same value, which the backend keeps.
     ///
+    /// ```no_run
+    /// use kvern_core::delayed;
+    /// let _session = kvern_core::Session::open("threads://")?;
+    /// let table = delayed(|| vec![1.0, 2.0]).call(()).persist()?; // is being made
+    /// assert_eq!(table.compute()?.len(), 2);
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// If the graph is refused.
     pub fn persist(&self) -> Result<Self> {
@@ -390,7 +445,49 @@ impl<T: Clone + Send + Sync + 'static> Delayed<T> {
         session.persist(self)
     }
 
+    /// The tasks that it takes, what each optimisation did, and their projected bytes, as text. Nothing is run.
+    ///
+    /// ```
+    /// use kvern_core::delayed;
+    /// let load = delayed(|n: &u64| vec![0.5; *n as usize]).named("load");
+    /// let sum = delayed(|v: &Vec<f64>| v.iter().sum::<f64>()).named("sum");
+    /// let words = sum.call((&load.call((3u64,)),)).explain()?;
+    /// assert!(words.contains("load") && words.contains("sum"), "{words}");
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// What is wrong with the graph.
+    pub fn explain(&self) -> Result<String> {
+        let registry = Arc::new(crate::Registry::linked()?);
+        let graph = crate::Graph::new(&self.roots()?);
+        let plan = crate::Plan::new(graph, registry, crate::optimize::Passes::default())?;
+        Ok(plan.explain(None)?.to_string())
+    }
+
+    /// Draws the tasks that it takes to a file, `.svg` or `.dot` (for Graphviz).
+    ///
+    /// ```
+    /// let path = std::env::temp_dir().join(format!("kvern-delayed-{}.svg", std::process::id()));
+    /// kvern_core::delayed(|n: &u64| n + 1).call((1u64,)).visualize(&path)?;
+    /// assert!(std::fs::metadata(&path).unwrap().len() > 0);
+    /// # std::fs::remove_file(path).unwrap();
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If the file ends in neither or cannot be written.
+    pub fn visualize(&self, path: impl AsRef<Path>) -> Result<()> {
+        crate::picture::Picture::of(crate::Graph::new(&self.roots()?))?.save(path)
+    }
+
     /// Computes it with the reference executor, one task after another.
+    ///
+    /// ```
+    /// use kvern_core::delayed;
+    /// assert_eq!(delayed(|| 42u64).call(()).reference()?, 42);
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// The first task that failed.
