@@ -55,11 +55,21 @@ impl Demand {
 
 impl Annotations {
     /// None of anything.
+    ///
+    /// ```
+    /// use kvern_core::Annotations;
+    /// assert_eq!(Annotations::new().retries, 0);
+    /// ```
     pub fn new() -> Self {
         Self::default()
     }
 
     /// Sets the priority.
+    ///
+    /// ```
+    /// use kvern_core::Annotations;
+    /// assert_eq!(Annotations::new().priority(1).priority, 1);
+    /// ```
     #[must_use]
     pub fn priority(mut self, priority: i32) -> Self {
         self.priority = priority;
@@ -67,6 +77,13 @@ impl Annotations {
     }
 
     /// Sets how often a failed task is tried again.
+    ///
+    /// ```
+    /// use kvern_core::Annotations;
+    /// let call = kvern_core::delayed(|x: &u64| x + 1).call((1u64,)).annotate(Annotations::new().retries(2));
+    /// assert_eq!(call.reference()?, 2);
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
     #[must_use]
     pub fn retries(mut self, retries: u32) -> Self {
         self.retries = retries;
@@ -74,6 +91,12 @@ impl Annotations {
     }
 
     /// Sets how long to wait before a failed task is tried again; twice as long each further time. Workers of a cluster do not wait yet.
+    ///
+    /// ```
+    /// use kvern_core::Annotations;
+    /// use std::time::Duration;
+    /// let patient = Annotations::new().retries(3).backoff(Duration::from_secs(1)); // waits 1, 2 and 4 seconds
+    /// ```
     #[must_use]
     pub fn backoff(mut self, pause: Duration) -> Self {
         self.backoff = Some(pause);
@@ -81,6 +104,11 @@ impl Annotations {
     }
 
     /// Asks for `amount` of a named resource.
+    ///
+    /// ```
+    /// use kvern_core::Annotations;
+    /// let on_a_gpu = Annotations::new().resource("gpu", 1.0);
+    /// ```
     #[must_use]
     pub fn resource(mut self, name: impl Into<String>, amount: f64) -> Self {
         self.resources.insert(name.into(), amount);
@@ -88,6 +116,11 @@ impl Annotations {
     }
 
     /// Says how many bytes a task needs beyond its inputs and output.
+    ///
+    /// ```
+    /// use kvern_core::Annotations;
+    /// let large = Annotations::new().memory(2 << 30); // 2 GiB while it runs
+    /// ```
     #[must_use]
     pub fn memory(mut self, bytes: u64) -> Self {
         self.memory = Some(bytes);
@@ -95,6 +128,11 @@ impl Annotations {
     }
 
     /// Lets only workers of these names run the tasks.
+    ///
+    /// ```
+    /// use kvern_core::Annotations;
+    /// let there = Annotations::new().workers(["worker-0", "worker-1"]);
+    /// ```
     #[must_use]
     pub fn workers<N: Into<String>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
         self.workers = names.into_iter().map(Into::into).collect();
@@ -144,6 +182,11 @@ impl Annotations {
     }
 
     /// Limits the time a task may run.
+    ///
+    /// ```
+    /// use kvern_core::Annotations;
+    /// let quick = Annotations::new().timeout(std::time::Duration::from_secs(60));
+    /// ```
     #[must_use]
     pub fn timeout(mut self, limit: Duration) -> Self {
         self.timeout = Some(limit);
@@ -151,6 +194,11 @@ impl Annotations {
     }
 
     /// Says in free words what the layer is.
+    ///
+    /// ```
+    /// use kvern_core::Annotations;
+    /// let named = Annotations::new().label("nightly report");
+    /// ```
     #[must_use]
     pub fn label(mut self, words: impl Into<String>) -> Self {
         self.label = Some(words.into());

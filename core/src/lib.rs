@@ -3,6 +3,24 @@
 //! Where to look: a collection builds [`layer::Layer`]s, a [`Graph`] gathers them, [`Plan`] checks and optimises it, a
 //! [`Scheduler`] runs it and answers with a [`Run`], whose results are [`Value`]s behind [`Handle`]s. What the tasks do is named by
 //! [`OpRef`]s and found in a [`Registry`]. [`mod@reference`] runs any graph in the plainest way and is the oracle of every test.
+//!
+//! ```
+//! use kvern_core::{delayed, op};
+//!
+//! // Any function can be a task, lazily; a wrong argument does not compile.
+//! let square = delayed(|x: &i64| x * x);
+//! let add = delayed(|a: &i64, b: &i64| a + b);
+//! let sum = add.call((&square.call((3,)), &square.call((4,))));
+//! assert_eq!(sum.reference()?, 25); // with a backend linked: `sum.compute()?`
+//!
+//! // One with a name can be stored and sent, and equal calls are one.
+//! #[op(name = "demo.double")]
+//! fn double(x: &f64) -> f64 {
+//!     2.0 * x
+//! }
+//! assert_eq!(double::delayed(21.0).reference()?, 42.0);
+//! # Ok::<(), kvern_core::Error>(())
+//! ```
 
 pub mod annotations;
 pub mod blocks;

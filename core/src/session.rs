@@ -51,6 +51,14 @@ impl Session {
     /// Opens the backend of a URL, such as `threads://?workers=4&memory=8GiB`, `sync://` or a bare name (`threads`), with the
     /// linked operators and the configuration of files and environment. While it is open, what names no session is computed by it.
     ///
+    /// ```no_run
+    /// use kvern_core::Session;
+    /// let session = Session::open("threads://?workers=4&memory=2GiB")?;
+    /// // … what is computed here runs on it …
+    /// drop(session);
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`ErrorKind::NotRegistered`] for an unknown backend (the nearest is named), [`ErrorKind::Config`] for a URL or a
     /// configuration that is wrong.
@@ -59,6 +67,12 @@ impl Session {
     }
 
     /// A session with everything said.
+    ///
+    /// ```no_run
+    /// use kvern_core::Session;
+    /// let session = Session::builder().url("threads://").current(false).build()?; // used only where it is named
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
     pub fn builder() -> SessionBuilder {
         SessionBuilder::default()
     }
@@ -66,6 +80,12 @@ impl Session {
     /// The session that is used when none is named: inside a task the one that runs it, inside [`Session::enter`] that one; elsewhere the
     /// newest that is open. If none is, one is opened from the configured `scheduler`, else from the best backend that is linked, and
     /// stays open as long as the process lives.
+    ///
+    /// ```no_run
+    /// use kvern_core::Session;
+    /// println!("{}", Session::current()?.describe().scheme);
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`Session::open`]; inside a task what keeps its backend from taking more tasks.
@@ -118,6 +138,13 @@ impl Session {
     }
 
     /// What runs here.
+    ///
+    /// ```no_run
+    /// use kvern_core::Session;
+    /// let about = Session::open("threads://?workers=4")?.describe();
+    /// println!("{}:// on {} threads, {:?} bytes", about.scheme, about.threads, about.memory_budget);
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
     pub fn describe(&self) -> Description {
         self.0.scheduler.describe()
     }
@@ -128,16 +155,38 @@ impl Session {
     }
 
     /// What operator names mean here.
+    ///
+    /// ```no_run
+    /// use kvern_core::Session;
+    /// let session = Session::open("sync://")?;
+    /// println!("{:?}", session.registry());
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
     pub fn registry(&self) -> &Arc<Registry> {
         &self.0.registry
     }
 
     /// The configuration.
+    ///
+    /// ```no_run
+    /// use kvern_core::Session;
+    /// let session = Session::open("sync://")?;
+    /// let style: String = session.config().get("progress").expect("a key that there is");
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
     pub fn config(&self) -> &Arc<Config> {
         &self.0.config
     }
 
     /// The memory that results take.
+    ///
+    /// ```no_run
+    /// use kvern_core::Session;
+    /// let session = Session::open("threads://")?;
+    /// let used = session.memory();
+    /// println!("{} bytes now, {} at most, {} on disk", used.live, used.peak, used.spilled);
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
     pub fn memory(&self) -> MemoryUse {
         self.0.scheduler.memory()
     }
@@ -148,6 +197,14 @@ impl Session {
     }
 
     /// The plan for some roots: checked, optimised, not started.
+    ///
+    /// ```no_run
+    /// use kvern_core::{Collection, Session, delayed};
+    /// let session = Session::open("threads://")?;
+    /// let answer = delayed(|| 42u64).call(());
+    /// println!("{}", session.plan(&answer.roots()?)?.explain(None)?);
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// What [`Graph::check`] finds.
@@ -160,6 +217,15 @@ impl Session {
     }
 
     /// Starts computing what the roots want. Collections do this for their users; see [`Session::submit`] for functions.
+    ///
+    /// ```no_run
+    /// use kvern_core::{Collection, Session, delayed};
+    /// let session = Session::open("threads://")?;
+    /// let run = session.start(&delayed(|| 42u64).call(()).roots()?)?;
+    /// println!("{:?}", run.progress());
+    /// run.wait()?;
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`Scheduler::submit`].
@@ -177,6 +243,17 @@ impl Session {
 
     /// Computes one collection, or several in a tuple that share their common work, and waits.
     ///
+    /// ```no_run
+    /// use kvern_core::{Session, delayed};
+    /// let session = Session::open("threads://")?;
+    /// let n = delayed(|| 20u64).call(());
+    /// let double = delayed(|n: &u64| 2 * n).call((&n,));
+    /// assert_eq!(session.compute(&double)?, 40);
+    /// assert_eq!(session.compute((&n, &double))?, (20, 40)); // `n` is made once
+    /// assert_eq!(session.compute(&vec![n.clone(), double])?, [20, 40]);
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// The first failure; the rest is cancelled.
     pub fn compute<C: Computation>(&self, what: C) -> Result<C::Output> {
@@ -187,6 +264,15 @@ impl Session {
     /// Computes a collection and keeps its parts in the backend: the result is the same collection over values that exist.
     /// Returns at once.
     ///
+    /// ```no_run
+    /// use kvern_core::{Session, delayed};
+    /// let session = Session::open("threads://")?;
+    /// let table = session.persist(&delayed(|| vec![1.0, 2.0]).call(()))?; // is being made
+    /// let sum = delayed(|t: &Vec<f64>| t.iter().sum::<f64>()).call((&table,));
+    /// assert_eq!(session.compute(&sum)?, 3.0);
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`Scheduler::submit`].
     pub fn persist<C: Collection>(&self, what: &C) -> Result<C> {
@@ -195,6 +281,13 @@ impl Session {
     }
 
     /// Cancels all runs and frees everything, now rather than with the last clone. The session is not current any more.
+    ///
+    /// ```no_run
+    /// use kvern_core::Session;
+    /// let session = Session::open("threads://")?;
+    /// session.close(); // although others may hold clones of it
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
     pub fn close(&self) {
         crate::current::closed(Arc::as_ptr(&self.0));
         self.0.scheduler.close();
@@ -234,6 +327,12 @@ pub struct SessionBuilder {
 
 impl SessionBuilder {
     /// The backend by URL or bare name.
+    ///
+    /// ```no_run
+    /// use kvern_core::Session;
+    /// let session = Session::builder().url("threads://?workers=4").build()?;
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
     #[must_use]
     pub fn url(mut self, url: impl Into<String>) -> Self {
         self.url = Some(url.into());
@@ -248,6 +347,14 @@ impl SessionBuilder {
     }
 
     /// Other operators than the linked ones.
+    ///
+    /// ```no_run
+    /// use std::sync::Arc;
+    /// use kvern_core::{Registry, Session};
+    /// let registry = Arc::new(Registry::linked()?); // and operators of plugins
+    /// let session = Session::builder().url("threads://").registry(registry).build()?;
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
     #[must_use]
     pub fn registry(mut self, registry: Arc<Registry>) -> Self {
         self.registry = Some(registry);
@@ -255,6 +362,16 @@ impl SessionBuilder {
     }
 
     /// Another configuration than that of files and environment.
+    ///
+    /// ```no_run
+    /// use std::sync::Arc;
+    /// use kvern_core::config::Config;
+    /// use kvern_core::Session;
+    /// let mut config = Config::load().expect("a configuration without mistakes");
+    /// config.set("progress", "off").expect("a value that is allowed");
+    /// let session = Session::builder().url("threads://").config(Arc::new(config)).build()?;
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
     #[must_use]
     pub fn config(mut self, config: Arc<Config>) -> Self {
         self.config = Some(config);
@@ -270,6 +387,14 @@ impl SessionBuilder {
 
     /// Whether it is current while it is open: whether what names no session is computed by it. It is, unless it is opened by a task, which
     /// has nothing to say about the rest of the process.
+    ///
+    /// ```no_run
+    /// use kvern_core::Session;
+    /// let mine = Session::builder().url("sync://").current(false).build()?;
+    /// let answer = kvern_core::delayed(|| 42u64).call(());
+    /// assert_eq!(answer.compute_in(&mine)?, 42);
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
     #[must_use]
     pub fn current(mut self, current: bool) -> Self {
         self.current = Some(current);
@@ -277,6 +402,12 @@ impl SessionBuilder {
     }
 
     /// Opens it.
+    ///
+    /// ```no_run
+    /// use kvern_core::Session;
+    /// let session = Session::builder().build()?; // as it is configured
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`Session::open`].

@@ -96,6 +96,15 @@ impl<T, A> Deref for Completed<T, A> {
 impl<T: Clone + Send + Sync + 'static, A> Completed<T, A> {
     /// The result, as [`TaskHandle::into_result`].
     ///
+    /// ```no_run
+    /// # use kvern_core::{Session, as_completed};
+    /// let session = Session::open("threads://")?;
+    /// for done in as_completed(session.map(|n: &usize| vec![0u8; *n], [(3usize,), (5,)])?) {
+    ///     let bytes = done.into_result()?; // not copied
+    /// }
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`TaskHandle::wait`].
     pub fn into_result(self) -> Result<T> {
@@ -168,6 +177,19 @@ impl Done {
 
 impl<T, A> AsCompleted<T, A> {
     /// The next handle that is done; `None` when all have been given out.
+    ///
+    /// ```no_run
+    /// # use kvern_core::{Result, Session, as_completed};
+    /// async fn sum(session: &Session) -> Result<u64> {
+    ///     let mut left = as_completed(session.map(|x: &u64| x * x, (0..3u64).map(|x| (x,)))?);
+    ///     let mut sum = 0;
+    ///     while let Some(done) = left.next_done().await {
+    ///         sum += done.wait()?;
+    ///     }
+    ///     Ok(sum)
+    /// }
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
     pub async fn next_done(&mut self) -> Option<Completed<T, A>> {
         if self.left == 0 {
             return None;
@@ -193,6 +215,16 @@ impl<T, A> AsCompleted<T, A> {
     }
 
     /// How many are left.
+    ///
+    /// ```no_run
+    /// # use kvern_core::{Session, as_completed};
+    /// let session = Session::open("threads://")?;
+    /// let mut left = as_completed(session.map(|x: &u64| x * x, (0..3u64).map(|x| (x,)))?);
+    /// while let Some(done) = left.next() {
+    ///     println!("{}, and {} are to come", done.wait()?, left.remaining());
+    /// }
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
     pub fn remaining(&self) -> usize {
         self.left
     }

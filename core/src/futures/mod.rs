@@ -64,28 +64,69 @@ impl<T> TaskHandle<T> {
     }
 
     /// The content key of the result.
+    ///
+    /// ```no_run
+    /// # let session = kvern_core::Session::open("threads://")?;
+    /// let handle = session.submit(|x: &u64| x + 1, (1u64,))?;
+    /// println!("{}", handle.key());
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
     pub fn key(&self) -> Key {
         self.handle.key()
     }
 
     /// The result as a lazy value, for graphs that read it.
+    ///
+    /// ```no_run
+    /// # let session = kvern_core::Session::open("threads://")?;
+    /// let handle = session.submit(|x: &u64| x + 1, (1u64,))?;
+    /// let double = kvern_core::delayed(|x: &u64| 2 * x).call((&handle.delayed(),)); // or `&handle` itself
+    /// assert_eq!(double.compute()?, 4);
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
     pub fn delayed(&self) -> Delayed<T> {
         let data = Data::handles(vec![self.handle.clone()]);
         Delayed::in_layer(Layer::new(data, Vec::new()), 0)
     }
 
     /// Whether the result is made, or there will be none.
+    ///
+    /// ```no_run
+    /// # let session = kvern_core::Session::open("threads://")?;
+    /// let handle = session.submit(|x: &u64| x + 1, (1u64,))?;
+    /// while !handle.is_done() {
+    ///     std::thread::yield_now(); // or something useful
+    /// }
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
     pub fn is_done(&self) -> bool {
         self.handle.is_done()
     }
 
     /// Stops the task, and those that were submitted in one call with it ([`Session::map`](crate::Session::map)): what has not
     /// started never does, what runs is asked to stop. Results that are there stay.
+    ///
+    /// ```no_run
+    /// # let session = kvern_core::Session::open("threads://")?;
+    /// let handle = session.submit(|x: &u64| x + 1, (1u64,))?;
+    /// handle.cancel();
+    /// if let Err(e) = handle.wait() {
+    ///     assert_eq!(e.kind(), kvern_core::ErrorKind::Cancelled);
+    /// }
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
     pub fn cancel(&self) {
         self.handle.run().cancel();
     }
 
     /// Lets the task run to its end although nobody keeps a handle on it.
+    ///
+    /// ```no_run
+    /// # let session = kvern_core::Session::open("threads://")?;
+    /// let handle = session.submit(|x: &u64| x + 1, (1u64,))?;
+    /// handle.fire_and_forget(); // a handle that is dropped would cancel the task
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
     pub fn fire_and_forget(self) {
         let keep = self.handle.clone();
         self.handle.when_done(move |_| drop(keep));
@@ -94,6 +135,13 @@ impl<T> TaskHandle<T> {
 
 impl<T: Clone + Send + Sync + 'static> TaskHandle<T> {
     /// Waits for the result (`result` in Dask). A copy of it, since the handle keeps it; see [`TaskHandle::into_result`].
+    ///
+    /// ```no_run
+    /// # let session = kvern_core::Session::open("threads://")?;
+    /// let handle = session.submit(|x: &u64| x + 1, (1u64,))?;
+    /// assert_eq!(handle.wait()?, 2);
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// Why there is none: the function's error or panic, or [`ErrorKind::Cancelled`](crate::ErrorKind::Cancelled).
@@ -104,6 +152,13 @@ impl<T: Clone + Send + Sync + 'static> TaskHandle<T> {
 
     /// Waits for the result and lets go of it: it is copied only if somebody else holds it.
     ///
+    /// ```no_run
+    /// # let session = kvern_core::Session::open("threads://")?;
+    /// let handle = session.submit(|x: &u64| x + 1, (1u64,))?;
+    /// assert_eq!(handle.into_result()?, 2);
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`TaskHandle::wait`].
     pub fn into_result(self) -> Result<T> {
@@ -113,16 +168,42 @@ impl<T: Clone + Send + Sync + 'static> TaskHandle<T> {
     }
 
     /// Waits for the result, at most so long. `None`: the time is over, the task goes on.
+    ///
+    /// ```no_run
+    /// # let session = kvern_core::Session::open("threads://")?;
+    /// let handle = session.submit(|x: &u64| x + 1, (1u64,))?;
+    /// match handle.wait_timeout(std::time::Duration::from_secs(1)) {
+    ///     Some(result) => println!("{}", result?),
+    ///     None => println!("not yet"),
+    /// }
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
     pub fn wait_timeout(&self, limit: Duration) -> Option<Result<T>> {
         Some(self.handle.wait_timeout(limit)?.and_then(typed))
     }
 
     /// The result if it is made. It does not wait for the task, but reads a result that another process or a disk has.
+    ///
+    /// ```no_run
+    /// # let session = kvern_core::Session::open("threads://")?;
+    /// let handle = session.submit(|x: &u64| x + 1, (1u64,))?;
+    /// if let Some(result) = handle.try_get() {
+    ///     println!("{}", result?);
+    /// }
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
     pub fn try_get(&self) -> Option<Result<T>> {
         Some(self.handle.try_get()?.and_then(typed))
     }
 
     /// Calls `then` once the result is there; it must not block.
+    ///
+    /// ```no_run
+    /// # let session = kvern_core::Session::open("threads://")?;
+    /// let handle = session.submit(|x: &u64| x + 1, (1u64,))?;
+    /// handle.when_done(|result| println!("{result:?}"));
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
     pub fn when_done(&self, then: impl FnOnce(Result<T>) + Send + 'static) {
         self.handle.when_done(|result| then(result.and_then(typed)));
     }

@@ -24,6 +24,15 @@ impl Session {
     /// A function, or a closure that captures nothing, runs on any backend; one that captures runs on those of this process. See
     /// [`Session::tasks`] for retries, time limits, priorities and names.
     ///
+    /// ```no_run
+    /// use kvern_core::Session;
+    /// let session = Session::open("threads://")?;
+    /// let nine = session.submit(|x: &u64| x * x, (3u64,))?; // runs now
+    /// let ten = session.submit(|x: &u64, y: &u64| x + y, (&nine, 1u64))?; // when that is there
+    /// assert_eq!(ten.wait()?, 10);
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`Scheduler::submit`](crate::Scheduler::submit): among others [`ErrorKind::NotPortable`](crate::ErrorKind::NotPortable)
     /// for a closure that captures, if the backend's workers are other processes, naming the bytes that it captures and what to do.
@@ -38,6 +47,14 @@ impl Session {
     }
 
     /// [`Session::submit`] of a function that may fail: its `Err` is the task's error and keeps its source chain.
+    ///
+    /// ```no_run
+    /// use kvern_core::Session;
+    /// let session = Session::open("threads://")?;
+    /// let n = session.try_submit(|text: &String| text.parse::<i64>(), ("six".to_owned(),))?;
+    /// assert!(n.wait().unwrap_err().to_string().contains("invalid digit"));
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`Session::submit`].
@@ -59,6 +76,14 @@ impl Session {
     /// Starts a function for each tuple of arguments, as one graph, and returns at once: the handles are in the order of the
     /// arguments.
     ///
+    /// ```no_run
+    /// use kvern_core::Session;
+    /// let session = Session::open("threads://")?;
+    /// let powers = session.map(|x: &u64, n: &u32| x.pow(*n), (0..4u32).map(|n| (2u64, n)))?;
+    /// assert_eq!(session.gather(powers)?, [1, 2, 4, 8]);
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`Session::submit`].
     #[track_caller]
@@ -77,6 +102,15 @@ impl Session {
     }
 
     /// [`Session::map`] of a function that may fail: an `Err` is the error of that one task, and the others go on.
+    ///
+    /// ```no_run
+    /// use kvern_core::Session;
+    /// let session = Session::open("threads://")?;
+    /// let texts = ["1", "two", "3"].map(|t| (t.to_owned(),));
+    /// let numbers = session.try_map(|text: &String| text.parse::<i64>(), texts)?;
+    /// assert_eq!(numbers.iter().filter(|n| n.wait().is_ok()).count(), 2);
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`Session::submit`].
@@ -127,6 +161,15 @@ impl Session {
 
     /// Hands values to the backend, where they live (and are spilled) like results.
     ///
+    /// ```no_run
+    /// use kvern_core::Session;
+    /// let session = Session::open("threads://")?;
+    /// let tables = session.scatter([vec![1.0, 2.0], vec![3.0]])?; // a handle for each
+    /// let at = session.map(|table: &Vec<f64>, i: &usize| table[*i], [(&tables[0], 1usize), (&tables[1], 0)])?;
+    /// assert_eq!(session.gather(at)?, [2.0, 3.0]);
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`Scheduler::scatter`](crate::Scheduler::scatter).
     pub fn scatter<T: Portable>(
@@ -141,6 +184,15 @@ impl Session {
     /// Waits for several results, of any runs: `gather(&handles)`, or `gather(handles)`, which takes each result out of its place and
     /// copies none that nobody else holds.
     ///
+    /// ```no_run
+    /// use kvern_core::Session;
+    /// let session = Session::open("threads://")?;
+    /// let handles = session.map(|x: &u64| x + 1, (0..3u64).map(|x| (x,)))?;
+    /// assert_eq!(session.gather(&handles)?, [1, 2, 3]); // copies, since the handles keep them
+    /// assert_eq!(session.gather(handles)?, [1, 2, 3]); // without a copy
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// The first failure in the order given.
     pub fn gather<H: Gather>(
@@ -151,6 +203,15 @@ impl Session {
     }
 
     /// [`Session::gather`] for asynchronous code, on any executor: gives up the thread while it waits.
+    ///
+    /// ```no_run
+    /// use kvern_core::{Result, Session};
+    /// async fn sum(session: &Session) -> Result<u64> {
+    ///     let handles = session.map(|x: &u64| x + 1, (0..3u64).map(|x| (x,)))?;
+    ///     Ok(session.gather_async(handles).await?.into_iter().sum())
+    /// }
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`Session::gather`].
@@ -181,48 +242,103 @@ pub struct Tasks<'a> {
 
 impl Tasks<'_> {
     /// Names the function in errors, progress and pictures; otherwise it has the place in the source where it was submitted.
+    ///
+    /// ```no_run
+    /// # let session = kvern_core::Session::open("threads://")?;
+    /// let e = session.tasks().named("load").try_submit(|| Err::<u8, _>("no such table"), ())?.wait().unwrap_err();
+    /// assert!(e.to_string().contains("load"), "{e}");
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
     pub fn named(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
         self
     }
 
     /// How often a task that failed or panicked is tried again.
+    ///
+    /// ```no_run
+    /// # let session = kvern_core::Session::open("threads://")?;
+    /// let handle = session.tasks().retries(2).submit(|x: &u64| x + 1, (1u64,))?; // three times at most
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
     pub fn retries(mut self, retries: u32) -> Self {
         self.annotations = self.annotations.retries(retries);
         self
     }
 
     /// How long to wait before a task is tried again; twice as long each further time. Workers of a cluster do not wait yet.
+    ///
+    /// ```no_run
+    /// # let session = kvern_core::Session::open("threads://")?;
+    /// use std::time::Duration;
+    /// let patient = session.tasks().retries(3).backoff(Duration::from_secs(1)); // after 1, 2 and 4 seconds
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
     pub fn backoff(mut self, pause: Duration) -> Self {
         self.annotations = self.annotations.backoff(pause);
         self
     }
 
     /// A task that runs longer fails.
+    ///
+    /// ```no_run
+    /// # let session = kvern_core::Session::open("threads://")?;
+    /// use std::time::Duration;
+    /// let slow = |_: &u8| while !kvern_core::is_cancelled() {};
+    /// let e = session.tasks().timeout(Duration::from_millis(10)).submit(slow, (0u8,))?.wait().unwrap_err();
+    /// assert_eq!(e.kind(), kvern_core::ErrorKind::Timeout);
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
     pub fn timeout(mut self, limit: Duration) -> Self {
         self.annotations = self.annotations.timeout(limit);
         self
     }
 
     /// Tasks of higher priority start first.
+    ///
+    /// ```no_run
+    /// # let session = kvern_core::Session::open("threads://")?;
+    /// let soon = session.tasks().priority(10).submit(|x: &u64| x + 1, (1u64,))?;
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
     pub fn priority(mut self, priority: i32) -> Self {
         self.annotations = self.annotations.priority(priority);
         self
     }
 
     /// Everything that can be said, in the place of what was said before.
+    ///
+    /// ```no_run
+    /// # let session = kvern_core::Session::open("threads://")?;
+    /// use kvern_core::Annotations;
+    /// let tasks = session.tasks().annotate(Annotations::new().retries(1).label("nightly"));
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
     pub fn annotate(mut self, annotations: Annotations) -> Self {
         self.annotations = annotations;
         self
     }
 
     /// Equal calls are one task, as [`DelayedFn::pure`](crate::delayed::DelayedFn::pure) says.
+    ///
+    /// ```no_run
+    /// # let session = kvern_core::Session::open("threads://")?;
+    /// let squares = session.tasks().pure().map(|x: &u64| x * x, [(3u64,), (3,)])?; // one task
+    /// assert_eq!(squares[0].key(), squares[1].key());
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
     pub fn pure(mut self) -> Self {
         self.pure = true;
         self
     }
 
     /// [`Session::submit`], run so.
+    ///
+    /// ```no_run
+    /// # let session = kvern_core::Session::open("threads://")?;
+    /// assert_eq!(session.tasks().retries(1).submit(|x: &u64| x + 1, (1u64,))?.wait()?, 2);
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`Session::submit`].
@@ -238,6 +354,13 @@ impl Tasks<'_> {
     }
 
     /// [`Session::try_submit`], run so.
+    ///
+    /// ```no_run
+    /// # let session = kvern_core::Session::open("threads://")?;
+    /// let n = session.tasks().retries(1).try_submit(|text: &String| text.parse::<i64>(), ("6".to_owned(),))?;
+    /// assert_eq!(n.wait()?, 6);
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`Session::submit`].
@@ -259,6 +382,13 @@ impl Tasks<'_> {
 
     /// [`Session::map`], run so.
     ///
+    /// ```no_run
+    /// # let session = kvern_core::Session::open("threads://")?;
+    /// let handles = session.tasks().named("square").map(|x: &u64| x * x, (0..3u64).map(|x| (x,)))?;
+    /// assert_eq!(session.gather(handles)?, [0, 1, 4]);
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`Session::submit`].
     #[track_caller]
@@ -278,6 +408,14 @@ impl Tasks<'_> {
     }
 
     /// [`Session::try_map`], run so.
+    ///
+    /// ```no_run
+    /// # let session = kvern_core::Session::open("threads://")?;
+    /// let root = |x: &f64| if *x < 0.0 { Err("negative") } else { Ok(x.sqrt()) };
+    /// let roots = session.tasks().retries(1).try_map(root, [(4.0,), (-1.0,)])?;
+    /// assert!(roots[0].wait().is_ok() && roots[1].wait().is_err());
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`Session::submit`].
