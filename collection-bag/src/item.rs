@@ -72,11 +72,25 @@ impl<A: Portable> Item<A> {
     }
 
     /// The value with what was skipped while it was made.
+    ///
+    /// ```
+    /// use kvern_bag::Bag;
+    /// let (n, skipped) = Bag::range(3, 1).count().with_skipped().reference()?;
+    /// assert_eq!((n, skipped.records()), (3, 0));
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
     pub fn with_skipped(&self) -> WithSkipped<Self> {
         WithSkipped(self.clone())
     }
 
     /// Computes it in the current session and waits.
+    ///
+    /// ```
+    /// use kvern_bag::Bag;
+    /// # use kvern_scheduler_local as _;
+    /// assert_eq!(Bag::range(4, 2).sum().compute()?, 6);
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// The first task that failed.
@@ -94,6 +108,15 @@ impl<A: Portable> Item<A> {
 
     /// Starts computing it in the current session and returns at once: the same value, which the backend keeps.
     ///
+    /// ```
+    /// use kvern_bag::Bag;
+    /// # use kvern_scheduler_local as _;
+    /// let session = kvern_core::Session::open("threads://?workers=2")?;
+    /// let sum = Bag::range(4, 2).sum().persist()?; // is being made
+    /// assert_eq!(sum.compute()?, 6);
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// If the graph is refused.
     pub fn persist(&self) -> Result<Self> {
@@ -109,6 +132,12 @@ impl<A: Portable> Item<A> {
     }
 
     /// Computes it one task after another, without optimisation: slow and plain, for tests and examples.
+    ///
+    /// ```
+    /// use kvern_bag::Bag;
+    /// assert_eq!(Bag::range(4, 2).sum().reference()?, 6);
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// The first task that failed.

@@ -14,11 +14,33 @@ pub struct Skipped {
 
 impl Skipped {
     /// How many.
+    ///
+    /// ```
+    /// # let path = std::env::temp_dir().join(format!("kvern-records-{}.jsonl", std::process::id()));
+    /// use kvern_bag::{OnBad, TextOptions, read_json_with};
+    /// std::fs::write(&path, "1\nnone\n")?;
+    /// let numbers = read_json_with::<i64>(&path, &TextOptions::new(), OnBad::Skip)?;
+    /// let (_, skipped) = numbers.with_skipped().reference()?;
+    /// assert_eq!(skipped.records(), 1);
+    /// # std::fs::remove_file(&path)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn records(&self) -> u64 {
         self.records
     }
 
     /// The first few in the order of the bag: file, line and what was wrong.
+    ///
+    /// ```
+    /// # let path = std::env::temp_dir().join(format!("kvern-examples-{}.jsonl", std::process::id()));
+    /// use kvern_bag::{OnBad, TextOptions, read_json_with};
+    /// std::fs::write(&path, "1\nnone\n")?;
+    /// let numbers = read_json_with::<i64>(&path, &TextOptions::new(), OnBad::Skip)?;
+    /// let (_, skipped) = numbers.with_skipped().reference()?;
+    /// assert!(skipped.examples()[0].contains(".jsonl:2"), "{skipped}");
+    /// # std::fs::remove_file(&path)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn examples(&self) -> &[String] {
         &self.examples
     }

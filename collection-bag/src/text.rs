@@ -55,6 +55,16 @@ pub fn read_text(paths: impl Paths) -> Result<Text> {
 
 /// [`read_text`] with everything said.
 ///
+/// ```
+/// # let path = std::env::temp_dir().join(format!("kvern-with-{}.txt", std::process::id()));
+/// use kvern_bag::{TextOptions, read_text_with};
+/// std::fs::write(&path, "aaa\nbbb\nccc\n")?;
+/// let lines = read_text_with(&path, &TextOptions::new().blocksize(6))?; // partitions of six bytes: cut at line ends
+/// assert_eq!((lines.npartitions(), lines.count().reference()?), (2, 3));
+/// # std::fs::remove_file(&path)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 /// # Errors
 /// As [`read_text`].
 pub fn read_text_with(paths: impl Paths, options: &TextOptions) -> Result<Text> {
@@ -92,6 +102,16 @@ pub fn read_json<T: Clone + DeserializeOwned + 'static>(paths: impl Paths) -> Re
 }
 
 /// [`read_json`] with everything said. Of records that are left out ([`OnBad::Skip`]), [`Bag::with_skipped`] tells how many.
+///
+/// ```
+/// # let path = std::env::temp_dir().join(format!("kvern-json-with-{}.jsonl", std::process::id()));
+/// use kvern_bag::{OnBad, TextOptions, read_json_with};
+/// std::fs::write(&path, "1\nnone\n3\n")?;
+/// let numbers = read_json_with::<i64>(&path, &TextOptions::new(), OnBad::Skip)?;
+/// assert_eq!(numbers.sum().reference()?, 4);
+/// # std::fs::remove_file(&path)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 ///
 /// # Errors
 /// As [`read_text`].
@@ -132,11 +152,30 @@ impl Text {
     }
 
     /// Number of partitions.
+    ///
+    /// ```
+    /// # let path = std::env::temp_dir().join(format!("kvern-text-n-{}.txt", std::process::id()));
+    /// std::fs::write(&path, "a\nb\n")?;
+    /// let lines = kvern_bag::read_text(&path)?;
+    /// assert_eq!(lines.npartitions(), 1);
+    /// # std::fs::remove_file(&path)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn npartitions(&self) -> usize {
         self.expr.npartitions()
     }
 
     /// The texts as a bag of `String`s.
+    ///
+    /// ```
+    /// # let path = std::env::temp_dir().join(format!("kvern-text-strings-{}.txt", std::process::id()));
+    /// std::fs::write(&path, "a\nb\n")?;
+    /// let lines = kvern_bag::read_text(&path)?;
+    /// let longer = lines.strings().map(|line: String| line + "!");
+    /// assert_eq!(longer.reference()?, ["a!", "b!"]);
+    /// # std::fs::remove_file(&path)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn strings(&self) -> Bag<String> {
         let step = || StepPart::plain::<Owned>("strings", &());
         let strings = || Bag::then(&self.expr, &step());
@@ -144,6 +183,15 @@ impl Text {
     }
 
     /// The words of each text: what lies between whitespace, as [`str::split_whitespace`] gives it, only faster.
+    ///
+    /// ```
+    /// # let path = std::env::temp_dir().join(format!("kvern-text-words-{}.txt", std::process::id()));
+    /// std::fs::write(&path, "to be or\nnot to be\n")?;
+    /// let lines = kvern_bag::read_text(&path)?;
+    /// assert_eq!(lines.words().count().reference()?, 6);
+    /// # std::fs::remove_file(&path)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn words(&self) -> Self {
         Self::then(&self.expr, &StepPart::plain::<Words>("words", &()))
@@ -196,6 +244,16 @@ impl Text {
     }
 
     /// The texts for which `f` says yes.
+    ///
+    /// ```
+    /// # let path = std::env::temp_dir().join(format!("kvern-text-filter-{}.txt", std::process::id()));
+    /// std::fs::write(&path, "# a\nb\n")?;
+    /// let lines = kvern_bag::read_text(&path)?;
+    /// let rest = lines.filter(|line| !line.starts_with('#'));
+    /// assert_eq!(rest.reference()?, ["b"]);
+    /// # std::fs::remove_file(&path)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn filter<F>(&self, f: F) -> Self
     where
@@ -206,6 +264,16 @@ impl Text {
     }
 
     /// `f` of each text.
+    ///
+    /// ```
+    /// # let path = std::env::temp_dir().join(format!("kvern-text-map-{}.txt", std::process::id()));
+    /// std::fs::write(&path, "a,1\nb,2\n")?;
+    /// let lines = kvern_bag::read_text(&path)?;
+    /// let numbers = lines.map(|line: &str| line[2..].parse::<i64>().ok()).flatten();
+    /// assert_eq!(numbers.sum().reference()?, 3);
+    /// # std::fs::remove_file(&path)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn map<U, F>(&self, f: F) -> Bag<U>
     where
         U: Clone + 'static,
@@ -216,6 +284,16 @@ impl Text {
     }
 
     /// [`Text::map`] with parameters, as [`Bag::map_with`].
+    ///
+    /// ```
+    /// # let path = std::env::temp_dir().join(format!("kvern-text-map-with-{}.txt", std::process::id()));
+    /// std::fs::write(&path, "a,1\nb,2\n")?;
+    /// let lines = kvern_bag::read_text(&path)?;
+    /// let column = lines.map_with(&1usize, |n: &usize, line: &str| line.split(',').nth(*n).map(str::to_owned));
+    /// assert_eq!(column.flatten().reference()?, ["1", "2"]);
+    /// # std::fs::remove_file(&path)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn map_with<P, U, F>(&self, params: &P, f: F) -> Bag<U>
     where
         P: Serialize + DeserializeOwned + Send + Sync + 'static,
@@ -227,6 +305,16 @@ impl Text {
     }
 
     /// `f` of each text, which may fail: the first `Err` is the task's error, with file and line.
+    ///
+    /// ```
+    /// # let path = std::env::temp_dir().join(format!("kvern-text-try-map-{}.txt", std::process::id()));
+    /// std::fs::write(&path, "1\ntwo\n")?;
+    /// let lines = kvern_bag::read_text(&path)?;
+    /// let e = lines.try_map(|line: &str| line.parse::<i64>()).sum().reference().unwrap_err();
+    /// assert!(e.to_string().contains(".txt:2"), "{e}");
+    /// # std::fs::remove_file(&path)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn try_map<U, E, F>(&self, f: F) -> Bag<U>
     where
         U: Clone + 'static,
@@ -238,11 +326,30 @@ impl Text {
     }
 
     /// Each text read as a JSON record.
+    ///
+    /// ```
+    /// # let path = std::env::temp_dir().join(format!("kvern-text-json-{}.txt", std::process::id()));
+    /// std::fs::write(&path, "[1, 2]\n[3]\n")?;
+    /// let lines = kvern_bag::read_text(&path)?;
+    /// assert_eq!(lines.json::<Vec<i64>>().flatten().sum().reference()?, 6);
+    /// # std::fs::remove_file(&path)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn json<T: Clone + DeserializeOwned + 'static>(&self) -> Bag<T> {
         self.json_with(OnBad::Error)
     }
 
     /// [`Text::json`], saying what to do with records that cannot be read.
+    ///
+    /// ```
+    /// # let path = std::env::temp_dir().join(format!("kvern-text-json-with-{}.txt", std::process::id()));
+    /// std::fs::write(&path, "1\nnone\n3\n")?;
+    /// let lines = kvern_bag::read_text(&path)?;
+    /// let (sum, skipped) = lines.json_with::<i64>(kvern_bag::OnBad::Skip).sum().with_skipped().reference()?;
+    /// assert_eq!((sum, skipped.records()), (4, 1));
+    /// # std::fs::remove_file(&path)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn json_with<T: Clone + DeserializeOwned + 'static>(&self, on_bad: OnBad) -> Bag<T> {
         let step = StepPart::plain::<Json<T>>("json", &on_bad);
         Bag::then(&self.expr, &step)
@@ -250,29 +357,75 @@ impl Text {
 
     /// Each text with how often it is there, in the order in which they are first seen. Allocates for a text when it is first seen
     /// in a partition, and never again.
+    ///
+    /// ```
+    /// # let path = std::env::temp_dir().join(format!("kvern-text-frequencies-{}.txt", std::process::id()));
+    /// std::fs::write(&path, "b\na\nb\n")?;
+    /// let lines = kvern_bag::read_text(&path)?;
+    /// assert_eq!(lines.frequencies().reference()?, [("b".to_owned(), 2), ("a".to_owned(), 1)]);
+    /// # std::fs::remove_file(&path)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn frequencies(&self) -> Bag<(String, u64)> {
         let end = EndPart::plain::<EatText<TextFrequencies>>("frequencies", &());
         Bag::reduced(&self.expr, &end)
     }
 
     /// [`Text::frequencies`] for more different texts than fit into memory together, as [`Bag::foldby_into`].
+    ///
+    /// ```
+    /// # let path = std::env::temp_dir().join(format!("kvern-text-frequencies-into-{}.txt", std::process::id()));
+    /// std::fs::write(&path, "b\na\nb\n")?;
+    /// let lines = kvern_bag::read_text(&path)?;
+    /// assert_eq!(lines.frequencies_into(4).npartitions(), 4);
+    /// # std::fs::remove_file(&path)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn frequencies_into(&self, npartitions: usize) -> Bag<(String, u64)> {
         let end = EndPart::plain::<EatText<TextFrequencies>>("frequencies", &());
         Bag::exchanged(&self.expr, &end, npartitions, false)
     }
 
     /// Each text once, in the order in which they are first seen. All different texts must fit into memory.
+    ///
+    /// ```
+    /// # let path = std::env::temp_dir().join(format!("kvern-text-distinct-{}.txt", std::process::id()));
+    /// std::fs::write(&path, "b\na\nb\n")?;
+    /// let lines = kvern_bag::read_text(&path)?;
+    /// assert_eq!(lines.distinct().reference()?, ["b", "a"]);
+    /// # std::fs::remove_file(&path)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn distinct(&self) -> Bag<String> {
         let end = EndPart::plain::<EatText<TextDistinct>>("distinct", &());
         Bag::reduced(&self.expr, &end)
     }
 
     /// How many texts there are.
+    ///
+    /// ```
+    /// # let path = std::env::temp_dir().join(format!("kvern-text-count-{}.txt", std::process::id()));
+    /// std::fs::write(&path, "b\na\nb\n")?;
+    /// let lines = kvern_bag::read_text(&path)?;
+    /// assert_eq!(lines.count().reference()?, 3);
+    /// # std::fs::remove_file(&path)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn count(&self) -> Item<u64> {
         Item::of(&self.expr, &EndPart::plain::<EatText<Count>>("count", &()))
     }
 
     /// Folds all texts into one value, as [`Bag::fold`].
+    ///
+    /// ```
+    /// # let path = std::env::temp_dir().join(format!("kvern-text-fold-{}.txt", std::process::id()));
+    /// std::fs::write(&path, "three\none\n")?;
+    /// let lines = kvern_bag::read_text(&path)?;
+    /// let longest = lines.fold(0, |n: usize, line: &str| n.max(line.len()), |a, b| a.max(b));
+    /// assert_eq!(longest.reference()?, 5);
+    /// # std::fs::remove_file(&path)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn fold<A, S, C>(&self, init: A, step: S, combine: C) -> Item<A>
     where
         A: Portable,
@@ -285,6 +438,16 @@ impl Text {
     }
 
     /// A fold for each key, as [`Bag::foldby`].
+    ///
+    /// ```
+    /// # let path = std::env::temp_dir().join(format!("kvern-text-foldby-{}.txt", std::process::id()));
+    /// std::fs::write(&path, "a 1\nb 5\na 2\n")?;
+    /// let lines = kvern_bag::read_text(&path)?;
+    /// let counts = lines.foldby(|line: &str| line.as_bytes()[0], 0u64, |n: u64, _: &str| n + 1, |a, b| a + b);
+    /// assert_eq!(counts.reference()?, [(b'a', 2), (b'b', 1)]);
+    /// # std::fs::remove_file(&path)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn foldby<K, A, B, S, C>(&self, key: B, init: A, step: S, combine: C) -> Bag<(K, A)>
     where
         K: Portable + Hash + Eq,
@@ -300,6 +463,16 @@ impl Text {
     }
 
     /// All texts in their order, computed in the current session.
+    ///
+    /// ```
+    /// # let path = std::env::temp_dir().join(format!("kvern-text-compute-{}.txt", std::process::id()));
+    /// std::fs::write(&path, "a\nb\n")?;
+    /// let lines = kvern_bag::read_text(&path)?;
+    /// # use kvern_scheduler_local as _;
+    /// assert_eq!(lines.compute()?, ["a", "b"]);
+    /// # std::fs::remove_file(&path)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// The first task that failed.
@@ -317,6 +490,15 @@ impl Text {
 
     /// Computes it one task after another, without optimisation: slow and plain, for tests and examples.
     ///
+    /// ```
+    /// # let path = std::env::temp_dir().join(format!("kvern-text-reference-{}.txt", std::process::id()));
+    /// std::fs::write(&path, "a\nb\n")?;
+    /// let lines = kvern_bag::read_text(&path)?;
+    /// assert_eq!(lines.reference()?, ["a", "b"]);
+    /// # std::fs::remove_file(&path)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// The first task that failed.
     pub fn reference(&self) -> Result<Vec<String>> {
@@ -324,6 +506,18 @@ impl Text {
     }
 
     /// Starts computing in the current session and keeps the texts in the backend, as [`Bag::persist`].
+    ///
+    /// ```
+    /// # let path = std::env::temp_dir().join(format!("kvern-text-persist-{}.txt", std::process::id()));
+    /// std::fs::write(&path, "a\nb\n")?;
+    /// let lines = kvern_bag::read_text(&path)?;
+    /// # use kvern_scheduler_local as _;
+    /// let session = kvern_core::Session::open("threads://?workers=2")?;
+    /// let kept = lines.persist()?;
+    /// assert_eq!((kept.count().compute()?, kept.distinct().count().compute()?), (2, 2));
+    /// # std::fs::remove_file(&path)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// If the graph is refused.
@@ -341,6 +535,16 @@ impl Text {
 
     /// The first `n` texts, as [`Bag::take`].
     ///
+    /// ```
+    /// # let path = std::env::temp_dir().join(format!("kvern-text-take-{}.txt", std::process::id()));
+    /// std::fs::write(&path, "a\nb\n")?;
+    /// let lines = kvern_bag::read_text(&path)?;
+    /// # use kvern_scheduler_local as _;
+    /// assert_eq!(lines.take(1)?, ["a"]);
+    /// # std::fs::remove_file(&path)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// The first task that failed.
     pub fn take(&self, n: usize) -> Result<Vec<String>> {
@@ -356,6 +560,15 @@ impl Text {
     }
 
     /// What it will do, as [`Bag::explain`].
+    ///
+    /// ```
+    /// # let path = std::env::temp_dir().join(format!("kvern-text-explain-{}.txt", std::process::id()));
+    /// std::fs::write(&path, "a\nb\n")?;
+    /// let lines = kvern_bag::read_text(&path)?;
+    /// assert!(lines.words().explain()?.contains("words"));
+    /// # std::fs::remove_file(&path)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// What is wrong with the graph.

@@ -54,6 +54,13 @@ pub(crate) fn reference<C: Collection>(c: &C) -> Result<C::Output> {
 impl<T: Portable> Bag<T> {
     /// All items in their order, computed in the current session.
     ///
+    /// ```
+    /// use kvern_bag::Bag;
+    /// # use kvern_scheduler_local as _;
+    /// assert_eq!(Bag::range(3, 2).map(|x| x * x).compute()?, [0, 1, 4]);
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// The first task that failed.
     pub fn compute(&self) -> Result<Vec<T>> {
@@ -70,6 +77,12 @@ impl<T: Portable> Bag<T> {
 
     /// Computes it one task after another, without optimisation: slow and plain, for tests and examples.
     ///
+    /// ```
+    /// use kvern_bag::Bag;
+    /// assert_eq!(Bag::range(3, 2).reference()?, [0, 1, 2]);
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// The first task that failed.
     pub fn reference(&self) -> Result<Vec<T>> {
@@ -81,6 +94,16 @@ impl<T: Portable> Bag<T> {
     ///
     /// Results of one run pass once over what they share: `session.compute((&bag.count(), &bag.sum()))`. Results of two runs pass twice; if that
     /// is dear, persist the bag first.
+    ///
+    /// ```
+    /// use kvern_bag::Bag;
+    /// # use kvern_scheduler_local as _;
+    /// let session = kvern_core::Session::open("threads://?workers=2")?;
+    /// let kept = Bag::range(100, 4).map(|x| x * x).persist()?; // is being made
+    /// assert_eq!(kept.max().compute()?, Some(9801)); // of the items that were made
+    /// assert_eq!(kept.count().compute()?, 100);
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// If the graph is refused.
@@ -98,6 +121,13 @@ impl<T: Portable> Bag<T> {
 
     /// The first `n` items, or as many as there are, computed in the current session. Runs the first partition, then two more, then four,
     /// only until there are enough, and each of them only until it has `n`.
+    ///
+    /// ```
+    /// use kvern_bag::Bag;
+    /// # use kvern_scheduler_local as _;
+    /// assert_eq!(Bag::range(1_000_000_000, 1000).filter(|x| x % 7 == 3).take(2)?, [3, 10]);
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// The first task that failed.
@@ -180,6 +210,14 @@ where
     Self: Collection,
 {
     /// Computes it in the current session and waits.
+    ///
+    /// ```
+    /// use kvern_bag::Bag;
+    /// # use kvern_scheduler_local as _;
+    /// let (n, skipped) = Bag::range(3, 1).count().with_skipped().compute()?;
+    /// assert_eq!((n, skipped.records()), (3, 0));
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// The first task that failed.

@@ -43,6 +43,15 @@ impl<T: Portable> Bag<T> {
 
     /// Draws the graph to a file, `.svg` or `.dot` (for Graphviz): each task if there are few, else each layer.
     ///
+    /// ```
+    /// use kvern_bag::Bag;
+    /// let path = std::env::temp_dir().join(format!("kvern-bag-{}.svg", std::process::id()));
+    /// Bag::range(10, 3).visualize(&path)?;
+    /// assert!(std::fs::metadata(&path).unwrap().len() > 0);
+    /// # std::fs::remove_file(path).unwrap();
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// If the file ends in neither or cannot be written.
     pub fn visualize(&self, path: impl AsRef<Path>) -> Result<()> {
@@ -52,6 +61,13 @@ impl<T: Portable> Bag<T> {
 
 impl<A: Portable> Item<A> {
     /// The layers that it becomes, what each optimisation did, tasks, bytes and the projected peak, as text. Nothing is run.
+    ///
+    /// ```
+    /// use kvern_bag::Bag;
+    /// let words = Bag::range(10, 3).count().explain()?;
+    /// assert!(words.contains("count"), "{words}");
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// What is wrong with the graph.

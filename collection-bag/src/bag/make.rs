@@ -38,6 +38,13 @@ impl<T: Portable> Bag<T> {
     }
 
     /// These partitions; of none, one that is empty.
+    ///
+    /// ```
+    /// use kvern_bag::Bag;
+    /// let bag = Bag::from_partitions(vec![vec![1, 2, 3], vec![], vec![4]]);
+    /// assert_eq!((bag.npartitions(), bag.reference()?), (3, vec![1, 2, 3, 4]));
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
     pub fn from_partitions(mut partitions: Vec<Vec<T>>) -> Self {
         if partitions.is_empty() {
             partitions.push(Vec::new());
@@ -79,6 +86,15 @@ impl<T: Portable> Bag<T> {
     }
 
     /// Each partition as a delayed list. The count of records that were left out ([`OnBad::Skip`](crate::OnBad)) does not come along.
+    ///
+    /// ```
+    /// use kvern_bag::Bag;
+    /// use kvern_core::delayed;
+    /// let parts = Bag::range(5, 2).to_delayed()?;
+    /// let longest = delayed(|all: &[&Vec<u64>]| all.iter().map(|p| p.len()).max());
+    /// assert_eq!(longest.call((&parts,)).reference()?, Some(3));
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// What is wrong with the expression.

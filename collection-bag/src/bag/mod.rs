@@ -90,6 +90,11 @@ impl<T: Clone + 'static> Bag<T> {
     }
 
     /// Number of partitions.
+    ///
+    /// ```
+    /// use kvern_bag::Bag;
+    /// assert_eq!(Bag::range(10, 3).npartitions(), 3);
+    /// ```
     pub fn npartitions(&self) -> usize {
         self.expr.npartitions()
     }

@@ -21,6 +21,12 @@ use crate::value::{Packed, Portable};
 
 impl<T: Clone + 'static> Bag<T> {
     /// How many items there are.
+    ///
+    /// ```
+    /// use kvern_bag::Bag;
+    /// assert_eq!(Bag::range(10, 3).filter(|x| x % 2 == 0).count().reference()?, 5);
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
     pub fn count(&self) -> Item<u64> {
         Item::of(self.expr(), &EndPart::plain::<Eat<Count, T>>("count", &()))
     }
@@ -153,6 +159,12 @@ impl<T: Clone + 'static> Bag<T> {
     }
 
     /// Whether `f` says yes to any item. Does not look further than it must in each partition.
+    ///
+    /// ```
+    /// use kvern_bag::Bag;
+    /// assert!(Bag::range(10, 3).any(|x| *x > 8).reference()?);
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
     pub fn any<F>(&self, f: F) -> Item<bool>
     where
         F: Fn(&T) -> bool + Send + Sync + 'static,
@@ -162,6 +174,12 @@ impl<T: Clone + 'static> Bag<T> {
     }
 
     /// Whether `f` says yes to all items. Does not look further than it must in each partition.
+    ///
+    /// ```
+    /// use kvern_bag::Bag;
+    /// assert!(!Bag::range(10, 3).all(|x| *x > 0).reference()?);
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
     pub fn all<F>(&self, f: F) -> Item<bool>
     where
         F: Fn(&T) -> bool + Send + Sync + 'static,
@@ -175,6 +193,13 @@ impl<T: Portable + Hash + Eq> Bag<T> {
     /// Each item with how often it is there, in the order in which they are first seen.
     ///
     /// For words of text, [`Text::frequencies`](crate::Text::frequencies) does it without a `String` a word.
+    ///
+    /// ```
+    /// use kvern_bag::Bag;
+    /// let bag = Bag::from_sequence([3, 1, 3], 2);
+    /// assert_eq!(bag.frequencies().reference()?, [(3, 2), (1, 1)]);
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
     pub fn frequencies(&self) -> Bag<(T, u64)> {
         learn::<T>();
         let end = EndPart::plain::<Eat<Frequencies<T>, T>>("frequencies", &());
@@ -182,6 +207,13 @@ impl<T: Portable + Hash + Eq> Bag<T> {
     }
 
     /// [`Bag::frequencies`] for more different items than fit into memory together, as [`Bag::foldby_into`].
+    ///
+    /// ```
+    /// use kvern_bag::Bag;
+    /// let bag = Bag::range(1000, 8).map(|x| x % 300);
+    /// assert_eq!(bag.frequencies_into(4).count().reference()?, 300);
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
     pub fn frequencies_into(&self, npartitions: usize) -> Bag<(T, u64)> {
         learn::<T>();
         let end = EndPart::plain::<Eat<Frequencies<T>, T>>("frequencies", &());
@@ -189,6 +221,13 @@ impl<T: Portable + Hash + Eq> Bag<T> {
     }
 
     /// [`Bag::distinct`] for more different items than fit into memory together, as [`Bag::foldby_into`].
+    ///
+    /// ```
+    /// use kvern_bag::Bag;
+    /// let bag = Bag::range(1000, 8).map(|x| x % 300);
+    /// assert_eq!(bag.distinct_into(4).count().reference()?, 300);
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
     #[must_use]
     pub fn distinct_into(&self, npartitions: usize) -> Self {
         learn::<T>();
@@ -198,6 +237,12 @@ impl<T: Portable + Hash + Eq> Bag<T> {
 
     /// Each item once, in the order in which they are first seen. All different items must fit into memory; see
     /// [`Bag::distinct_into`].
+    ///
+    /// ```
+    /// use kvern_bag::Bag;
+    /// assert_eq!(Bag::from_sequence([3, 1, 3], 2).distinct().reference()?, [3, 1]);
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
     pub fn distinct(&self) -> Self {
         learn::<T>();
         let end = EndPart::plain::<Eat<Distinct<T>, T>>("distinct", &());
@@ -207,6 +252,12 @@ impl<T: Portable + Hash + Eq> Bag<T> {
 
 impl<T: Portable> Bag<T> {
     /// The `k` greatest items, the greatest first; of equal ones the earlier.
+    ///
+    /// ```
+    /// use kvern_bag::Bag;
+    /// assert_eq!(Bag::from_sequence([3, 1, 4, 1, 5], 2).topk(2).reference()?, [5, 4]);
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
     pub fn topk(&self, k: usize) -> Self
     where
         T: Ord,
@@ -235,6 +286,13 @@ impl<T: Portable> Bag<T> {
     }
 
     /// The `k` greatest items by a comparison, such as `|a, b| a.1.total_cmp(&b.1)`.
+    ///
+    /// ```
+    /// use kvern_bag::Bag;
+    /// let bag = Bag::from_sequence([0.5, 2.5, -1.0], 2);
+    /// assert_eq!(bag.topk_by(1, |a: &f64, b: &f64| a.total_cmp(b)).reference()?, [2.5]);
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
     pub fn topk_by<F>(&self, k: usize, compare: F) -> Self
     where
         F: Fn(&T, &T) -> Ordering + Send + Sync + 'static,
@@ -244,6 +302,12 @@ impl<T: Portable> Bag<T> {
     }
 
     /// The least item, the first of equal ones; `None` of an empty bag. NaN has no order and is an error.
+    ///
+    /// ```
+    /// use kvern_bag::Bag;
+    /// assert_eq!(Bag::from_sequence([3, 1, 4], 2).min().reference()?, Some(1));
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
     pub fn min(&self) -> Item<Option<T>>
     where
         T: PartialOrd,
@@ -253,6 +317,12 @@ impl<T: Portable> Bag<T> {
     }
 
     /// The greatest item, the first of equal ones; `None` of an empty bag. NaN has no order and is an error.
+    ///
+    /// ```
+    /// use kvern_bag::Bag;
+    /// assert_eq!(Bag::from_sequence([3, 1, 4], 2).max().reference()?, Some(4));
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
     pub fn max(&self) -> Item<Option<T>>
     where
         T: PartialOrd,
@@ -285,17 +355,35 @@ impl<T: Number> Bag<T> {
 
     /// The mean, rounded once, whatever the order and the partitions; `None` of an empty bag. Infinite if an item is, NaN if one is
     /// or if there are infinities of both signs.
+    ///
+    /// ```
+    /// use kvern_bag::Bag;
+    /// assert_eq!(Bag::from_sequence([1, 2, 6], 2).mean().reference()?, Some(3.0));
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
     pub fn mean(&self) -> Item<Option<f64>> {
         self.moment("mean", Moment::Mean)
     }
 
     /// The variance, the squared deviations divided by `count - ddof`, rounded once, whatever the order and the partitions; `None` of
     /// no more than `ddof` items. NaN if an item is not finite.
+    ///
+    /// ```
+    /// use kvern_bag::Bag;
+    /// assert_eq!(Bag::from_sequence([1.0, 3.0], 1).var(1).reference()?, Some(2.0)); // divided by n - 1
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
     pub fn var(&self, ddof: u32) -> Item<Option<f64>> {
         self.moment("var", Moment::Var { ddof })
     }
 
     /// The standard deviation, as [`Bag::var`].
+    ///
+    /// ```
+    /// use kvern_bag::Bag;
+    /// assert_eq!(Bag::from_sequence([1.0, 3.0], 1).std(0).reference()?, Some(1.0)); // divided by n
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
     pub fn std(&self, ddof: u32) -> Item<Option<f64>> {
         self.moment("std", Moment::Std { ddof })
     }

@@ -16,6 +16,12 @@ impl<T: Clone + 'static> Bag<T> {
     ///
     /// A function, or a closure that captures nothing, runs on any backend. One that captures runs on those of this process, and a backend with
     /// others refuses it; there, what it needs to know goes along by [`Bag::map_with`]. This holds of all methods that take a function.
+    ///
+    /// ```
+    /// use kvern_bag::Bag;
+    /// assert_eq!(Bag::range(3, 2).map(|x| x as f64 / 2.0).reference()?, [0.0, 0.5, 1.0]);
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
     pub fn map<U, F>(&self, f: F) -> Bag<U>
     where
         U: Clone + 'static,
@@ -62,6 +68,12 @@ impl<T: Clone + 'static> Bag<T> {
     }
 
     /// The items for which `f` says yes.
+    ///
+    /// ```
+    /// use kvern_bag::Bag;
+    /// assert_eq!(Bag::range(6, 2).filter(|x| x % 2 == 1).reference()?, [1, 3, 5]);
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
     pub fn filter<F>(&self, f: F) -> Self
     where
         F: Fn(&T) -> bool + Send + Sync + 'static,
@@ -71,6 +83,12 @@ impl<T: Clone + 'static> Bag<T> {
     }
 
     /// [`Bag::filter`] with parameters, as [`Bag::map_with`].
+    ///
+    /// ```
+    /// use kvern_bag::Bag;
+    /// assert_eq!(Bag::range(6, 2).filter_with(&4u64, |least: &u64, x: &u64| x >= least).reference()?, [4, 5]);
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
     pub fn filter_with<P, F>(&self, params: &P, f: F) -> Self
     where
         P: Serialize + DeserializeOwned + Send + Sync + 'static,
@@ -99,6 +117,15 @@ impl<T: Clone + 'static> Bag<T> {
     }
 
     /// The items of items that are lists.
+    ///
+    /// ```
+    /// use kvern_bag::Bag;
+    /// let lists = Bag::from_sequence([vec![1, 2], vec![], vec![3]], 2);
+    /// assert_eq!(lists.flatten().reference()?, [1, 2, 3]);
+    /// let some = Bag::range(4, 1).map(|x| x.checked_sub(2)); // of `Option`s, what is there
+    /// assert_eq!(some.flatten().reference()?, [0, 1]);
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
     pub fn flatten(&self) -> Bag<T::Item>
     where
         T: IntoIterator,
@@ -185,6 +212,14 @@ impl Bag<serde_json::Value> {
     }
 
     /// The field of that name of each record, or `default` where there is none.
+    ///
+    /// ```
+    /// use kvern_bag::Bag;
+    /// use serde_json::json;
+    /// let bag = Bag::from_sequence([json!({"n": 1}), json!({})], 1);
+    /// assert_eq!(bag.pluck_or("n", &json!(0)).reference()?, [json!(1), json!(0)]);
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
     pub fn pluck_or(&self, field: &str, default: &serde_json::Value) -> Self {
         // As text, because parameters are written in a format that does not describe itself.
         let params = (field.to_owned(), default.to_string());

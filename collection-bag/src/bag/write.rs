@@ -20,6 +20,18 @@ impl<T: Clone + 'static> Bag<T> {
     /// The folder must not exist yet, or be empty. It appears with all files in it when all are written; if anything fails, nothing
     /// is left.
     ///
+    /// ```
+    /// use kvern_bag::Bag;
+    /// # use kvern_scheduler_local as _;
+    /// use kvern_bag::{Compression, read_text};
+    /// # let folder = std::env::temp_dir().join(format!("kvern-write-{}", std::process::id()));
+    /// let files = Bag::range(4, 2).write_text(&folder, Compression::Gzip)?;
+    /// assert!(files[1].ends_with("part-1.txt.gz"));
+    /// assert_eq!(read_text(&files)?.compute()?, ["0", "1", "2", "3"]);
+    /// # std::fs::remove_dir_all(folder).unwrap();
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// If the folder holds something, a file cannot be written, or the first task that failed; for [`Compression::Zstd`], which is only
     /// read.
@@ -55,6 +67,17 @@ impl<T: Clone + 'static> Bag<T> {
     ///
     /// JSON has no word for NaN and infinity: such a number is an error that says where it is, and not a `null` that would be read as
     /// something else. Write an `Option` (`None` is `null`), or leave the item out: `bag.filter(|x| x.is_finite())`.
+    ///
+    /// ```
+    /// use kvern_bag::Bag;
+    /// # use kvern_scheduler_local as _;
+    /// use kvern_bag::{Compression, read_json};
+    /// # let folder = std::env::temp_dir().join(format!("kvern-jsonl-{}", std::process::id()));
+    /// let files = Bag::range(4, 2).map(|x| (x, "a".repeat(x as usize))).write_jsonl(&folder, Compression::None)?;
+    /// assert_eq!(read_json::<(u64, String)>(&files)?.compute()?[3], (3, "aaa".to_owned()));
+    /// # std::fs::remove_dir_all(folder).unwrap();
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`Bag::write_text`]; for a number that is not finite.

@@ -60,6 +60,15 @@ impl TextOptions {
     }
 
     /// Bytes of a plain file in each partition, at least 1. A compressed file is always one partition.
+    ///
+    /// ```
+    /// # let path = std::env::temp_dir().join(format!("kvern-block-{}.txt", std::process::id()));
+    /// use kvern_bag::{TextOptions, read_text_with};
+    /// std::fs::write(&path, "aaa\nbbb\nccc\n")?;
+    /// assert_eq!(read_text_with(&path, &TextOptions::new().blocksize(6))?.npartitions(), 2);
+    /// # std::fs::remove_file(&path)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn blocksize(mut self, bytes: u64) -> Self {
         self.blocksize = bytes.max(1);
@@ -67,6 +76,18 @@ impl TextOptions {
     }
 
     /// What to do with lines that are not UTF-8.
+    ///
+    /// ```
+    /// # let path = std::env::temp_dir().join(format!("kvern-utf8-{}.txt", std::process::id()));
+    /// use kvern_bag::{InvalidUtf8, TextOptions, read_text_with};
+    /// std::fs::write(&path, b"good\nb\xffd\n")?;
+    /// let read = |how| read_text_with(&path, &TextOptions::new().invalid_utf8(how));
+    /// assert_eq!(read(InvalidUtf8::Skip)?.reference()?, ["good"]);
+    /// assert_eq!(read(InvalidUtf8::Lossy)?.reference()?, ["good", "b\u{fffd}d"]);
+    /// assert!(read(InvalidUtf8::Error)?.reference().is_err());
+    /// # std::fs::remove_file(&path)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn invalid_utf8(mut self, invalid: InvalidUtf8) -> Self {
         self.invalid = invalid;
@@ -74,6 +95,16 @@ impl TextOptions {
     }
 
     /// How the files are compressed, where their names do not say.
+    ///
+    /// ```
+    /// # let path = std::env::temp_dir().join(format!("kvern-raw-{}.gz", std::process::id()));
+    /// use kvern_bag::{Compression, TextOptions, read_text_with};
+    /// std::fs::write(&path, "not packed at all\n")?;
+    /// let lines = read_text_with(&path, &TextOptions::new().compression(Compression::None))?;
+    /// assert_eq!(lines.words().count().reference()?, 4);
+    /// # std::fs::remove_file(&path)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn compression(mut self, compression: Compression) -> Self {
         self.compression = compression;
@@ -98,6 +129,16 @@ impl TextOptions {
     }
 
     /// What ends a line, where it is not `\n` or `\r\n`.
+    ///
+    /// ```
+    /// # let path = std::env::temp_dir().join(format!("kvern-end-{}.txt", std::process::id()));
+    /// use kvern_bag::{LineEnd, TextOptions, read_text_with};
+    /// std::fs::write(&path, "a\rb\r")?; // as old Macs wrote
+    /// let lines = read_text_with(&path, &TextOptions::new().line_end(LineEnd::Cr))?;
+    /// assert_eq!(lines.count().reference()?, 2);
+    /// # std::fs::remove_file(&path)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn line_end(mut self, line_end: LineEnd) -> Self {
         self.line_end = line_end;
