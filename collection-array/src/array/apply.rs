@@ -40,6 +40,20 @@ impl<T: Element> Array<T> {
 
     /// [`Array::apply`] of an operator of two arrays of one shape; they are cut alike before.
     ///
+    /// ```
+    /// use kvern_array::Array;
+    /// use kvern_array::kernels::AnyChunk;
+    /// use kvern_core::{OpRef, TaskContext, Value};
+    ///
+    /// let sum = OpRef::local("sum", |inputs: &mut [Value], _: &TaskContext<'_>| {
+    ///     let chunk = |v: &Value| v.downcast_ref::<AnyChunk>().and_then(|c| c.peek::<f64>()).unwrap().to_owned();
+    ///     Ok(Value::new(AnyChunk::from(chunk(&inputs[0]) + chunk(&inputs[1]))))
+    /// });
+    /// let x = Array::<f64>::arange(0.0, 3.0, 1.0, 2)?;
+    /// assert_eq!(x.apply2::<f64, f64>(&x, &sum)?.reference()?, ndarray::array![0.0, 2.0, 4.0].into_dyn());
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`Array::apply`], and if the shapes differ: operators do not broadcast.
     pub fn apply2<V: Element, U: Element>(&self, other: &Array<V>, op: &OpRef) -> Result<Array<U>> {

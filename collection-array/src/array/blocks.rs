@@ -117,6 +117,18 @@ impl<T: Element> Array<T> {
     /// [`Array::map_blocks`] for functions that change the shape of a chunk: `chunks` are the new lengths along each axis, as
     /// many axes and chunks as before. `f` is also told where its result lies.
     ///
+    /// ```
+    /// use kvern_array::Array;
+    /// use ndarray::{ArrayD, ArrayViewD};
+    /// let x = Array::<f64>::arange(0.0, 5.0, 1.0, 3)?; // chunks of 3 and 2
+    /// let largest = |c: ArrayViewD<'_, f64>, _: &[std::ops::Range<usize>]| {
+    ///     ArrayD::from_elem(vec![1], c.fold(f64::MIN, |m, &v| m.max(v)))
+    /// };
+    /// let y = x.map_blocks_to(vec![vec![1, 1]], largest)?;
+    /// assert_eq!(y.reference()?, ndarray::array![2.0, 4.0].into_dyn());
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// If there are not as many chunks along each axis as before. A chunk of another shape is an error when it is computed.
     pub fn map_blocks_to<U: Element, F>(&self, chunks: Vec<Vec<usize>>, f: F) -> Result<Array<U>>

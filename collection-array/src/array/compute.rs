@@ -165,6 +165,14 @@ fn expect(got: &[usize], wanted: &[usize]) -> Result<()> {
 impl<T: Element> Array<T> {
     /// Computes the array in the current session and waits for it.
     ///
+    /// ```
+    /// use kvern_array::Array;
+    /// # use kvern_scheduler_local as _;
+    /// let x = Array::<f64>::arange(0.0, 3.0, 1.0, ())? * 2;
+    /// assert_eq!(x.compute()?, ndarray::array![0.0, 2.0, 4.0].into_dyn());
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// The first task that failed.
     pub fn compute(&self) -> Result<ArrayD<T>> {
@@ -173,6 +181,14 @@ impl<T: Element> Array<T> {
 
     /// Computes the array in a session and waits for it.
     ///
+    /// ```
+    /// use kvern_array::Array;
+    /// # use kvern_scheduler_local as _;
+    /// let session = kvern_core::Session::open("sync://")?;
+    /// assert_eq!(Array::<u8>::ones(2, ())?.compute_in(&session)?, ndarray::array![1, 1].into_dyn());
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// The first task that failed.
     pub fn compute_in(&self, session: &Session) -> Result<ArrayD<T>> {
@@ -180,6 +196,15 @@ impl<T: Element> Array<T> {
     }
 
     /// Computes the one element of an array of size 1, in the current session.
+    ///
+    /// ```
+    /// use kvern_array::Array;
+    /// # use kvern_scheduler_local as _;
+    /// let x = Array::<f64>::arange(0.0, 3.0, 1.0, ())?;
+    /// assert_eq!(x.sum(())?.item()?, 3.0);
+    /// assert!(x.item().unwrap_err().to_string().contains("only an array of one element"));
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// If there is not just one element, or the first task that failed.
@@ -209,6 +234,16 @@ impl<T: Element> Array<T> {
 
     /// Starts computing the array in the current session and returns the same array over chunks that the backend keeps.
     ///
+    /// ```
+    /// use kvern_array::Array;
+    /// # use kvern_scheduler_local as _;
+    /// let session = kvern_core::Session::open("threads://?workers=2")?;
+    /// let kept = Array::<f64>::from_fn(1000, 100, |at| at[0] as f64)?.persist()?; // is being made
+    /// assert_eq!(kept.max(())?.item()?, 999.0); // of the chunks that were made
+    /// assert_eq!(kept.min(())?.item()?, 0.0);
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// If the graph is refused.
     pub fn persist(&self) -> Result<Self> {
@@ -224,6 +259,12 @@ impl<T: Element> Array<T> {
     }
 
     /// Computes the array one task after another, without optimisation: slow and plain, for tests and examples.
+    ///
+    /// ```
+    /// use kvern_array::Array;
+    /// assert_eq!(Array::<i64>::arange(0, 3, 1, 1)?.reference()?, ndarray::array![0, 1, 2].into_dyn());
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// The first task that failed.

@@ -37,6 +37,16 @@ impl<T: Element> Array<T> {
 
     /// [`Array::from_ndarray`] with a key that stands for its content: two arrays of one key must hold the same.
     ///
+    /// ```
+    /// use kvern_array::Array;
+    /// use kvern_core::Key;
+    /// let key = || Key::builder("my table").str("version 1").finish();
+    /// let x = Array::from_ndarray_keyed(key(), vec![1.0, 2.0], ())?;
+    /// let y = Array::from_ndarray_keyed(key(), vec![1.0, 2.0], ())?;
+    /// assert_eq!(x.key(), y.key()); // results of one are those of the other
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// If the chunks do not fit the shape.
     pub fn from_ndarray_keyed(
@@ -86,6 +96,13 @@ impl<T: Element> Array<T> {
 
     /// Every element is 0, or `false`.
     ///
+    /// ```
+    /// use kvern_array::Array;
+    /// let x = Array::<f64>::zeros((2, 3), ())?;
+    /// assert_eq!((x.shape(), x.sum(())?.reference()?[[]]), (&[2, 3][..], 0.0));
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`Array::full`].
     pub fn zeros(shape: impl IntoShape, chunks: impl Into<Chunks>) -> Result<Self> {
@@ -93,6 +110,12 @@ impl<T: Element> Array<T> {
     }
 
     /// Every element is 1, or `true`.
+    ///
+    /// ```
+    /// use kvern_array::Array;
+    /// assert_eq!(Array::<i32>::ones((2, 3), ())?.sum(())?.reference()?[[]], 6);
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`Array::full`].
@@ -102,6 +125,12 @@ impl<T: Element> Array<T> {
 
     /// The same as [`Array::zeros`]: memory that nobody has written is not handed out.
     ///
+    /// ```
+    /// use kvern_array::Array;
+    /// assert_eq!(Array::<u8>::empty(2, ())?.reference()?, ndarray::array![0, 0].into_dyn());
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`Array::full`].
     pub fn empty(shape: impl IntoShape, chunks: impl Into<Chunks>) -> Result<Self> {
@@ -109,6 +138,14 @@ impl<T: Element> Array<T> {
     }
 
     /// `value` in the shape and the chunks of another array, of any element type.
+    ///
+    /// ```
+    /// use kvern_array::Array;
+    /// let x = Array::<f64>::zeros((4, 6), 2)?;
+    /// let y = Array::full_like(&x, 7u8);
+    /// assert_eq!((y.shape(), y.numblocks()), (x.shape(), x.numblocks()));
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
     pub fn full_like<U: Element>(like: &Array<U>, value: T) -> Self {
         let e = like.expr();
         Self::of(Expr::full(
@@ -119,16 +156,37 @@ impl<T: Element> Array<T> {
     }
 
     /// Zeros in the shape and the chunks of another array.
+    ///
+    /// ```
+    /// use kvern_array::Array;
+    /// let x = Array::<f64>::ones(3, ())?;
+    /// assert_eq!(Array::<bool>::zeros_like(&x).reference()?, ndarray::array![false, false, false].into_dyn());
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
     pub fn zeros_like<U: Element>(like: &Array<U>) -> Self {
         Self::full_like(like, T::ZERO)
     }
 
     /// Ones in the shape and the chunks of another array.
+    ///
+    /// ```
+    /// use kvern_array::Array;
+    /// let x = Array::<f64>::zeros(2, ())?;
+    /// assert_eq!(Array::<i64>::ones_like(&x).reference()?, ndarray::array![1, 1].into_dyn());
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
     pub fn ones_like<U: Element>(like: &Array<U>) -> Self {
         Self::full_like(like, T::ONE)
     }
 
     /// The same as [`Array::zeros_like`].
+    ///
+    /// ```
+    /// use kvern_array::Array;
+    /// let x = Array::<f64>::ones(2, ())?;
+    /// assert_eq!(Array::<f64>::empty_like(&x).shape(), x.shape());
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
     pub fn empty_like<U: Element>(like: &Array<U>) -> Self {
         Self::zeros_like(like)
     }
@@ -220,6 +278,13 @@ impl<T: Number> Array<T> {
 
     /// [`Array::linspace`] that leaves `stop` out.
     ///
+    /// ```
+    /// use kvern_array::Array;
+    /// let hours = Array::<f64>::linspace_open(0.0, 24.0, 4, ())?;
+    /// assert_eq!(hours.reference()?, ndarray::array![0.0, 6.0, 12.0, 18.0].into_dyn());
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// If the chunks do not fit.
     pub fn linspace_open(
@@ -238,6 +303,13 @@ impl<T: Number> Array<T> {
     }
 
     /// The position along `axis` of every element of an array of this shape; one of NumPy's `indices`.
+    ///
+    /// ```
+    /// use kvern_array::Array;
+    /// let column = Array::<i64>::indices((2, 3), 1, ())?;
+    /// assert_eq!(column.reference()?, ndarray::array![[0, 1, 2], [0, 1, 2]].into_dyn());
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// If there is no such axis or the chunks do not fit.

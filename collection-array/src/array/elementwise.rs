@@ -49,6 +49,13 @@ impl<T: Element> Array<T> {
 
     /// `==` by element; NaN equals nothing.
     ///
+    /// ```
+    /// use kvern_array::Array;
+    /// let x = Array::from_ndarray([1.0, f64::NAN], ())?;
+    /// assert_eq!(x.equal(1.0)?.reference()?, ndarray::array![true, false].into_dyn());
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// If the shapes do not broadcast.
     pub fn equal(&self, other: impl Operand<T>) -> Result<Array<bool>> {
@@ -56,6 +63,13 @@ impl<T: Element> Array<T> {
     }
 
     /// `!=` by element.
+    ///
+    /// ```
+    /// use kvern_array::Array;
+    /// let x = Array::from_ndarray([1, 2], ())?;
+    /// assert_eq!(x.not_equal(1)?.reference()?, ndarray::array![false, true].into_dyn());
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// If the shapes do not broadcast.
@@ -65,6 +79,14 @@ impl<T: Element> Array<T> {
 
     /// Whether both are not 0.
     ///
+    /// ```
+    /// use kvern_array::Array;
+    /// let x = Array::<i64>::arange(0, 4, 1, ())?;
+    /// let inside = x.greater(0)?.logical_and(x.less(3)?)?; // of `bool`s the same as `&`
+    /// assert_eq!(inside.reference()?, ndarray::array![false, true, true, false].into_dyn());
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// If the shapes do not broadcast.
     pub fn logical_and(&self, other: impl Operand<T>) -> Result<Array<bool>> {
@@ -72,6 +94,13 @@ impl<T: Element> Array<T> {
     }
 
     /// Whether one or both are not 0.
+    ///
+    /// ```
+    /// use kvern_array::Array;
+    /// let x = Array::from_ndarray([0, 1], ())?;
+    /// assert_eq!(x.logical_or(0)?.reference()?, ndarray::array![false, true].into_dyn());
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// If the shapes do not broadcast.
@@ -81,6 +110,13 @@ impl<T: Element> Array<T> {
 
     /// Whether just one is not 0.
     ///
+    /// ```
+    /// use kvern_array::Array;
+    /// let x = Array::from_ndarray([false, true], ())?;
+    /// assert_eq!(x.logical_xor(true)?.reference()?, ndarray::array![true, false].into_dyn());
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// If the shapes do not broadcast.
     pub fn logical_xor(&self, other: impl Operand<T>) -> Result<Array<bool>> {
@@ -88,34 +124,79 @@ impl<T: Element> Array<T> {
     }
 
     /// Whether the element is 0.
+    ///
+    /// ```
+    /// use kvern_array::Array;
+    /// let x = Array::from_ndarray([1.0, f64::NAN], ())?;
+    /// assert_eq!(x.isnan().logical_not().reference()?, ndarray::array![true, false].into_dyn());
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
     #[must_use]
     pub fn logical_not(&self) -> Array<bool> {
         self.unary(UnaryOp::LogicalNot)
     }
 
     /// Whether the element is NaN.
+    ///
+    /// ```
+    /// use kvern_array::Array;
+    /// let x = Array::from_ndarray([1.0, f64::NAN], ())?;
+    /// assert_eq!(x.isnan().sum(())?.reference()?[[]], 1); // how many there are
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
     #[must_use]
     pub fn isnan(&self) -> Array<bool> {
         self.unary(UnaryOp::IsNan)
     }
 
     /// Whether the element is neither NaN nor infinite.
+    ///
+    /// ```
+    /// use kvern_array::Array;
+    /// let x = Array::from_ndarray([1.0, f64::NAN, f64::INFINITY], ())?;
+    /// assert_eq!(x.isfinite().reference()?, ndarray::array![true, false, false].into_dyn());
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
     #[must_use]
     pub fn isfinite(&self) -> Array<bool> {
         self.unary(UnaryOp::IsFinite)
     }
 
     /// Whether the element is infinite.
+    ///
+    /// ```
+    /// use kvern_array::Array;
+    /// let x = Array::from_ndarray([1.0, f64::NAN, f64::INFINITY], ())?;
+    /// assert_eq!(x.isinf().reference()?, ndarray::array![false, false, true].into_dyn());
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
     #[must_use]
     pub fn isinf(&self) -> Array<bool> {
         self.unary(UnaryOp::IsInf)
     }
 }
 
+/// An example of a function: what it makes of the elements of an array.
+macro_rules! example {
+    ($call:expr, $x:expr, $y:expr) => {
+        concat!(
+            "```\nuse kvern_array::Array;\nlet x = Array::from_ndarray(",
+            stringify!($x),
+            ", ())?;\nassert_eq!(x.",
+            $call,
+            ".reference()?, ndarray::arr1(&",
+            stringify!($y),
+            ").into_dyn());\n# Ok::<(), kvern_core::Error>(())\n```"
+        )
+    };
+}
+
 macro_rules! unary {
-    ($bound:ident: $($(#[$doc:meta])* $name:ident $op:ident;)*) => {
+    ($bound:ident: $($(#[$doc:meta])* $name:ident $op:ident $x:expr => $y:expr;)*) => {
         impl<T: $bound> Array<T> { $(
             $(#[$doc])*
+            ///
+            #[doc = example!(concat!(stringify!($name), "()"), $x, $y)]
             #[must_use]
             pub fn $name(&self) -> Self {
                 self.unary(UnaryOp::$op)
@@ -125,9 +206,11 @@ macro_rules! unary {
 }
 
 macro_rules! binary {
-    ($bound:ident -> $out:ty: $($(#[$doc:meta])* $name:ident $op:ident;)*) => {
+    ($bound:ident -> $out:ty: $($(#[$doc:meta])* $name:ident $op:ident $x:expr, $other:expr => $y:expr;)*) => {
         impl<T: $bound> Array<T> { $(
             $(#[$doc])*
+            ///
+            #[doc = example!(concat!(stringify!($name), "(", stringify!($other), ")?"), $x, $y)]
             ///
             /// # Errors
             /// If the shapes do not broadcast.
@@ -140,154 +223,161 @@ macro_rules! binary {
 
 unary! { Ordered:
     /// Absolute value; the least integer stays as it is.
-    abs Abs;
+    abs Abs [-2.0, 3.0] => [2.0, 3.0];
     /// The same as [`Array::abs`].
-    absolute Abs;
+    absolute Abs [-2, 3] => [2, 3];
     /// -1, 0 or 1; NaN stays.
-    sign Sign;
+    sign Sign [-2.5, 0.0, 7.0] => [-1.0, 0.0, 1.0];
     /// Largest integer not above.
-    floor Floor;
+    floor Floor [-1.5, 1.5] => [-2.0, 1.0];
     /// Smallest integer not below.
-    ceil Ceil;
+    ceil Ceil [-1.5, 1.5] => [-1.0, 2.0];
     /// Towards zero.
-    trunc Trunc;
+    trunc Trunc [-1.5, 1.5] => [-1.0, 1.0];
     /// Nearest integer, halves to the even one.
-    rint Rint;
+    rint Rint [0.5, 1.5, 2.6] => [0.0, 2.0, 3.0];
 }
 
 unary! { Number:
     /// `-x`; wraps on integers.
-    negative Neg;
+    negative Neg [1, -2] => [-1, 2];
     /// `x * x`.
-    square Square;
+    square Square [3, -4] => [9, 16];
 }
 
 unary! { Float:
     /// Absolute value.
-    fabs Abs;
+    fabs Abs [-2.0, 3.0] => [2.0, 3.0];
     /// `1 / x`.
-    reciprocal Reciprocal;
+    reciprocal Reciprocal [2.0, -4.0] => [0.5, -0.25];
     /// Square root.
-    sqrt Sqrt;
+    sqrt Sqrt [4.0, 9.0] => [2.0, 3.0];
     /// Cube root.
-    cbrt Cbrt;
+    cbrt Cbrt [8.0, -27.0] => [2.0, -3.0];
     /// e to the power of x.
-    exp Exp;
+    exp Exp [0.0, f64::NEG_INFINITY] => [1.0, 0.0];
     /// 2 to the power of x.
-    exp2 Exp2;
+    exp2 Exp2 [3.0, -1.0] => [8.0, 0.5];
     /// `exp(x) - 1`, exact near 0.
-    expm1 Expm1;
+    expm1 Expm1 [0.0, 1e-300] => [0.0, 1e-300];
     /// Natural logarithm.
-    log Log;
+    log Log [1.0, 0.0] => [0.0, f64::NEG_INFINITY];
     /// Logarithm to base 2.
-    log2 Log2;
+    log2 Log2 [8.0, 0.5] => [3.0, -1.0];
     /// Logarithm to base 10.
-    log10 Log10;
+    log10 Log10 [1000.0, 0.1] => [3.0, -1.0];
     /// `log(1 + x)`, exact near 0.
-    log1p Log1p;
+    log1p Log1p [0.0, 1e-300] => [0.0, 1e-300];
     /// Sine of radians.
-    sin Sin;
+    sin Sin [0.0, 1e-300] => [0.0, 1e-300];
     /// Cosine of radians.
-    cos Cos;
+    cos Cos [0.0, std::f64::consts::PI] => [1.0, -1.0];
     /// Tangent of radians, within 3 ulp.
-    tan Tan;
+    tan Tan [0.0, 1e-300] => [0.0, 1e-300];
     /// Inverse sine.
-    arcsin Asin;
+    arcsin Asin [0.0, 1.0] => [0.0, std::f64::consts::FRAC_PI_2];
     /// Inverse cosine.
-    arccos Acos;
+    arccos Acos [1.0, 0.0] => [0.0, std::f64::consts::FRAC_PI_2];
     /// Inverse tangent.
-    arctan Atan;
+    arctan Atan [0.0, f64::INFINITY] => [0.0, std::f64::consts::FRAC_PI_2];
     /// Hyperbolic sine, within 3 ulp.
-    sinh Sinh;
+    sinh Sinh [0.0, 1e-300] => [0.0, 1e-300];
     /// Hyperbolic cosine.
-    cosh Cosh;
+    cosh Cosh [0.0, f64::INFINITY] => [1.0, f64::INFINITY];
     /// Hyperbolic tangent, within 3 ulp.
-    tanh Tanh;
+    tanh Tanh [0.0, f64::INFINITY] => [0.0, 1.0];
     /// Inverse hyperbolic sine.
-    arcsinh Asinh;
+    arcsinh Asinh [0.0, 1e-300] => [0.0, 1e-300];
     /// Inverse hyperbolic cosine.
-    arccosh Acosh;
+    arccosh Acosh [1.0, f64::INFINITY] => [0.0, f64::INFINITY];
     /// Inverse hyperbolic tangent.
-    arctanh Atanh;
+    arctanh Atanh [0.0, 1.0] => [0.0, f64::INFINITY];
     /// Degrees to radians.
-    deg2rad Deg2Rad;
+    deg2rad Deg2Rad [180.0, 90.0] => [std::f64::consts::PI, std::f64::consts::FRAC_PI_2];
     /// The same as [`Array::deg2rad`].
-    radians Deg2Rad;
+    radians Deg2Rad [180.0, 90.0] => [std::f64::consts::PI, std::f64::consts::FRAC_PI_2];
     /// Radians to degrees.
-    rad2deg Rad2Deg;
+    rad2deg Rad2Deg [std::f64::consts::PI] => [180.0];
     /// The same as [`Array::rad2deg`].
-    degrees Rad2Deg;
+    degrees Rad2Deg [std::f64::consts::PI] => [180.0];
 }
 
 unary! { Bits:
     /// Every bit flipped; the opposite of a `bool`.
-    invert BitNot;
+    invert BitNot [0b0011u8, 0xff] => [0b1111_1100u8, 0];
     /// The same as [`Array::invert`].
-    bitwise_not BitNot;
+    bitwise_not BitNot [true, false] => [false, true];
 }
 
 binary! { Number -> Self:
     /// Sum; wraps on integers.
-    add Add;
+    add Add [1, 2], 10 => [11, 12];
     /// Difference; wraps on integers.
-    subtract Sub;
+    subtract Sub [1, 2], 10 => [-9, -8];
     /// Product; wraps on integers.
-    multiply Mul;
+    multiply Mul [1, 2], 10 => [10, 20];
     /// Largest integer not above the quotient; 0 where an integer is divided by 0.
-    floor_divide FloorDiv;
+    floor_divide FloorDiv [7, -7], 2 => [3, -4];
     /// What floor division leaves, with the sign of the divisor; 0 where an integer is divided by 0.
-    remainder Rem;
+    remainder Rem [7, -7], 3 => [1, 2];
     /// `self` to the power of `other`. Integers wrap, and a negative exponent gives the truncated reciprocal. A constant exponent of
     /// 2, -1 or 1/2 is, as for NumPy, the square, the reciprocal and the square root (which is NaN of negative infinity, where a power
     /// by an array of exponents is infinite).
-    power Pow;
+    power Pow [3.0, 4.0], 2 => [9.0, 16.0];
 }
 
 binary! { Float -> Self:
     /// Quotient.
-    divide Div;
+    divide Div [1.0, 3.0], 2 => [0.5, 1.5];
     /// Angle of the point (`other`, `self`).
-    arctan2 Atan2;
+    arctan2 Atan2 [0.0, 1.0], 0.0 => [0.0, std::f64::consts::FRAC_PI_2];
     /// `sqrt(x*x + y*y)` without overflow.
-    hypot Hypot;
+    hypot Hypot [3.0, 8.0], 6.0 => [45.0f64.sqrt(), 10.0];
 }
 
 binary! { Ordered -> Self:
     /// The larger; NaN where either is.
-    maximum Max;
+    maximum Max [1, 5], 3 => [3, 5];
     /// The smaller; NaN where either is.
-    minimum Min;
+    minimum Min [1, 5], 3 => [1, 3];
 }
 
 binary! { Ordered -> Array<bool>:
     /// `<` by element.
-    less Lt;
+    less Lt [1, 2, 3], 2 => [true, false, false];
     /// `<=` by element.
-    less_equal Le;
+    less_equal Le [1, 2, 3], 2 => [true, true, false];
     /// `>` by element.
-    greater Gt;
+    greater Gt [1, 2, 3], 2 => [false, false, true];
     /// `>=` by element.
-    greater_equal Ge;
+    greater_equal Ge [1, 2, 3], 2 => [false, true, true];
 }
 
 binary! { Bits -> Self:
     /// Bits set in both.
-    bitwise_and BitAnd;
+    bitwise_and BitAnd [0b0011u8, 0b0101], 0b0110 => [0b0010u8, 0b0100];
     /// Bits set in either.
-    bitwise_or BitOr;
+    bitwise_or BitOr [0b0011u8, 0b0101], 0b0110 => [0b0111u8, 0b0111];
     /// Bits set in just one.
-    bitwise_xor BitXor;
+    bitwise_xor BitXor [0b0011u8, 0b0101], 0b0110 => [0b0101u8, 0b0011];
 }
 
 binary! { Integer -> Self:
     /// Shift to the left; 0 where `other` is no less than the width.
-    left_shift Shl;
+    left_shift Shl [1, 3], 2 => [4, 12];
     /// Shift to the right with the sign; 0 or -1 where `other` is no less than the width.
-    right_shift Shr;
+    right_shift Shr [8, -8], 2 => [2, -2];
 }
 
 impl<T: Number> Array<T> {
     /// The remainder, under NumPy's other name.
+    ///
+    /// ```
+    /// use kvern_array::Array;
+    /// let x = Array::from_ndarray([7, -7], ())?;
+    /// assert_eq!(x.modulo(3)?.reference()?, ndarray::array![1, 2].into_dyn());
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// If the shapes do not broadcast.
@@ -297,6 +387,12 @@ impl<T: Number> Array<T> {
     }
 
     /// The elements as they are.
+    ///
+    /// ```
+    /// use kvern_array::Array;
+    /// assert_eq!(Array::from_ndarray([-1, 2], ())?.positive().reference()?, ndarray::array![-1, 2].into_dyn());
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
     #[must_use]
     pub fn positive(&self) -> Self {
         self.clone()
@@ -323,6 +419,13 @@ impl<T: Ordered> Array<T> {
 impl<T: Float> Array<T> {
     /// Integer power, up to 8 by repeated multiplication: each rounds by half an ulp, and what overflows on the way stays so.
     /// [`Array::power`] by an array of exponents is within 2 ulp.
+    ///
+    /// ```
+    /// use kvern_array::Array;
+    /// let x = Array::from_ndarray([2.0, -3.0], ())?;
+    /// assert_eq!(x.powi(3).reference()?, ndarray::array![8.0, -27.0].into_dyn());
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
     #[must_use]
     pub fn powi(&self, n: i32) -> Self {
         self.unary(UnaryOp::PowI(n))
@@ -363,6 +466,13 @@ impl<T: Float> Array<T> {
     }
 
     /// The elements with NaN replaced by `nan`.
+    ///
+    /// ```
+    /// use kvern_array::Array;
+    /// let x = Array::from_ndarray([1.0, f64::NAN], ())?;
+    /// assert_eq!(x.replace_nan(0.0).reference()?, ndarray::array![1.0, 0.0].into_dyn());
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
     #[must_use]
     pub fn replace_nan(&self, nan: T) -> Self {
         let build = || {
@@ -380,6 +490,13 @@ impl<T: Float> Array<T> {
 
     /// Whether the elements differ by at most `atol + rtol * |other|`; equal infinities are close, NaN to nothing.
     ///
+    /// ```
+    /// use kvern_array::Array;
+    /// let x = Array::from_ndarray([0.1 + 0.2, 0.4], ())?;
+    /// assert_eq!(x.isclose(0.3, 1e-5, 1e-8)?.reference()?, ndarray::array![true, false].into_dyn());
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// If the shapes do not broadcast.
     pub fn isclose(&self, other: impl Operand<T>, rtol: T, atol: T) -> Result<Array<bool>> {
@@ -394,6 +511,14 @@ impl<T: Float> Array<T> {
 
 impl Array<bool> {
     /// Elements of `yes` where this is true, of `no` elsewhere; see [`where_`].
+    ///
+    /// ```
+    /// use kvern_array::Array;
+    /// let x = Array::from_ndarray([-1.0, 4.0], ())?;
+    /// let root = x.less(0.0)?.select(0.0, x.sqrt())?;
+    /// assert_eq!(root.reference()?, ndarray::array![0.0, 2.0].into_dyn());
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// If the shapes do not broadcast.

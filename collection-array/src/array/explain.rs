@@ -50,6 +50,16 @@ impl<T: Element> Array<T> {
 
     /// Draws the graph to a file, `.svg` or `.dot` (for Graphviz): each task if there are few, else each layer.
     ///
+    /// ```
+    /// use kvern_array::Array;
+    /// let path = std::env::temp_dir().join(format!("kvern-picture-{}.svg", std::process::id()));
+    /// let x = Array::<f64>::ones((4, 4), 2)?;
+    /// (&x + 1.0).sum(0)?.visualize(&path)?;
+    /// assert!(std::fs::metadata(&path).unwrap().len() > 0);
+    /// # std::fs::remove_file(path).unwrap();
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// If the file ends in neither or cannot be written.
     pub fn visualize(&self, path: impl AsRef<Path>) -> Result<()> {
@@ -57,6 +67,13 @@ impl<T: Element> Array<T> {
     }
 
     /// The symbolic graph of the array.
+    ///
+    /// ```
+    /// use kvern_array::Array;
+    /// let graph = Array::<f64>::ones((4, 4), 2)?.sum(0)?.graph()?;
+    /// graph.check(&kvern_core::Registry::linked()?)?;
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// What is wrong with the expression and could not be told when it was built.

@@ -41,6 +41,16 @@ impl<T: Element> Array<T> {
     /// The archive's checksum covers a whole member: damage is an error once all of it has been read. A program that reads only a
     /// part of a compressed member gets what the decoder makes of it.
     ///
+    /// ```
+    /// use kvern_array::Array;
+    /// let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/deflated.npz");
+    /// let latitude = Array::<f64>::open_npz(path, "lat", ())?;
+    /// assert_eq!(latitude.shape(), [200]);
+    /// let e = Array::<f64>::open_npz(path, "latitude", ()).unwrap_err();
+    /// assert!(e.to_string().contains("lat"), "{e}");
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`Array::open_npy`]; a missing member is named together with those that are there.
     pub fn open_npz(
@@ -90,6 +100,16 @@ impl<T: Element + NpyElement> Array<T> {
     /// Computes the array in the current session and writes it to a `.npy` file, which appears whole or not at all.
     ///
     /// The result passes through memory whole.
+    ///
+    /// ```
+    /// use kvern_array::Array;
+    /// # use kvern_scheduler_local as _;
+    /// let path = std::env::temp_dir().join(format!("kvern-save-npy-{}.npy", std::process::id()));
+    /// (Array::<f64>::arange(0.0, 3.0, 1.0, ())? * 2).save_npy(&path)?;
+    /// assert_eq!(Array::<f64>::open_npy(&path, ())?.max(())?.item()?, 4.0);
+    /// # std::fs::remove_file(path).unwrap();
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// The first task that failed, or what keeps the file from being written.

@@ -46,6 +46,14 @@ pub enum Slice {
 
 impl Slice {
     /// NumPy's `start:stop:step`.
+    ///
+    /// ```
+    /// use kvern_array::{Array, Slice};
+    /// let x = Array::<i64>::arange(0, 6, 1, ())?;
+    /// assert_eq!(x.slice(Slice::new(1, None, 2))?.reference()?, ndarray::array![1, 3, 5].into_dyn()); // x[1::2]
+    /// assert_eq!(x.slice(Slice::new(None, 3, -1))?.reference()?, ndarray::array![5, 4].into_dyn()); // x[:3:-1]
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
     #[must_use]
     pub fn new(
         start: impl Into<Option<isize>>,
@@ -240,6 +248,13 @@ impl<T: Element> Array<T> {
     }
 
     /// The elements in reverse order along the axes.
+    ///
+    /// ```
+    /// use kvern_array::Array;
+    /// let x = Array::from_ndarray(ndarray::array![[1, 2], [3, 4]], ())?;
+    /// assert_eq!(x.flip(0)?.reference()?, ndarray::array![[3, 4], [1, 2]].into_dyn());
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// If an axis does not exist or is named twice.

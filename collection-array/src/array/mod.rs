@@ -88,21 +88,45 @@ impl<T: Element> Array<T> {
     }
 
     /// Length of each axis.
+    ///
+    /// ```
+    /// use kvern_array::Array;
+    /// assert_eq!(Array::<f64>::zeros((2, 3), ())?.shape(), [2, 3]);
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
     pub fn shape(&self) -> &[usize] {
         &self.expr.shape
     }
 
     /// Number of axes.
+    ///
+    /// ```
+    /// use kvern_array::Array;
+    /// assert_eq!(Array::<f64>::zeros((2, 3), ())?.ndim(), 2);
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
     pub fn ndim(&self) -> usize {
         self.expr.ndim()
     }
 
     /// Number of elements.
+    ///
+    /// ```
+    /// use kvern_array::Array;
+    /// assert_eq!(Array::<f64>::zeros((2, 3), ())?.size(), 6);
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
     pub fn size(&self) -> usize {
         self.expr.size()
     }
 
     /// Length of the first axis; 1 for an array of no axes.
+    ///
+    /// ```
+    /// use kvern_array::Array;
+    /// assert_eq!(Array::<f64>::zeros((2, 3), ())?.len(), 2);
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
     #[allow(
         clippy::len_without_is_empty,
         reason = "is_empty is about the size, which is another question"
@@ -112,16 +136,34 @@ impl<T: Element> Array<T> {
     }
 
     /// The element type.
+    ///
+    /// ```
+    /// use kvern_array::Array;
+    /// assert_eq!(Array::<f32>::zeros(2, ())?.dtype().name(), "float32");
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
     pub fn dtype(&self) -> DType {
         self.expr.dtype
     }
 
     /// Bytes of one element.
+    ///
+    /// ```
+    /// use kvern_array::Array;
+    /// assert_eq!(Array::<f32>::zeros(2, ())?.itemsize(), 4);
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
     pub fn itemsize(&self) -> usize {
         self.expr.dtype.itemsize()
     }
 
     /// Bytes of all elements.
+    ///
+    /// ```
+    /// use kvern_array::Array;
+    /// assert_eq!(Array::<f32>::zeros((2, 3), ())?.nbytes(), 24);
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
     pub fn nbytes(&self) -> u64 {
         self.expr.nbytes()
     }
@@ -145,6 +187,12 @@ impl<T: Element> Array<T> {
     }
 
     /// Length of the longest chunk along each axis.
+    ///
+    /// ```
+    /// use kvern_array::Array;
+    /// assert_eq!(Array::<f32>::zeros((10, 6), (4, -1))?.chunksize(), [4, 6]);
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
     pub fn chunksize(&self) -> Vec<usize> {
         self.expr
             .chunks
@@ -154,6 +202,12 @@ impl<T: Element> Array<T> {
     }
 
     /// Number of chunks along each axis.
+    ///
+    /// ```
+    /// use kvern_array::Array;
+    /// assert_eq!(Array::<f32>::zeros((10, 6), (4, -1))?.numblocks(), [3, 1]);
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
     pub fn numblocks(&self) -> Vec<usize> {
         self.expr
             .chunks
@@ -163,11 +217,24 @@ impl<T: Element> Array<T> {
     }
 
     /// Number of chunks.
+    ///
+    /// ```
+    /// use kvern_array::Array;
+    /// assert_eq!(Array::<f32>::zeros((10, 6), (4, 3))?.npartitions(), 6);
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
     pub fn npartitions(&self) -> usize {
         self.expr.grid().len()
     }
 
     /// What the array is, by content: equal keys mean equal elements in equal chunks.
+    ///
+    /// ```
+    /// use kvern_array::Array;
+    /// let x = Array::<f64>::arange(0.0, 3.0, 1.0, ())?;
+    /// assert_eq!((&x + 1.0).key(), (&x + 1.0).key()); // the same work has the same key
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
     pub fn key(&self) -> kvern_core::Key {
         self.expr.key
     }

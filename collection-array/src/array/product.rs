@@ -51,6 +51,13 @@ impl<T: Number> Array<T> {
 
     /// [`Array::matmul`] of arrays of one or two axes.
     ///
+    /// ```
+    /// use kvern_array::Array;
+    /// let x = Array::from_ndarray([1, 2, 3], 2)?;
+    /// assert_eq!(x.dot(&x)?.reference()?[[]], 14);
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`Array::matmul`], and for more axes: `dot` and `matmul` mean different things there.
     pub fn dot(&self, other: &Self) -> Result<Self> {

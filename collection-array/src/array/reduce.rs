@@ -30,6 +30,14 @@ pub struct Axes {
 }
 
 /// The same axes, kept with length 1, so that the result broadcasts against what was reduced.
+///
+/// ```
+/// use kvern_array::{Array, keepdims};
+/// let x = Array::from_ndarray(ndarray::array![[1.0, 3.0], [2.0, 6.0]], ())?;
+/// let share = &x / x.sum(keepdims(1))?; // of each row
+/// assert_eq!(share.reference()?, ndarray::array![[0.25, 0.75], [0.25, 0.75]].into_dyn());
+/// # Ok::<(), kvern_core::Error>(())
+/// ```
 pub fn keepdims(axes: impl Into<Axes>) -> Axes {
     Axes {
         keep: true,
@@ -192,6 +200,13 @@ impl<T: Element> Array<T> {
 
     /// Mean over axes, NaN of nothing: `f32` of `f32`, else `f64`.
     ///
+    /// ```
+    /// use kvern_array::Array;
+    /// let x = Array::from_ndarray(ndarray::array![[1.0, 2.0], [3.0, 6.0]], ())?;
+    /// assert_eq!(x.mean(0)?.reference()?, ndarray::array![2.0, 4.0].into_dyn());
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`Array::sum`].
     pub fn mean(&self, axes: impl Into<Axes>) -> Result<Array<T::Mean>> {
@@ -199,6 +214,13 @@ impl<T: Element> Array<T> {
     }
 
     /// Whether any element over the axes is not 0; `false` of nothing.
+    ///
+    /// ```
+    /// use kvern_array::Array;
+    /// let x = Array::from_ndarray(ndarray::array![[0, 0], [0, 7]], ())?;
+    /// assert_eq!(x.any(0)?.reference()?, ndarray::array![false, true].into_dyn());
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`Array::sum`].
@@ -208,6 +230,13 @@ impl<T: Element> Array<T> {
 
     /// Whether no element over the axes is 0; `true` of nothing.
     ///
+    /// ```
+    /// use kvern_array::Array;
+    /// let x = Array::from_ndarray(ndarray::array![[0, 1], [1, 7]], ())?;
+    /// assert_eq!(x.all(0)?.reference()?, ndarray::array![false, true].into_dyn());
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`Array::sum`].
     pub fn all(&self, axes: impl Into<Axes>) -> Result<Array<bool>> {
@@ -215,6 +244,13 @@ impl<T: Element> Array<T> {
     }
 
     /// How many elements over the axes are not 0.
+    ///
+    /// ```
+    /// use kvern_array::Array;
+    /// let x = Array::from_ndarray(ndarray::array![[0, 1], [1, 7]], ())?;
+    /// assert_eq!(x.count_nonzero(())?.reference()?[[]], 3);
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`Array::sum`].
@@ -227,6 +263,13 @@ impl<T: Number> Array<T> {
     /// Variance over axes, the divisor being the count: as [`Array::mean`] in types. One pass, in moments that are merged by
     /// Chan's formula, so nothing cancels.
     ///
+    /// ```
+    /// use kvern_array::Array;
+    /// let x = Array::from_ndarray(ndarray::array![[1.0, 2.0], [3.0, 6.0]], ())?;
+    /// assert_eq!(x.var(0)?.reference()?, ndarray::array![1.0, 4.0].into_dyn());
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`Array::sum`].
     pub fn var(&self, axes: impl Into<Axes>) -> Result<Array<T::Mean>> {
@@ -234,6 +277,13 @@ impl<T: Number> Array<T> {
     }
 
     /// [`Array::var`] with the divisor `count - ddof`: 1 for the unbiased estimate of a sample.
+    ///
+    /// ```
+    /// use kvern_array::Array;
+    /// let x = Array::from_ndarray(ndarray::array![[1.0, 2.0], [3.0, 6.0]], ())?;
+    /// assert_eq!(x.var_ddof(0, 1)?.reference()?, ndarray::array![2.0, 8.0].into_dyn());
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`Array::sum`].
@@ -243,6 +293,13 @@ impl<T: Number> Array<T> {
 
     /// Standard deviation: the root of [`Array::var`].
     ///
+    /// ```
+    /// use kvern_array::Array;
+    /// let x = Array::from_ndarray(ndarray::array![[1.0, 2.0], [3.0, 6.0]], ())?;
+    /// assert_eq!(x.std(0)?.reference()?, ndarray::array![1.0, 2.0].into_dyn());
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`Array::sum`].
     pub fn std(&self, axes: impl Into<Axes>) -> Result<Array<T::Mean>> {
@@ -250,6 +307,13 @@ impl<T: Number> Array<T> {
     }
 
     /// The root of [`Array::var_ddof`].
+    ///
+    /// ```
+    /// use kvern_array::Array;
+    /// let x = Array::from_ndarray(ndarray::array![[1.0, 2.0], [3.0, 6.0]], ())?;
+    /// assert_eq!(x.std_ddof(1, 1)?.reference()?, ndarray::array![0.5f64.sqrt(), 4.5f64.sqrt()].into_dyn());
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`Array::sum`].
@@ -261,6 +325,13 @@ impl<T: Number> Array<T> {
 impl<T: Ordered> Array<T> {
     /// Least element over axes; NaN if there is one. Of zeros, -0 is the lesser.
     ///
+    /// ```
+    /// use kvern_array::Array;
+    /// let x = Array::from_ndarray(ndarray::array![[1.0, 2.0], [3.0, 6.0]], ())?;
+    /// assert_eq!(x.min(1)?.reference()?, ndarray::array![1.0, 3.0].into_dyn());
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`Array::sum`], and if there is nothing to choose from.
     pub fn min(&self, axes: impl Into<Axes>) -> Result<Self> {
@@ -268,6 +339,13 @@ impl<T: Ordered> Array<T> {
     }
 
     /// Greatest element over axes; NaN if there is one. Of zeros, 0 is the greater.
+    ///
+    /// ```
+    /// use kvern_array::Array;
+    /// let x = Array::from_ndarray(ndarray::array![[1.0, 2.0], [3.0, 6.0]], ())?;
+    /// assert_eq!(x.max(1)?.reference()?, ndarray::array![2.0, 6.0].into_dyn());
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`Array::min`].
@@ -277,6 +355,13 @@ impl<T: Ordered> Array<T> {
 
     /// Position (for [`Array::slice`]) of the first least element along the axes (through all of them in C order), of the first NaN if there is one.
     ///
+    /// ```
+    /// use kvern_array::Array;
+    /// let x = Array::from_ndarray(ndarray::array![[1.0, 2.0], [3.0, 6.0]], ())?;
+    /// assert_eq!(x.argmin(())?.reference()?, ndarray::arr0(0).into_dyn());
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`Array::min`].
     pub fn argmin(&self, axes: impl Into<Axes>) -> Result<Array<i64>> {
@@ -284,6 +369,13 @@ impl<T: Ordered> Array<T> {
     }
 
     /// Position of the first greatest element, as [`Array::argmin`].
+    ///
+    /// ```
+    /// use kvern_array::Array;
+    /// let x = Array::from_ndarray(ndarray::array![[1.0, 2.0], [3.0, 6.0]], ())?;
+    /// assert_eq!(x.argmax(0)?.reference()?, ndarray::array![1, 1].into_dyn());
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`Array::min`].

@@ -65,6 +65,13 @@ impl<T: Element> Array<T> {
     /// The same array in other chunks. Each new chunk is put together from the pieces of the old ones that it overlaps, each
     /// copied once.
     ///
+    /// ```
+    /// use kvern_array::Array;
+    /// let x = Array::<f64>::zeros((100, 60), 10)?;
+    /// assert_eq!(x.rechunk((50, -1))?.chunks(), [vec![50, 50], vec![60]]);
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// If the chunks do not fit the shape.
     pub fn rechunk(&self, chunks: impl Into<Chunks>) -> Result<Self> {
@@ -73,6 +80,13 @@ impl<T: Element> Array<T> {
     }
 
     /// The axes in another order, each named once; negative ones count from the end. `()` is the reverse order.
+    ///
+    /// ```
+    /// use kvern_array::Array;
+    /// let x = Array::<f64>::zeros((2, 3, 4), ())?;
+    /// assert_eq!(x.permute_dims((2, 0, 1))?.shape(), [4, 2, 3]);
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// If an axis is missing, does not exist or is named twice.
@@ -111,12 +125,25 @@ impl<T: Element> Array<T> {
     }
 
     /// The same as [`Array::transpose`].
+    ///
+    /// ```
+    /// use kvern_array::Array;
+    /// assert_eq!(Array::<f64>::zeros((2, 3), ())?.t().shape(), [3, 2]);
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
     #[must_use]
     pub fn t(&self) -> Self {
         self.transpose()
     }
 
     /// Two axes exchanged.
+    ///
+    /// ```
+    /// use kvern_array::Array;
+    /// let x = Array::<f64>::zeros((2, 3, 4), ())?;
+    /// assert_eq!(x.swapaxes(0, -1)?.shape(), [4, 3, 2]);
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// If one does not exist.
@@ -132,6 +159,13 @@ impl<T: Element> Array<T> {
 
     /// Axis `from` put at place `to`, the others keeping their order.
     ///
+    /// ```
+    /// use kvern_array::Array;
+    /// let x = Array::<f64>::zeros((2, 3, 4), ())?;
+    /// assert_eq!(x.moveaxis(0, -1)?.shape(), [3, 4, 2]);
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// If one does not exist.
     pub fn moveaxis(&self, from: impl IntoAxis, to: impl IntoAxis) -> Result<Self> {
@@ -145,6 +179,13 @@ impl<T: Element> Array<T> {
 
     /// A new axis of length 1 at a place of the result; -1 is behind the last.
     ///
+    /// ```
+    /// use kvern_array::Array;
+    /// let x = Array::<f64>::zeros((2, 3, 4), ())?;
+    /// assert_eq!(x.expand_dims(1)?.shape(), [2, 1, 3, 4]);
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// If there is no such place.
     pub fn expand_dims(&self, axis: impl IntoAxis) -> Result<Self> {
@@ -155,6 +196,14 @@ impl<T: Element> Array<T> {
     }
 
     /// Without axes of length 1: all of them with `()`, or those named.
+    ///
+    /// ```
+    /// use kvern_array::Array;
+    /// let x = Array::<f64>::zeros((1, 3, 1), ())?;
+    /// assert_eq!(x.squeeze(())?.shape(), [3]);
+    /// assert_eq!(x.squeeze(0)?.shape(), [3, 1]);
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// If a named axis does not exist or is longer.
@@ -174,6 +223,13 @@ impl<T: Element> Array<T> {
     }
 
     /// The array as if it were repeated to a larger shape; nothing is copied before a chunk is needed.
+    ///
+    /// ```
+    /// use kvern_array::Array;
+    /// let row = Array::from_ndarray([1, 2], ())?;
+    /// assert_eq!(row.broadcast_to((2, 2), ())?.reference()?, ndarray::array![[1, 2], [1, 2]].into_dyn());
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// If an axis has neither that length nor 1; if the chunks do not fit.
@@ -233,6 +289,13 @@ impl<T: Element> Array<T> {
 
     /// All elements along one axis, in C order.
     ///
+    /// ```
+    /// use kvern_array::Array;
+    /// let x = Array::<f64>::zeros((2, 3, 4), ())?;
+    /// assert_eq!(x.ravel()?.shape(), [24]);
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// If there are more chunks than can be counted.
     pub fn ravel(&self) -> Result<Self> {
@@ -240,6 +303,13 @@ impl<T: Element> Array<T> {
     }
 
     /// The same as [`Array::ravel`].
+    ///
+    /// ```
+    /// use kvern_array::Array;
+    /// let x = Array::<f64>::zeros((2, 3, 4), ())?;
+    /// assert_eq!(x.flatten()?.shape(), [24]);
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`Array::ravel`].
