@@ -118,14 +118,25 @@ mod book {
         Sessions: "../docs/src/sessions.md",
         Arrays: "../docs/src/arrays.md",
         Bags: "../docs/src/bags.md",
+        Climatology: "../docs/src/climatology.md",
+        Images: "../docs/src/images.md",
+        Logs: "../docs/src/logs.md",
+        Memory: "../docs/src/memory.md",
+        Sweep: "../docs/src/sweep.md",
         Functions: "../docs/src/functions.md",
         Clusters: "../docs/src/clusters.md",
-        Plugins: "../docs/src/plugins.md",
         Errors: "../docs/src/errors.md",
         FromDask: "../docs/src/from-dask.md",
+        FromDaskNames: "../docs/names.md",
     }
-    #[cfg(all(feature = "local", feature = "frame"))]
+    #[cfg(all(
+        feature = "local",
+        feature = "array",
+        feature = "bag",
+        feature = "frame"
+    ))]
     chapters! {
         Frames: "../docs/src/frames.md",
+        Join: "../docs/src/join.md",
     }
 }

@@ -44,6 +44,14 @@ pub enum Style {
 /// Shows the progress of a session's runs until the subscription is dropped, as the configuration key `progress` says (`auto`: a
 /// bar on a terminal, else lines).
 ///
+/// ```
+/// use kvern::prelude::*;
+/// let session = Session::open("threads://?workers=2")?;
+/// let _progress = kvern::progress::show(&session)?; // a name, so that it is kept
+/// assert_eq!(Array::<f64>::ones(1000, 100)?.sum(())?.item()?, 1000.0);
+/// # Ok::<(), kvern::Error>(())
+/// ```
+///
 /// # Errors
 /// [`ErrorKind::Config`] if the key has a value that is not one of its own.
 pub fn show(session: &Session) -> Result<Subscription> {
@@ -61,6 +69,13 @@ pub fn show(session: &Session) -> Result<Subscription> {
 }
 
 /// [`show`] in a style of the caller's.
+///
+/// ```
+/// use kvern::progress::{Style, show_as};
+/// let session = kvern::Session::open("threads://?workers=2")?;
+/// let _progress = show_as(&session, Style::Lines);
+/// # Ok::<(), kvern::Error>(())
+/// ```
 pub fn show_as(session: &Session, style: Style) -> Subscription {
     if style == Style::Off {
         return Subscription::none();
