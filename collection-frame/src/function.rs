@@ -32,6 +32,18 @@ pub struct Function(Arc<ScalarUDF>);
 impl Function {
     /// The operator of a reference, under a name by which SQL calls it.
     ///
+    /// ```
+    /// # use kvern_core::Registry;
+    /// # use kvern_frame::Function;
+    /// # fn celsius(registry: &Registry) -> kvern_core::Result<()> {
+    /// use kvern_core::{OpRef, OpTraits};
+    /// // An operator of a plugin, by its name and version. (`kvern::plugins::op_ref` checks its parameters, too.)
+    /// let op = OpRef::named("sample.celsius", 1, OpTraits::default(), b"null".to_vec());
+    /// let celsius = Function::new("celsius", registry, &op)?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// [`ErrorKind::NotRegistered`], [`ErrorKind::NotPortable`] for what is not a named operator, and what the operator says of its
     /// parameters.
@@ -47,6 +59,13 @@ impl Function {
     }
 
     /// The function of these columns, by name or expression.
+    ///
+    /// ```
+    /// # use kvern_frame::{Frame, Function, col};
+    /// # fn warm(weather: &Frame, celsius: &Function) -> kvern_core::Result<Frame> {
+    /// weather.with_column("c", celsius.call(col("f")))
+    /// # }
+    /// ```
     pub fn call(&self, columns: impl Columns) -> Expr {
         self.0.call(columns.exprs())
     }

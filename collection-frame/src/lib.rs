@@ -3,6 +3,20 @@
 //! Where to look: [`Frame`] is the lazy table (`frame`), a DataFusion logical plan. How it is run is [`Way`]: as one streaming query of
 //! this process (`engine`), or cut at its exchanges (`cut`) into tasks (`ops`) that any scheduler runs; or handed whole to an engine that a
 //! backend has ([`backend`]). What kvern does to plans beside DataFusion is in `plan`. Files are read in `read`, and `value` says what the tasks pass to each other.
+//!
+//! ```
+//! use kvern_frame::{Frame, col, functions::avg, lit};
+//!
+//! # let path = std::env::temp_dir().join(format!("kvern-front-{}.csv", std::process::id()));
+//! std::fs::write(&path, "carrier,delay\nUA,2\nUA,40\nAA,NA\n")?;
+//! let late = Frame::read_csv(&path)?
+//!     .filter(col("delay").gt(lit(1)))?
+//!     .groupby("carrier")
+//!     .agg([avg(col("delay")).alias("delay")])?;
+//! assert_eq!(late.count()?.reference()?, 1); // with a backend linked: `late.show(5)?`
+//! # std::fs::remove_file(path)?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 pub mod backend;
 mod codec;

@@ -14,6 +14,17 @@ use crate::value::{Batches, nbytes};
 impl Frame {
     /// The rows of some batches, none of them copied; each batch is a partition.
     ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use kvern_frame::arrow::array::{ArrayRef, Int64Array, StringArray};
+    /// use kvern_frame::{Frame, RecordBatch};
+    /// let name: ArrayRef = Arc::new(StringArray::from(vec!["a", "b"]));
+    /// let n: ArrayRef = Arc::new(Int64Array::from(vec![Some(1), None]));
+    /// let frame = Frame::from_batches([RecordBatch::try_from_iter([("name", name), ("n", n)])?])?;
+    /// assert_eq!(frame.columns(), ["name", "n"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// No batch (use [`Frame::from_partitions`] with a schema), or batches of different columns.
     pub fn from_batches(batches: impl IntoIterator<Item = RecordBatch>) -> Result<Self> {
@@ -27,6 +38,15 @@ impl Frame {
     }
 
     /// Batches by partition, none of them copied.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use kvern_frame::{DataType, Field, Frame, Schema};
+    /// let schema = Arc::new(Schema::new(vec![Field::new("n", DataType::Int64, true)]));
+    /// let empty = Frame::from_partitions(schema, [])?; // a frame without rows has columns, too
+    /// assert_eq!(empty.count()?.reference()?, 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// A batch that does not have the columns of the schema.
@@ -106,6 +126,17 @@ impl Frame {
 
     /// The frame's partitions, in order, as values that other tasks can read: any collection may go on from here. The frame is cut into
     /// tasks for `partitions` partitions (see [`Frame::repartition`]); how many come out depends on the query.
+    ///
+    /// ```
+    /// # let sales: kvern_frame::Frame = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/sales.in"));
+    /// // sales (city, day, amount): (Oslo, 1, 2.5), (Rome, 1, 4.0), (Oslo, 2, null)
+    /// use kvern_core::delayed;
+    /// use kvern_frame::RecordBatch;
+    /// let parts = sales.to_delayed()?;
+    /// let rows = delayed(|all: &[&Vec<RecordBatch>]| all.iter().flat_map(|p| p.iter()).map(RecordBatch::num_rows).sum::<usize>());
+    /// assert_eq!(rows.call((&parts,)).reference()?, 3);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// What keeps it from being planned.

@@ -4,6 +4,14 @@ use datafusion::common::Column;
 use datafusion::logical_expr::{Expr, SortExpr};
 
 /// The column of that name, exactly as it is written: case and dots count. (DataFusion's own `col` lowers the case.)
+///
+/// ```
+/// # let sales: kvern_frame::Frame = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/sales.in"));
+/// // sales (city, day, amount): (Oslo, 1, 2.5), (Rome, 1, 4.0), (Oslo, 2, null)
+/// use kvern_frame::{col, lit};
+/// assert_eq!(sales.filter(col("amount").gt(lit(3)))?.count()?.reference()?, 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn col(name: impl Into<String>) -> Expr {
     Expr::Column(Column::from_name(name))
 }

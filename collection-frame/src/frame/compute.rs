@@ -36,6 +36,15 @@ pub enum Way {
 impl Frame {
     /// Forces a way. Unless that is done, a session whose backend has an engine for frames ([`backend`](crate::backend)) hands it the whole
     /// query, one that runs closures computes the frame by [`Way::Local`], and any other by [`Way::Tasks`].
+    ///
+    /// ```
+    /// # let sales: kvern_frame::Frame = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/sales.in"));
+    /// // sales (city, day, amount): (Oslo, 1, 2.5), (Rome, 1, 4.0), (Oslo, 2, null)
+    /// # use kvern_scheduler_local as _;
+    /// use kvern_frame::Way;
+    /// assert_eq!(sales.via(Way::Tasks).compute()?, sales.via(Way::Local).compute()?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn via(&self, way: Way) -> Self {
         Self {
@@ -45,6 +54,13 @@ impl Frame {
     }
 
     /// Computes it by [`Way::Tasks`] with the reference executor, one task after another.
+    ///
+    /// ```
+    /// # let sales: kvern_frame::Frame = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/sales.in"));
+    /// // sales (city, day, amount): (Oslo, 1, 2.5), (Rome, 1, 4.0), (Oslo, 2, null)
+    /// assert_eq!(sales.reference()?[0].num_rows(), 3);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// The first task that failed.

@@ -20,6 +20,16 @@ impl Frame {
     /// `describe`. Of a column of a CSV file that is text though some of its values are numbers, the type names the first one that is none.
     /// Computed in the current session, in one pass over the frame.
     ///
+    /// ```
+    /// # let sales: kvern_frame::Frame = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/sales.in"));
+    /// // sales (city, day, amount): (Oslo, 1, 2.5), (Rome, 1, 4.0), (Oslo, 2, null)
+    /// # use kvern_scheduler_local as _;
+    /// let about = sales.describe()?;
+    /// assert_eq!(about.columns(), ["column", "type", "count", "nulls", "mean", "std", "min", "median", "max"]);
+    /// println!("{}", about.table(10, 100)?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// The first task that failed.
     pub fn describe(&self) -> Result<Self> {

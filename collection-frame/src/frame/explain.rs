@@ -15,6 +15,15 @@ use crate::error::from_df;
 impl Frame {
     /// The plan in four steps: as written, as optimised, as DataFusion would stream it, and as tasks with their projected bytes.
     ///
+    /// ```
+    /// # let sales: kvern_frame::Frame = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/sales.in"));
+    /// // sales (city, day, amount): (Oslo, 1, 2.5), (Rome, 1, 4.0), (Oslo, 2, null)
+    /// use kvern_frame::{col, lit};
+    /// let words = sales.filter(col("day").eq(lit(1)))?.explain()?;
+    /// assert!(words.contains("logical") && words.contains("optimised"), "{words}");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// What keeps it from being planned.
     pub fn explain(&self) -> Result<String> {

@@ -18,6 +18,17 @@ pub struct GroupBy {
 
 impl Frame {
     /// Groups the rows by these columns: names or expressions. A null key is a group of its own.
+    ///
+    /// ```
+    /// # let sales: kvern_frame::Frame = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/sales.in"));
+    /// // sales (city, day, amount): (Oslo, 1, 2.5), (Rome, 1, 4.0), (Oslo, 2, null)
+    /// use kvern_frame::{col, functions::sum, lit};
+    /// let by_city = sales.groupby("city").agg([sum(col("amount"))])?; // or `["city", "day"]`
+    /// assert_eq!(by_city.count()?.reference()?, 2);
+    /// let by_parity = sales.groupby((col("day") % lit(2)).alias("odd")).count()?; // or by what is computed
+    /// assert_eq!(by_parity.columns(), ["odd", "count"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn groupby(&self, keys: impl Columns) -> GroupBy {
         GroupBy {
             frame: self.clone(),
@@ -26,6 +37,15 @@ impl Frame {
     }
 
     /// Aggregates of all rows, as a frame of one row.
+    ///
+    /// ```
+    /// # let sales: kvern_frame::Frame = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/sales.in"));
+    /// // sales (city, day, amount): (Oslo, 1, 2.5), (Rome, 1, 4.0), (Oslo, 2, null)
+    /// use kvern_frame::{col, functions::{avg, max}};
+    /// let all = sales.agg([avg(col("amount")).alias("mean"), max(col("day")).alias("last")])?;
+    /// assert_eq!((all.columns(), all.count()?.reference()?), (vec!["mean".into(), "last".into()], 1));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// As [`GroupBy::agg`].
@@ -54,6 +74,19 @@ impl GroupBy {
     /// The sum of whole numbers is a whole number of 64 bits that wraps around beyond them, as in NumPy and pandas; `sum(cast(col("x"),
     /// DataType::Float64))`, or a decimal, has room for more.
     ///
+    /// ```
+    /// # let sales: kvern_frame::Frame = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/sales.in"));
+    /// // sales (city, day, amount): (Oslo, 1, 2.5), (Rome, 1, 4.0), (Oslo, 2, null)
+    /// use kvern_frame::{col, functions::{count, sum}, lit};
+    /// let by_city = sales.groupby("city").agg([
+    ///     count(lit(1)).alias("rows"),
+    ///     count(col("amount")).alias("known"), // rows where it is not null
+    ///     sum(col("amount")),
+    /// ])?;
+    /// assert_eq!(by_city.columns(), ["city", "rows", "known", "sum(amount)"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// A column that does not exist, with the nearest name; an expression that is not an aggregate; an aggregate that does not take the type
     /// of its column.
@@ -62,6 +95,13 @@ impl GroupBy {
     }
 
     /// How many rows each group has, as column `count`.
+    ///
+    /// ```
+    /// # let sales: kvern_frame::Frame = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/sales.in"));
+    /// // sales (city, day, amount): (Oslo, 1, 2.5), (Rome, 1, 4.0), (Oslo, 2, null)
+    /// assert_eq!(sales.groupby("city").count()?.columns(), ["city", "count"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// As [`GroupBy::agg`].

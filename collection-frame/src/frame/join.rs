@@ -92,6 +92,19 @@ impl Frame {
     /// `[("dest", "faa")]`. A key comes once, under its name in this frame; a column of the other frame whose name is taken here gets
     /// `_right` at its end, as in Polars. Null is equal to nothing.
     ///
+    /// ```
+    /// # let sales: kvern_frame::Frame = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/sales.in"));
+    /// // sales (city, day, amount): (Oslo, 1, 2.5), (Rome, 1, 4.0), (Oslo, 2, null)
+    /// use kvern_frame::JoinHow;
+    /// let other = sales.rename([("city", "town"), ("amount", "paid")])?;
+    /// let pairs = sales.join(&other, [("city", "town"), ("day", "day")], JoinHow::Inner)?;
+    /// assert_eq!(pairs.columns(), ["city", "day", "amount", "paid"]);
+    /// let same_day = sales.join(&sales, "day", JoinHow::Left)?;
+    /// assert_eq!(same_day.columns(), ["city", "day", "amount", "city_right", "amount_right"]);
+    /// assert_eq!(same_day.count()?.reference()?, 5);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// A key that does not exist, with the nearest name; keys of types that cannot be compared; no key, or keys for a cross join.
     pub fn join(&self, other: &Self, on: impl Into<JoinKeys>, how: JoinHow) -> Result<Self> {

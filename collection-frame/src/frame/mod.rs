@@ -92,6 +92,18 @@ impl Frame {
     /// Parquet files: a path, a folder, a pattern such as `data/2013-*.parquet`, or a list of them. Columns that differ in type between
     /// files get the type that holds all; a column that a file lacks is null there.
     ///
+    /// ```
+    /// # let sales: kvern_frame::Frame = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/sales.in"));
+    /// // sales (city, day, amount): (Oslo, 1, 2.5), (Rome, 1, 4.0), (Oslo, 2, null)
+    /// # use kvern_scheduler_local as _;
+    /// # let path = std::env::temp_dir().join(format!("kvern-read-parquet-{}.parquet", std::process::id()));
+    /// use kvern_frame::Frame;
+    /// sales.write_parquet(&path)?;
+    /// assert_eq!(Frame::read_parquet(&path)?.columns(), sales.columns());
+    /// # std::fs::remove_file(path)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// Naming the file: [`ErrorKind::Io`](kvern_core::ErrorKind::Io) if it cannot be read,
     /// [`ErrorKind::Decode`](kvern_core::ErrorKind::Decode) if it is not a whole Parquet file,
@@ -101,6 +113,19 @@ impl Frame {
     }
 
     /// [`Frame::read_parquet`] with types for columns whose files do not agree, or are to be read as something else.
+    ///
+    /// ```
+    /// # let sales: kvern_frame::Frame = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/sales.in"));
+    /// // sales (city, day, amount): (Oslo, 1, 2.5), (Rome, 1, 4.0), (Oslo, 2, null)
+    /// # use kvern_scheduler_local as _;
+    /// # let path = std::env::temp_dir().join(format!("kvern-read-parquet-with-{}.parquet", std::process::id()));
+    /// use kvern_frame::{DataType, Frame, ParquetOptions};
+    /// sales.write_parquet(&path)?;
+    /// let options = ParquetOptions::new().column_type("day", DataType::Utf8);
+    /// assert_eq!(Frame::read_parquet_with(&path, &options)?.schema().field(1).data_type(), &DataType::Utf8);
+    /// # std::fs::remove_file(path)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// As [`Frame::read_parquet`], and [`ErrorKind::BadInput`](kvern_core::ErrorKind::BadInput) if a column does not exist or cannot be read
@@ -114,6 +139,16 @@ impl Frame {
 
     /// CSV files with a header and commas (tabs where the name ends with `.tsv` or `.tab`), packed with gzip or not: see
     /// [`Frame::read_csv_with`].
+    ///
+    /// ```
+    /// # let path = std::env::temp_dir().join(format!("kvern-read-csv-{}.csv", std::process::id()));
+    /// use kvern_frame::Frame;
+    /// std::fs::write(&path, "city,amount\nOslo,2.5\nRome,NA\n")?;
+    /// let sales = Frame::read_csv(&path)?;
+    /// assert_eq!((sales.columns(), sales.count()?.reference()?), (vec!["city".into(), "amount".into()], 2));
+    /// # std::fs::remove_file(path)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// As [`Frame::read_csv_with`].
@@ -129,6 +164,16 @@ impl Frame {
     ///
     /// Of a header, a name that is empty is `column_3`, after its place, and one that was there before is `a_1`.
     ///
+    /// ```
+    /// # let path = std::env::temp_dir().join(format!("kvern-read-csv-with-{}.csv", std::process::id()));
+    /// use kvern_frame::{CsvOptions, DataType, Frame};
+    /// std::fs::write(&path, "zip;price\n00501;2.5\n")?;
+    /// let options = CsvOptions::new().delimiter(b';').column_type("zip", DataType::Utf8);
+    /// assert_eq!(Frame::read_csv_with(&path, &options)?.schema().field(0).data_type(), &DataType::Utf8);
+    /// # std::fs::remove_file(path)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// Naming the file: [`ErrorKind::Io`](kvern_core::ErrorKind::Io) if it cannot be read,
     /// [`ErrorKind::Decode`](kvern_core::ErrorKind::Decode) with the line if a row has another number of fields,
@@ -138,11 +183,26 @@ impl Frame {
     }
 
     /// The columns: names, types, and whether they may hold nulls.
+    ///
+    /// ```
+    /// # let sales: kvern_frame::Frame = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/sales.in"));
+    /// // sales (city, day, amount): (Oslo, 1, 2.5), (Rome, 1, 4.0), (Oslo, 2, null)
+    /// use kvern_frame::DataType;
+    /// assert_eq!(sales.schema().field(2).data_type(), &DataType::Float64);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn schema(&self) -> SchemaRef {
         Arc::new(self.plan.schema().as_arrow().clone())
     }
 
     /// The names of the columns, in order.
+    ///
+    /// ```
+    /// # let sales: kvern_frame::Frame = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/sales.in"));
+    /// // sales (city, day, amount): (Oslo, 1, 2.5), (Rome, 1, 4.0), (Oslo, 2, null)
+    /// assert_eq!(sales.columns(), ["city", "day", "amount"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn columns(&self) -> Vec<String> {
         let fields = self.plan.schema().fields().iter();
         fields.map(|f| f.name().clone()).collect()

@@ -43,6 +43,16 @@ impl Frame {
     /// Whole numbers that grow beyond their type wrap around, as in NumPy and pandas; cast to a wider type, or to a float, where that can
     /// be.
     ///
+    /// ```
+    /// # let sales: kvern_frame::Frame = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/sales.in"));
+    /// // sales (city, day, amount): (Oslo, 1, 2.5), (Rome, 1, 4.0), (Oslo, 2, null)
+    /// use kvern_frame::{col, lit};
+    /// let some = sales.select([col("city"), (col("amount") * lit(1.25)).alias("gross")])?;
+    /// assert_eq!(some.columns(), ["city", "gross"]);
+    /// assert_eq!(sales.select(["city", "day"])?.columns(), ["city", "day"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// A column that does not exist, with the nearest name; two of one name; types that do not go together.
     pub fn select(&self, columns: impl Columns) -> Result<Self> {
@@ -50,6 +60,16 @@ impl Frame {
     }
 
     /// The rows for which the condition is true: neither false nor null.
+    ///
+    /// ```
+    /// # let sales: kvern_frame::Frame = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/sales.in"));
+    /// // sales (city, day, amount): (Oslo, 1, 2.5), (Rome, 1, 4.0), (Oslo, 2, null)
+    /// use kvern_frame::{col, lit};
+    /// let first = sales.filter(col("day").eq(lit(1)).and(col("amount").gt(lit(3))))?;
+    /// assert_eq!(first.count()?.reference()?, 1);
+    /// assert_eq!(sales.filter(col("amount").gt(lit(0)))?.count()?.reference()?, 2); // null is not more than 0
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// As [`Frame::select`]; a condition that is not a boolean.
@@ -59,6 +79,15 @@ impl Frame {
 
     /// One more column, or another in the place of the one of that name.
     ///
+    /// ```
+    /// # let sales: kvern_frame::Frame = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/sales.in"));
+    /// // sales (city, day, amount): (Oslo, 1, 2.5), (Rome, 1, 4.0), (Oslo, 2, null)
+    /// use kvern_frame::{col, lit};
+    /// let more = sales.with_column("gross", col("amount") * lit(1.25))?;
+    /// assert_eq!(more.columns(), ["city", "day", "amount", "gross"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`Frame::select`].
     pub fn with_column(&self, name: &str, value: Expr) -> Result<Self> {
@@ -66,6 +95,15 @@ impl Frame {
     }
 
     /// Several more columns, each computed from those before the call.
+    ///
+    /// ```
+    /// # let sales: kvern_frame::Frame = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/sales.in"));
+    /// // sales (city, day, amount): (Oslo, 1, 2.5), (Rome, 1, 4.0), (Oslo, 2, null)
+    /// use kvern_frame::{col, functions::upper, lit};
+    /// let other = sales.with_columns([upper(col("city")).alias("city"), (col("day") + lit(1)).alias("next")])?;
+    /// assert_eq!(other.columns(), ["city", "day", "amount", "next"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// As [`Frame::select`].
@@ -83,6 +121,13 @@ impl Frame {
     }
 
     /// The columns under other names: pairs of old and new.
+    ///
+    /// ```
+    /// # let sales: kvern_frame::Frame = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/sales.in"));
+    /// // sales (city, day, amount): (Oslo, 1, 2.5), (Rome, 1, 4.0), (Oslo, 2, null)
+    /// assert_eq!(sales.rename([("amount", "paid")])?.columns(), ["city", "day", "paid"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// An old name that does not exist; a new one that does.
@@ -107,6 +152,13 @@ impl Frame {
 
     /// Without a column, or several: `"a"`, `["a", "b"]`.
     ///
+    /// ```
+    /// # let sales: kvern_frame::Frame = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/sales.in"));
+    /// // sales (city, day, amount): (Oslo, 1, 2.5), (Rome, 1, 4.0), (Oslo, 2, null)
+    /// assert_eq!(sales.drop(["day", "amount"])?.columns(), ["city"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// A name that does not exist.
     pub fn drop(&self, names: impl Names) -> Result<Self> {
@@ -125,6 +177,17 @@ impl Frame {
     /// The rows in order: by column names (ascending, nulls last), or `col("x").sort(ascending, nulls_first)`. Rows that are equal in
     /// all of them are in no order.
     ///
+    /// ```
+    /// # let sales: kvern_frame::Frame = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/sales.in"));
+    /// // sales (city, day, amount): (Oslo, 1, 2.5), (Rome, 1, 4.0), (Oslo, 2, null)
+    /// use kvern_frame::col;
+    /// let by_city = sales.sort(["city", "day"])?;
+    /// let largest = sales.sort([col("amount").sort(false, false)])?; // descending, nulls last
+    /// assert_eq!(largest.head(1)?.reference()?[0].num_rows(), 1);
+    /// # assert_eq!(by_city.count()?.reference()?, 3);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`Frame::select`].
     pub fn sort(&self, by: impl SortKeys) -> Result<Self> {
@@ -132,6 +195,13 @@ impl Frame {
     }
 
     /// The first `n` rows.
+    ///
+    /// ```
+    /// # let sales: kvern_frame::Frame = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/sales.in"));
+    /// // sales (city, day, amount): (Oslo, 1, 2.5), (Rome, 1, 4.0), (Oslo, 2, null)
+    /// assert_eq!(sales.head(2)?.count()?.reference()?, 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// None today; adding it to a plan can fail in principle.
@@ -141,6 +211,13 @@ impl Frame {
 
     /// The first `n` rows: the same as [`Frame::head`], under SQL's name.
     ///
+    /// ```
+    /// # let sales: kvern_frame::Frame = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/sales.in"));
+    /// // sales (city, day, amount): (Oslo, 1, 2.5), (Rome, 1, 4.0), (Oslo, 2, null)
+    /// assert_eq!(sales.limit(2)?.count()?.reference()?, 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`Frame::head`].
     pub fn limit(&self, n: usize) -> Result<Self> {
@@ -149,6 +226,13 @@ impl Frame {
 
     /// `n` rows after leaving `skip` out.
     ///
+    /// ```
+    /// # let sales: kvern_frame::Frame = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/sales.in"));
+    /// // sales (city, day, amount): (Oslo, 1, 2.5), (Rome, 1, 4.0), (Oslo, 2, null)
+    /// assert_eq!(sales.slice(1, 5)?.count()?.reference()?, 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`Frame::head`].
     pub fn slice(&self, skip: usize, n: usize) -> Result<Self> {
@@ -156,6 +240,13 @@ impl Frame {
     }
 
     /// Each row that occurs, once.
+    ///
+    /// ```
+    /// # let sales: kvern_frame::Frame = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/sales.in"));
+    /// // sales (city, day, amount): (Oslo, 1, 2.5), (Rome, 1, 4.0), (Oslo, 2, null)
+    /// assert_eq!(sales.select("city")?.distinct()?.count()?.reference()?, 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// As [`Frame::head`].

@@ -16,6 +16,14 @@ impl Frame {
     /// Prints the first `n` rows as a table that is as wide as the terminal: columns that do not fit are left out in the middle. Computes
     /// them in the current session.
     ///
+    /// ```
+    /// # let sales: kvern_frame::Frame = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/sales.in"));
+    /// // sales (city, day, amount): (Oslo, 1, 2.5), (Rome, 1, 4.0), (Oslo, 2, null)
+    /// # use kvern_scheduler_local as _;
+    /// sales.show(2)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// The first task that failed.
     pub fn show(&self, n: usize) -> Result<()> {
@@ -33,6 +41,15 @@ impl Frame {
     }
 
     /// The first `n` rows as a table of at most `width` characters a line, computed in the current session: what [`Frame::show`] prints.
+    ///
+    /// ```
+    /// # let sales: kvern_frame::Frame = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/sales.in"));
+    /// // sales (city, day, amount): (Oslo, 1, 2.5), (Rome, 1, 4.0), (Oslo, 2, null)
+    /// # use kvern_scheduler_local as _;
+    /// let text = sales.table(2, 80)?;
+    /// assert!(text.contains("Oslo") && text.ends_with("2 rows, and more\n"), "{text}");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// The first task that failed.

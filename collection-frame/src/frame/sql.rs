@@ -42,6 +42,13 @@ pub fn sql<'a>(
 
 /// [`sql`] with functions of columns that operators compute, by the names that they were made with (lower-cased, as SQL's names are).
 ///
+/// ```
+/// # use kvern_frame::{Frame, Function, sql_with};
+/// # fn warm(weather: &Frame, celsius: &Function) -> kvern_core::Result<Frame> {
+/// sql_with("SELECT city FROM weather WHERE celsius(f) > 20", [("weather", weather)], [celsius])
+/// # }
+/// ```
+///
 /// # Errors
 /// As [`sql`]; what an operator says of the types of its arguments.
 pub fn sql_with<'a>(

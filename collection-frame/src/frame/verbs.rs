@@ -16,6 +16,15 @@ pub(super) const PARTITIONS: usize = 4;
 impl Frame {
     /// Computes it in the current session: the batches, in order.
     ///
+    /// ```
+    /// # let sales: kvern_frame::Frame = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/sales.in"));
+    /// // sales (city, day, amount): (Oslo, 1, 2.5), (Rome, 1, 4.0), (Oslo, 2, null)
+    /// # use kvern_scheduler_local as _;
+    /// let batches = sales.compute()?;
+    /// assert_eq!(batches.iter().map(|b| b.num_rows()).sum::<usize>(), 3);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// The first task that failed.
     pub fn compute(&self) -> Result<Vec<RecordBatch>> {
@@ -32,6 +41,16 @@ impl Frame {
 
     /// Computes it in the current session and keeps its partitions there: the frame that comes back reads them. Of a backend with an engine of
     /// its own the rows come here, as one partition. Returns before it is computed.
+    ///
+    /// ```
+    /// # let sales: kvern_frame::Frame = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/sales.in"));
+    /// // sales (city, day, amount): (Oslo, 1, 2.5), (Rome, 1, 4.0), (Oslo, 2, null)
+    /// # use kvern_scheduler_local as _;
+    /// let session = kvern_core::Session::open("threads://?workers=2")?;
+    /// let kept = sales.distinct()?.persist()?; // is being made
+    /// assert_eq!(kept.count()?.compute()?, 3); // of the rows that were made
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// As [`Scheduler::submit`](kvern_core::Scheduler::submit).
@@ -57,6 +76,14 @@ impl Frame {
 
     /// The first `n` rows, computed in the current session; [`Frame::head`] is the same as a frame.
     ///
+    /// ```
+    /// # let sales: kvern_frame::Frame = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/sales.in"));
+    /// // sales (city, day, amount): (Oslo, 1, 2.5), (Rome, 1, 4.0), (Oslo, 2, null)
+    /// # use kvern_scheduler_local as _;
+    /// assert_eq!(sales.take(2)?.iter().map(|b| b.num_rows()).sum::<usize>(), 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// The first task that failed.
     pub fn take(&self, n: usize) -> Result<Vec<RecordBatch>> {
@@ -73,6 +100,14 @@ impl Frame {
 
     /// How many rows there are: `frame.count()?.compute()?`.
     ///
+    /// ```
+    /// # let sales: kvern_frame::Frame = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/sales.in"));
+    /// // sales (city, day, amount): (Oslo, 1, 2.5), (Rome, 1, 4.0), (Oslo, 2, null)
+    /// # use kvern_scheduler_local as _;
+    /// assert_eq!(sales.count()?.compute()?, 3);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// What keeps it from being planned.
     pub fn count(&self) -> Result<Count> {
@@ -82,6 +117,13 @@ impl Frame {
     /// Into how many partitions it is cut where it is computed by tasks without a session that says better: of [`Frame::to_delayed`] and
     /// [`Frame::graph`]. In a session it is cut for its threads, unless [`Frame::repartition`] was called.
     ///
+    /// ```
+    /// # let sales: kvern_frame::Frame = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/sales.in"));
+    /// // sales (city, day, amount): (Oslo, 1, 2.5), (Rome, 1, 4.0), (Oslo, 2, null)
+    /// assert_eq!(sales.npartitions()?, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// What keeps it from being planned.
     pub fn npartitions(&self) -> Result<usize> {
@@ -90,6 +132,14 @@ impl Frame {
 
     /// Into how many partitions scans and shuffles are cut; the threads of the session unless said. By [`Way::Tasks`](super::Way::Tasks)
     /// more partitions are smaller ones, which take less memory at once.
+    ///
+    /// ```
+    /// # let sales: kvern_frame::Frame = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/sales.in"));
+    /// // sales (city, day, amount): (Oslo, 1, 2.5), (Rome, 1, 4.0), (Oslo, 2, null)
+    /// # use kvern_scheduler_local as _;
+    /// assert_eq!(sales.repartition(4).count()?.compute()?, 3);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn repartition(&self, npartitions: usize) -> Self {
         Self {
@@ -99,6 +149,16 @@ impl Frame {
     }
 
     /// Draws the tasks to a file, `.svg` or `.dot` (for Graphviz): each task if there are few, else each layer.
+    ///
+    /// ```
+    /// # let sales: kvern_frame::Frame = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/sales.in"));
+    /// // sales (city, day, amount): (Oslo, 1, 2.5), (Rome, 1, 4.0), (Oslo, 2, null)
+    /// let path = std::env::temp_dir().join(format!("kvern-frame-{}.svg", std::process::id()));
+    /// sales.groupby("city").count()?.visualize(&path)?;
+    /// assert!(std::fs::metadata(&path)?.len() > 0);
+    /// # std::fs::remove_file(path)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// If the file ends in neither or cannot be written; what keeps the frame from being planned.
@@ -123,6 +183,14 @@ pub struct Count(Frame);
 impl Count {
     /// Computes it in the current session and waits.
     ///
+    /// ```
+    /// # let sales: kvern_frame::Frame = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/sales.in"));
+    /// // sales (city, day, amount): (Oslo, 1, 2.5), (Rome, 1, 4.0), (Oslo, 2, null)
+    /// # use kvern_scheduler_local as _;
+    /// assert_eq!(sales.count()?.compute()?, 3);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// The first task that failed.
     pub fn compute(&self) -> Result<u64> {
@@ -138,6 +206,13 @@ impl Count {
     }
 
     /// Computes it with the reference executor, one task after another.
+    ///
+    /// ```
+    /// # let sales: kvern_frame::Frame = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/sales.in"));
+    /// // sales (city, day, amount): (Oslo, 1, 2.5), (Rome, 1, 4.0), (Oslo, 2, null)
+    /// assert_eq!(sales.count()?.reference()?, 3);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// The first task that failed.

@@ -21,6 +21,17 @@ impl Frame {
     /// The file appears under its name when it is complete and on disk; until then, and after an error or a crash, what was there before
     /// still is.
     ///
+    /// ```
+    /// # let sales: kvern_frame::Frame = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/sales.in"));
+    /// // sales (city, day, amount): (Oslo, 1, 2.5), (Rome, 1, 4.0), (Oslo, 2, null)
+    /// # use kvern_scheduler_local as _;
+    /// # let path = std::env::temp_dir().join(format!("kvern-write-parquet-{}.parquet", std::process::id()));
+    /// assert_eq!(sales.write_parquet(&path)?, 3); // rows
+    /// assert_eq!(kvern_frame::Frame::read_parquet(&path)?.count()?.compute()?, 3);
+    /// # std::fs::remove_file(path)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// [`ErrorKind::Io`] naming the path; what keeps the frame from being computed.
     pub fn write_parquet(&self, path: impl AsRef<Path>) -> Result<u64> {
@@ -78,6 +89,13 @@ impl Frame {
     }
 
     /// The tasks that a computation by [`Way::Tasks`] would run, with everything a graph can tell of itself.
+    ///
+    /// ```
+    /// # let sales: kvern_frame::Frame = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/sales.in"));
+    /// // sales (city, day, amount): (Oslo, 1, 2.5), (Rome, 1, 4.0), (Oslo, 2, null)
+    /// sales.groupby("city").count()?.graph()?.check(&kvern_core::Registry::linked()?)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// What keeps the frame from being planned.

@@ -72,6 +72,16 @@ impl CsvOptions {
     }
 
     /// What stands between fields: one ASCII character.
+    ///
+    /// ```
+    /// # let path = std::env::temp_dir().join(format!("kvern-delimiter-{}.csv", std::process::id()));
+    /// use kvern_frame::{CsvOptions, Frame};
+    /// std::fs::write(&path, "a;b\n1;2\n")?;
+    /// let frame = Frame::read_csv_with(&path, &CsvOptions::new().delimiter(b';'))?;
+    /// assert_eq!(frame.columns(), ["a", "b"]);
+    /// # std::fs::remove_file(path)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn delimiter(mut self, byte: u8) -> Self {
         self.delimiter = Some(byte);
@@ -79,6 +89,16 @@ impl CsvOptions {
     }
 
     /// What stands around a field that holds delimiters, line ends or quotes; twice within it, it is one.
+    ///
+    /// ```
+    /// # let path = std::env::temp_dir().join(format!("kvern-quote-{}.csv", std::process::id()));
+    /// use kvern_frame::{CsvOptions, Frame};
+    /// std::fs::write(&path, "a,b\n'1,5',2\n")?;
+    /// let frame = Frame::read_csv_with(&path, &CsvOptions::new().quote(b'\''))?;
+    /// assert_eq!(frame.count()?.reference()?, 1);
+    /// # std::fs::remove_file(path)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn quote(mut self, byte: u8) -> Self {
         self.quote = byte;
@@ -86,6 +106,16 @@ impl CsvOptions {
     }
 
     /// Whether the first line of each file names the columns; if not, they are `column_1`, `column_2`, …
+    ///
+    /// ```
+    /// # let path = std::env::temp_dir().join(format!("kvern-header-{}.csv", std::process::id()));
+    /// use kvern_frame::{CsvOptions, Frame};
+    /// std::fs::write(&path, "1,2\n")?;
+    /// let frame = Frame::read_csv_with(&path, &CsvOptions::new().header(false))?;
+    /// assert_eq!(frame.columns(), ["column_1", "column_2"]);
+    /// # std::fs::remove_file(path)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn header(mut self, yes: bool) -> Self {
         self.header = yes;
@@ -93,6 +123,16 @@ impl CsvOptions {
     }
 
     /// Lines that begin with this byte are left out.
+    ///
+    /// ```
+    /// # let path = std::env::temp_dir().join(format!("kvern-comment-{}.csv", std::process::id()));
+    /// use kvern_frame::{CsvOptions, Frame};
+    /// std::fs::write(&path, "# of today\na,b\n1,2\n")?;
+    /// let frame = Frame::read_csv_with(&path, &CsvOptions::new().comment(b'#'))?;
+    /// assert_eq!((frame.columns(), frame.count()?.reference()?), (vec!["a".into(), "b".into()], 1));
+    /// # std::fs::remove_file(path)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn comment(mut self, byte: u8) -> Self {
         self.comment = Some(byte);
@@ -102,6 +142,18 @@ impl CsvOptions {
     /// Fields that mean null, in place of the usual ones; an empty field always does. The usual ones are those of pandas: `NA`, `N/A`, `n/a`,
     /// `#NA`, `#N/A`, `#N/A N/A`, `<NA>`, `NULL`, `null`, `None`, `NaN`, `nan`, `-NaN`, `-nan`, `1.#IND`, `-1.#IND`, `1.#QNAN` and `-1.#QNAN`.
     /// Where `NaN` is not among them, it is the number that is none.
+    ///
+    /// ```
+    /// # let path = std::env::temp_dir().join(format!("kvern-nulls-{}.csv", std::process::id()));
+    /// use kvern_frame::{CsvOptions, Frame};
+    /// std::fs::write(&path, "a,b\n-,NA\n1,2\n")?;
+    /// let frame = Frame::read_csv_with(&path, &CsvOptions::new().null_values(["-"]))?;
+    /// use kvern_frame::col;
+    /// assert_eq!(frame.filter(col("a").is_null())?.count()?.reference()?, 1);
+    /// assert_eq!(frame.filter(col("b").is_null())?.count()?.reference()?, 0); // the text "NA"
+    /// # std::fs::remove_file(path)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn null_values<S: Into<String>>(mut self, values: impl IntoIterator<Item = S>) -> Self {
         self.nulls = values.into_iter().map(Into::into).collect();
@@ -110,6 +162,16 @@ impl CsvOptions {
 
     /// From how many rows of each file the types of its columns are found: 10,000 unless said. `None`: from all of them, which reads
     /// the files twice.
+    ///
+    /// ```
+    /// # let path = std::env::temp_dir().join(format!("kvern-infer-{}.csv", std::process::id()));
+    /// use kvern_frame::{CsvOptions, Frame};
+    /// std::fs::write(&path, "a\n1\n2.5\n")?;
+    /// let frame = Frame::read_csv_with(&path, &CsvOptions::new().infer_rows(None))?;
+    /// assert_eq!(frame.schema().field(0).data_type(), &kvern_frame::DataType::Float64);
+    /// # std::fs::remove_file(path)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn infer_rows(mut self, rows: Option<usize>) -> Self {
         self.infer_rows = rows;
@@ -118,6 +180,16 @@ impl CsvOptions {
 
     /// Sets the type of a column instead of finding it. A value that it does not hold as it is written is an error, but for floats, which
     /// are the nearest.
+    ///
+    /// ```
+    /// # let path = std::env::temp_dir().join(format!("kvern-type-{}.csv", std::process::id()));
+    /// use kvern_frame::{CsvOptions, Frame};
+    /// std::fs::write(&path, "zip\n00501\n")?;
+    /// let frame = Frame::read_csv_with(&path, &CsvOptions::new().column_type("zip", kvern_frame::DataType::Utf8))?;
+    /// assert_eq!(frame.schema().field(0).data_type(), &kvern_frame::DataType::Utf8);
+    /// # std::fs::remove_file(path)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn column_type(mut self, name: impl Into<String>, dtype: DataType) -> Self {
         self.types.push((name.into(), dtype));
