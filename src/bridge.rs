@@ -73,6 +73,18 @@ where
 /// A column of numbers as an array of `f64` of one axis and one chunk, nulls as NaN. How many rows come must be said, since an array knows its
 /// shape before it is computed: if another number comes, the error names both.
 ///
+/// ```
+/// use kvern::bridge::column_to_array;
+/// use kvern::prelude::*;
+/// # let path = std::env::temp_dir().join(format!("kvern-column-{}.csv", std::process::id()));
+/// std::fs::write(&path, "city,rain\nOslo,7.5\nRome,NA\n")?;
+/// let frame = Frame::read_csv(&path)?;
+/// let rain = column_to_array(&frame, "rain", 2)?;
+/// assert_eq!(rain.replace_nan(0.0).sum(())?.item()?, 7.5);
+/// # std::fs::remove_file(path)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 /// # Errors
 /// A column that the frame does not have, or that does not hold numbers; what keeps the frame from being planned.
 pub fn column_to_array(frame: &Frame, column: &str, rows: usize) -> Result<Array<f64>> {
