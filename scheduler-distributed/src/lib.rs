@@ -4,6 +4,18 @@
 //! [`kvern-machine`](kvern_machine); `client/` is a cluster as a [`Scheduler`](kvern_core::Scheduler); `local` puts the three together
 //! for one machine, `entry` makes a program a worker; `net/` is sockets, `data` bulk data, `data_layer` how values are named in a
 //! graph on its way.
+//!
+//! ```no_run
+//! use kvern_core::Session;
+//!
+//! fn main() -> kvern_core::Result<()> {
+//!     kvern_scheduler_distributed::init(); // a worker begins here: it is this program, started again
+//!     let session = Session::open("cluster://?workers=4")?;
+//!     let squares = session.map(|x: &u64| x * x, (0..10u64).map(|x| (x,)))?;
+//!     println!("{:?}", session.gather(&squares)?);
+//!     Ok(())
+//! }
+//! ```
 
 mod client;
 mod data;

@@ -3,6 +3,16 @@
 //!
 //! Code map: `run/` is one submitted plan and how a task is run, whoever drives it; `threads/` and `serial` are the two
 //! drivers; `memory/` counts, admits and spills; `open` reads URLs.
+//!
+//! ```
+//! use kvern_core::Session;
+//! use kvern_scheduler_local as _; // linked, its URLs are known; `kvern` does so by itself
+//!
+//! let session = Session::open("threads://?workers=2&memory=64MiB")?;
+//! let squares = session.map(|x: &u64| x * x, (0..4u64).map(|x| (x,)))?;
+//! assert_eq!(session.gather(squares)?, [0, 1, 4, 9]);
+//! # Ok::<(), kvern_core::Error>(())
+//! ```
 
 mod deep;
 mod keys;

@@ -3,6 +3,12 @@
 //! A backend's author writes one macro call, [`conformance!`], in a test file of the backend's crate. What is asked is
 //! listed in [`CASES`] and said case by case in [`cases`]. [`decorators`] are wrappers over any backend that must pass, too: one
 //! counts and times the protocol's calls, one disturbs them, one records them for another backend to repeat.
+//!
+//! ```no_run
+//! // In a test file of the backend's crate. Cases that need what a backend does not say of itself are skipped.
+//! kvern_conformance::conformance!(sync, open = || kvern_core::Session::open("sync://").unwrap().scheduler().clone());
+//! # fn main() {}
+//! ```
 
 pub mod cases;
 pub mod decorators;

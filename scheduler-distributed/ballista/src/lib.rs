@@ -6,6 +6,19 @@
 //! has it run and fetches the rows, which go through `rows`. `process` is the scheduler and the executor, `slots` mends what the
 //! scheduler forgets, `entry` makes a program one of them, `local` starts and
 //! ends them.
+//!
+//! ```no_run
+//! use kvern_ballista as _;
+//! use kvern_core::Session;
+//! use kvern_frame::Frame;
+//!
+//! fn main() -> kvern_core::Result<()> {
+//!     kvern_ballista::init(); // the scheduler and the executors of ballista://local begin here
+//!     let session = Session::open("ballista://local")?;
+//!     println!("{}", Frame::read_parquet("flights.parquet")?.groupby("carrier").count()?.table_in(10, 80, &session)?);
+//!     Ok(())
+//! }
+//! ```
 
 mod backend;
 mod codec;
