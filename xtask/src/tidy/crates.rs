@@ -19,6 +19,11 @@ pub(crate) fn violations(workspace: &Workspace, package: &Package) -> Result<Vec
             "{manifest}: takes its version from the workspace; each crate has its own"
         ));
     }
+    if package.has_library() && !shows_all_features(&text) {
+        wrong.push(format!(
+            "{manifest}: `[package.metadata.docs.rs]` with `all-features = true` is missing, so docs.rs would leave things out"
+        ));
+    }
     let folder = package.manifest.parent().unwrap_or(workspace.root());
     for paper in ["README.md", "CHANGELOG.md"] {
         if !folder.join(paper).is_file() {
@@ -26,6 +31,17 @@ pub(crate) fn violations(workspace: &Workspace, package: &Package) -> Result<Vec
         }
     }
     Ok(wrong)
+}
+
+/// Whether docs.rs is told to show what features bring.
+fn shows_all_features(manifest: &str) -> bool {
+    let mut lines = manifest
+        .lines()
+        .skip_while(|l| l.trim() != "[package.metadata.docs.rs]");
+    lines.next();
+    lines
+        .take_while(|l| !l.starts_with('['))
+        .any(|l| l.replace(' ', "") == "all-features=true")
 }
 
 fn fields(manifest: &str, package: &Package) -> Vec<String> {
@@ -51,6 +67,16 @@ fn fields(manifest: &str, package: &Package) -> Vec<String> {
 mod tests {
     use super::*;
     use crate::metadata;
+
+    #[test]
+    fn docs_without_features_are_noticed() {
+        let all = "[package]\nname = \"a\"\n\n[package.metadata.docs.rs]\nall-features = true\n\n[lints]\n";
+        assert!(shows_all_features(all));
+        assert!(!shows_all_features(&all.replace("true", "false")));
+        assert!(!shows_all_features(&all.replace("docs.rs", "other")));
+        let elsewhere = "[package.metadata.docs.rs]\n\n[other]\nall-features = true\n";
+        assert!(!shows_all_features(elsewhere));
+    }
 
     #[test]
     fn papers_that_are_missing_are_named() {

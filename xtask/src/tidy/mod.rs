@@ -1,11 +1,12 @@
 //! `cargo xtask tidy`: house rules that no compiler checks.
 //!
 //! [`sources`] holds the rules for a file's text, [`crates`] those for a crate's manifest and folder,
-//! [`papers`] those for the pages that people read, [`exceptions`] what may break a rule, and why.
+//! [`papers`] those for the pages that people read, [`shown`] that what newcomers meet has examples, [`exceptions`] what may break a rule, and why.
 
 mod crates;
 mod exceptions;
 mod papers;
+mod shown;
 mod sources;
 
 use crate::command::{self, Command, Done, Failure};
@@ -20,7 +21,8 @@ Every Rust file starts with a `//!` line that says its one job, and has at most 
 is a map of at most 150 lines that are not documentation; no `todo!`, `unimplemented!`, `dbg!`, nor
 a test that is ignored without a reason; no path of somebody's machine in any text; a page (but for
 changelogs) names only files that exist; every crate has a version of its own, licence, description,
-README.md and CHANGELOG.md. Exceptions stand with their reasons in xtask/src/tidy/exceptions.rs, and
+README.md and CHANGELOG.md, and tells docs.rs to show all features; the functions of sessions, tasks,
+arrays, bags and frames have an example each. Exceptions stand with their reasons in xtask/src/tidy/exceptions.rs, and
 an exception that nothing needs any more is an error too.",
     run,
 };
@@ -37,6 +39,7 @@ fn run(workspace: &Workspace, args: &[String]) -> Result<Done, Failure> {
         }
     }
     wrong.extend(exceptions::stale(workspace));
+    wrong.extend(shown::violations(workspace, &files)?);
     for package in workspace.packages()? {
         wrong.extend(crates::violations(workspace, &package)?);
     }
