@@ -136,6 +136,7 @@ macro_rules! __kvern_cases {
                 tasks_submit_tasks [Nested];
                 a_hundred_deep [Nested];
                 a_thousand_deep [Nested];
+                waiting_under_a_lock [Nested];
             }
             memory {
                 bytes_are_counted [];

@@ -71,11 +71,3 @@ conformance!(
     open = || Recorded::new(open("threads://?workers=2")),
     limited = |l: Limits<'_>| Recorded::new(limited("threads://?workers=2&", l)),
 );
-
-/// Not yet asked of every backend: on a cluster's worker a task that has waited is not let on while all others are stuck.
-#[test]
-fn waiting_under_a_lock() {
-    for url in ["sync://", "threads://?workers=1", "threads://?workers=3"] {
-        kvern_conformance::cases::growth::waiting_under_a_lock(&Fixture::new(move || open(url)));
-    }
-}

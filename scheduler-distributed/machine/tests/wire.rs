@@ -189,6 +189,7 @@ fn to_worker() -> Vec<ToWorker> {
             address: "127.0.0.1:4000".into(),
         },
         ToWorker::PeerLost(worker),
+        ToWorker::Begin { task, attempt },
     ]
 }
 

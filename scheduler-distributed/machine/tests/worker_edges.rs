@@ -426,6 +426,42 @@ fn an_attempt_that_came_too_late_is_not_mixed_up_with_the_next() {
     )));
 }
 
+#[test]
+fn what_others_wait_for_needs_no_slot() {
+    let begin = |s: &mut Shop, task: u32| {
+        let attempt = Attempt(1);
+        let task = t(task);
+        s.hear(ToWorker::Begin { task, attempt });
+    };
+    let state = |s: &Shop, task: u32| s.machine.attempt(t(task), Attempt(1));
+    let mut s = Shop::new();
+    s.assign(1, &[]);
+    s.assign(2, &[]);
+    s.assign(3, &[(0, &[PEER])]);
+    assert_eq!(state(&s, 2), Some(Runnable), "the only slot is taken");
+    begin(&mut s, 2);
+    assert_eq!(state(&s, 2), Some(Running));
+    // It begins once it has all that it reads; one that runs or is not known changes nothing.
+    begin(&mut s, 3);
+    begin(&mut s, 1);
+    begin(&mut s, 9);
+    assert_eq!(state(&s, 3), Some(Fetching));
+    s.comes(&[0]);
+    assert_eq!(state(&s, 3), Some(Running));
+    // Nothing else begins until there are no more than slots again.
+    s.assign(4, &[]);
+    s.ends(1);
+    s.ends(2);
+    assert_eq!(state(&s, 4), Some(Runnable));
+    s.ends(3);
+    assert_eq!(state(&s, 4), Some(Running));
+    // One that had waited for others takes no free slot either.
+    s.secede(4);
+    s.assign(5, &[]);
+    s.rejoin(4);
+    assert_eq!([state(&s, 4), state(&s, 5)], [Some(Running); 2]);
+}
+
 /// A client puts again what the scheduler had freed: it is told so wherever the word of the freeing is.
 #[test]
 fn what_is_put_again_is_there_again() {

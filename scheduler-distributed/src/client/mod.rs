@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use kvern_core::events::{Observer, Subscription};
 use kvern_core::scheduler::{Capabilities, Description, MemoryUse};
 use kvern_core::{Error, ErrorKind, Handle, Plan, Registry, Result, Run, Scheduler, Value};
+use kvern_machine::wire::FromClient;
 
 use crate::token::Token;
 use connect::Connection;
@@ -54,6 +55,13 @@ impl ClusterClient {
     pub(crate) fn described(mut self, scheme: &str, about: String) -> Self {
         self.description.scheme = scheme.to_owned();
         self.description.about = about;
+        self
+    }
+
+    /// Tells the scheduler that tasks wait for what is submitted here.
+    #[must_use]
+    pub(crate) fn for_tasks(self) -> Self {
+        self.connection.link().send(FromClient::ForTasks);
         self
     }
 

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Happened;
 use super::nested::Nested;
-use super::pool::Permit;
+use super::pool::Seat;
 use super::store::{Kept, Store};
 use crate::parcel::{self, caught, discard};
 
@@ -71,7 +71,7 @@ pub(crate) struct Executor {
 pub(crate) struct Watch {
     pub(crate) stop: CancelFlag,
     answered: AtomicBool,
-    permit: OnceLock<Permit>,
+    seat: OnceLock<Seat>,
 }
 
 impl Watch {
@@ -170,8 +170,8 @@ impl Executor {
         }
         watch.stop.cancel();
         let adrift = self.adrift.fetch_add(1, Ordering::SeqCst) + 1;
-        if let Some(permit) = watch.permit.get() {
-            permit.take_away();
+        if let Some(seat) = watch.seat.get() {
+            seat.take_away();
         }
         Some(adrift)
     }
@@ -190,10 +190,10 @@ impl Executor {
     }
 
     /// Runs a task, keeps its result and says so.
-    pub(crate) fn run(&self, job: &Job, permit: &Permit) {
+    pub(crate) fn run(&self, job: &Job, seat: &Seat) {
         let begun = Instant::now();
         let Assign { task, attempt, .. } = job.assign;
-        let _ = job.watch.permit.set(permit.clone());
+        let _ = job.watch.seat.set(seat.clone());
         if job.watch.is_answered() {
             // Given up before it began.
             discard(job.take());
@@ -226,6 +226,7 @@ impl Executor {
                 Outcome::Failed(failed.unwrap_or_else(nothing_said))
             }
         };
+        seat.leave();
         self.say_executed(job, outcome, begun.elapsed().as_nanos() as u64);
     }
 
@@ -508,8 +509,8 @@ mod tests {
         // Whatever becomes of the task: its graph is not known here.
         let (over, ended) = std::sync::mpsc::channel();
         let uses = pool::Uses {
-            run: Box::new(move |job: Arc<Job>, permit: &Permit| {
-                executor.run(&job, permit);
+            run: Box::new(move |job: Arc<Job>, seat: &Seat| {
+                executor.run(&job, seat);
                 let _ = over.send(());
             }),
             waits: Box::new(|_| ()),

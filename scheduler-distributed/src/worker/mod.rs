@@ -153,7 +153,9 @@ async fn work(options: &WorkerOptions, registry: Arc<Registry>) -> Result<()> {
     let store = Arc::new(Store::new(registry.clone(), happens));
     let (fetches, data_ends) = serve_data(data, &store, worker, options)?;
     let (scheduler, token) = (options.scheduler.clone(), options.token.clone());
-    let connect = move || ClusterClient::connect(&scheduler, &token, registry.clone());
+    let connect = move || {
+        ClusterClient::connect(&scheduler, &token, registry.clone()).map(ClusterClient::for_tasks)
+    };
     // Threads of tasks do not keep the shell alive: it ends with the connection, and the pool with it.
     let shell: Arc<OnceLock<Weak<Mutex<Shell>>>> = Arc::default();
     let of_tasks = shell.clone();
@@ -169,7 +171,7 @@ async fn work(options: &WorkerOptions, registry: Arc<Registry>) -> Result<()> {
     let executor = Arc::new(Executor::new(store.clone(), tell, nested));
     let (runs, waits, refuses) = (executor.clone(), executor.clone(), executor.clone());
     let uses = pool::Uses {
-        run: Box::new(move |job: Job, permit: &pool::Permit| runs.run(&job, permit)),
+        run: Box::new(move |job: Job, seat: &pool::Seat| runs.run(&job, seat)),
         waits: Box::new(move |begins| waits.waits(begins)),
         refuse: Box::new(move |job: Job, why| refuses.refuse(&job, why)),
         spawn: pool::threads(),

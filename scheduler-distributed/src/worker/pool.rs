@@ -1,10 +1,13 @@
-//! The threads of a worker: as many tasks run at once as there are permits. A task that waits for other tasks lends its permit to somebody else
-//! meanwhile, and one that does not stop when it should loses it.
+//! The threads of a worker: each job that is handed over begins at once, on a thread that has nothing to do or is about to, else on a new one.
+//!
+//! How many run at once is not decided here but by the machine, which hands over no more than there are slots. So a task that has waited for others
+//! goes on at once, whatever runs in its place by then: it may hold a lock that this wants. The machine counts it, and hands over nothing until there
+//! are no more than slots again.
 //!
 //! Where no thread can be had, what waits for one is taken up by the threads that there are. If all of these wait themselves, nobody would ever:
 //! then, after some patience, jobs are refused, and whoever waits for them is told why.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::io;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -16,7 +19,7 @@ use kvern_core::panics;
 /// How long an idle thread looks for work before it sleeps: waking it takes longer than that, and small tasks come close together.
 const LOOK: Duration = Duration::from_micros(30);
 
-/// Idle threads beyond the permits that are kept for the next task that waits.
+/// Idle threads beyond the slots that are kept for the next task that waits.
 const SPARE: usize = 4;
 
 /// How often a thread is asked for again where none could be had.
@@ -42,7 +45,7 @@ pub(crate) struct Uses<J> {
     pub(crate) spawn: Spawn,
 }
 
-type Run<J> = Box<dyn Fn(J, &Permit) + Send + Sync>;
+type Run<J> = Box<dyn Fn(J, &Seat) + Send + Sync>;
 type Spawn = Box<dyn Fn(Box<dyn FnOnce() + Send>) -> io::Result<()> + Send + Sync>;
 
 /// Threads of the system.
@@ -55,10 +58,8 @@ pub(crate) fn threads() -> Spawn {
 
 struct Shared<J> {
     state: Mutex<State<J>>,
-    /// Somebody may begin: a job has come, or a permit.
+    /// A job has come for somebody who is idle.
     begin: Condvar,
-    /// A permit is there for a task that has waited.
-    rejoin: Condvar,
     /// No thread could be had.
     help: Condvar,
     uses: Uses<J>,
@@ -66,70 +67,79 @@ struct Shared<J> {
 
 struct State<J> {
     queue: VecDeque<J>,
-    permits: usize,
     slots: usize,
     idle: usize,
     /// Threads that have been started and have not looked for a job yet.
     starting: usize,
-    /// Tasks that have waited and want their permit back; they go first.
-    rejoining: usize,
+    /// Threads that are through with their job and about to look for the next one.
+    leaving: usize,
+    /// Threads that are at a job that does not wait for others, and was not given up.
+    busy: usize,
     /// Why no thread could be had for what waits.
     starved: Option<io::Error>,
     closed: bool,
 }
 
-/// How a job stands to its permit. Changed under the lock of the pool alone.
-const HELD: u8 = 0;
-const LENT: u8 = 1;
-const LOST: u8 = 2;
+/// How a job stands. Changed under the lock of the pool alone.
+const BUSY: u8 = 0;
+const WAITS: u8 = 1;
+const OVER: u8 = 2;
 
-/// The permit of a running job.
+/// What a running job counts as: busy, waiting for others, or over, which it also is when it was given up.
 #[derive(Clone)]
-pub(crate) struct Permit {
-    pool: Arc<dyn Lend>,
+pub(crate) struct Seat {
+    pool: Arc<dyn Seats>,
     stands: Arc<AtomicU8>,
 }
 
-impl Permit {
-    /// Takes the permit away from a job that does not stop: another may run in its place, while its thread goes on for as long as it does.
+impl Seat {
+    /// A job that does not stop is given up: its thread goes on for as long as it does, and counts for nothing.
     pub(crate) fn take_away(&self) {
-        self.pool.clone().take_away(&self.stands);
+        self.pool.take_away(&self.stands);
+    }
+
+    /// On the thread of the job: it is done but for telling so, which may bring the next job. This thread will look for it.
+    pub(crate) fn leave(&self) {
+        LEAVES.set(true);
+        self.pool.leave(&self.stands);
     }
 }
 
-/// Lends the permit of the task that this thread runs.
-trait Lend: Send + Sync {
-    /// Gives the permit to somebody else; false: it was taken away.
-    fn lend(self: Arc<Self>, stands: &AtomicU8) -> bool;
-    /// Waits for a permit.
-    fn take_back(&self, stands: &AtomicU8);
-    fn take_away(self: Arc<Self>, stands: &AtomicU8);
+/// The pool of a seat.
+trait Seats: Send + Sync {
+    /// The job waits for others; false: it was given up.
+    fn wait(&self, stands: &AtomicU8) -> bool;
+    fn go_on(&self, stands: &AtomicU8);
+    fn take_away(&self, stands: &AtomicU8);
+    fn leave(&self, stands: &AtomicU8);
 }
 
 thread_local! {
-    /// The permit of the task that this thread runs.
-    static MINE: RefCell<Option<Permit>> = const { RefCell::new(None) };
+    /// The seat of the task that this thread runs.
+    static MINE: RefCell<Option<Seat>> = const { RefCell::new(None) };
+    /// Whether this thread counts as one that is about to look for a job.
+    static LEAVES: Cell<bool> = const { Cell::new(false) };
 }
 
 /// Runs `f`, which waits for something; if this thread runs a task of a pool, another task may run meanwhile.
 pub(crate) fn while_waiting<R>(f: impl FnOnce() -> R) -> R {
-    /// Takes the permit back also when `f` panics.
-    struct Back(Option<Permit>);
+    /// Goes on also when `f` panics.
+    struct Back(Option<Seat>);
     impl Drop for Back {
         fn drop(&mut self) {
-            if let Some(permit) = self.0.take() {
-                permit.pool.take_back(&permit.stands);
-                MINE.with_borrow_mut(|m| *m = Some(permit));
+            if let Some(seat) = self.0.take() {
+                seat.pool.go_on(&seat.stands);
+                MINE.with_borrow_mut(|m| *m = Some(seat));
             }
         }
     }
-    let Some(permit) = MINE.with_borrow_mut(Option::take) else {
+    let Some(seat) = MINE.with_borrow_mut(Option::take) else {
         return f();
     };
-    if !permit.pool.clone().lend(&permit.stands) {
+    if !seat.pool.wait(&seat.stands) {
         return f();
     }
-    let _back = Back(Some(permit));
+    let _back = Back(Some(seat));
     f()
 }
 
@@ -140,25 +150,24 @@ fn is_task() -> bool {
 }
 
 impl<J: Send + 'static> Pool<J> {
-    /// `slots` jobs run at once.
+    /// For as many jobs at once as there are `slots`, as a rule.
     ///
     /// # Errors
     /// If the thread that looks after the others cannot be started.
     pub(crate) fn new(slots: usize, uses: Uses<J>) -> io::Result<Self> {
         let state = State {
             queue: VecDeque::new(),
-            permits: slots,
             slots,
             idle: 0,
             starting: 0,
-            rejoining: 0,
+            leaving: 0,
+            busy: 0,
             starved: None,
             closed: false,
         };
         let shared = Arc::new(Shared {
             state: Mutex::new(state),
             begin: Condvar::new(),
-            rejoin: Condvar::new(),
             help: Condvar::new(),
             uses,
         });
@@ -169,7 +178,7 @@ impl<J: Send + 'static> Pool<J> {
         Ok(Self { shared })
     }
 
-    /// Adds jobs behind those that wait.
+    /// Begins jobs.
     pub(crate) fn push(&self, jobs: impl IntoIterator<Item = J>) {
         let mut state = self.shared.lock();
         state.queue.extend(jobs);
@@ -178,16 +187,20 @@ impl<J: Send + 'static> Pool<J> {
 }
 
 impl<J> State<J> {
+    /// Jobs that no thread is on its way to.
+    fn left(&self) -> usize {
+        let coming = self.starting + self.leaving;
+        self.queue.len().saturating_sub(coming)
+    }
+
     /// Threads that are needed for what waits and are not there.
     fn missing(&self) -> usize {
-        let free = self.permits.saturating_sub(self.rejoining);
-        let can = self.queue.len().min(free);
-        can.saturating_sub(self.idle + self.starting)
+        self.left().saturating_sub(self.idle)
     }
 
     /// Whether no thread will look for a job by itself: all wait for something.
     fn all_wait(&self) -> bool {
-        self.permits == self.slots && self.rejoining == 0 && self.idle + self.starting == 0
+        self.busy + self.idle + self.starting + self.leaving == 0
     }
 }
 
@@ -196,11 +209,10 @@ impl<J: Send + 'static> Shared<J> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Wakes or starts as many threads as can begin.
+    /// Wakes or starts as many threads as there are jobs.
     fn ready(self: &Arc<Self>, mut state: MutexGuard<'_, State<J>>) {
-        let free = state.permits.saturating_sub(state.rejoining);
         let missing = state.missing();
-        let wake = state.queue.len().min(free) - missing;
+        let wake = state.left() - missing;
         for _ in 0..missing {
             let me = self.clone();
             match (self.uses.spawn)(Box::new(move || me.work())) {
@@ -258,35 +270,21 @@ impl<J: Send + 'static> Shared<J> {
     fn work(self: Arc<Self>) {
         self.lock().starting -= 1;
         while let Some(job) = self.next() {
-            let permit = Permit {
+            let seat = Seat {
                 pool: self.clone(),
-                stands: Arc::new(AtomicU8::new(HELD)),
+                stands: Arc::new(AtomicU8::new(BUSY)),
             };
-            MINE.with_borrow_mut(|m| *m = Some(permit.clone()));
-            // What it runs catches what tasks do; whatever else there is must not cost the permit.
-            let _ = panics::caught(|| (self.uses.run)(job, &permit));
+            MINE.with_borrow_mut(|m| *m = Some(seat.clone()));
+            // What it runs catches what tasks do; whatever else there is must not cost the thread.
+            let _ = panics::caught(|| (self.uses.run)(job, &seat));
             MINE.with_borrow_mut(Option::take);
-            let state = self.lock();
-            if permit.stands.swap(LOST, Ordering::Relaxed) == HELD {
-                // The next job is looked for by this thread itself.
-                let _ = self.give_back(state);
-            }
+            let mut state = self.lock();
+            state.end(&seat.stands);
+            state.leaving -= usize::from(LEAVES.take());
         }
     }
 
-    /// A permit is free: those who come back from waiting are woken first. Gives the state if one is left for those who begin.
-    fn give_back<'a>(
-        &self,
-        mut state: MutexGuard<'a, State<J>>,
-    ) -> Option<MutexGuard<'a, State<J>>> {
-        state.permits += 1;
-        if state.rejoining > 0 {
-            self.rejoin.notify_one();
-        }
-        (state.permits > state.rejoining).then_some(state)
-    }
-
-    /// The next job, with a permit; `None`: this thread is not needed any more.
+    /// The next job; `None`: this thread is not needed any more.
     fn next(&self) -> Option<J> {
         let mut looked: Option<Instant> = None;
         let mut state = self.lock();
@@ -294,11 +292,8 @@ impl<J: Send + 'static> Shared<J> {
             if state.closed {
                 return None;
             }
-            // Those who come back from waiting go first: they hold values.
-            if state.permits > state.rejoining
-                && let Some(job) = state.queue.pop_front()
-            {
-                state.permits -= 1;
+            if let Some(job) = state.queue.pop_front() {
+                state.busy += 1;
                 return Some(job);
             }
             if state.idle >= state.slots + SPARE {
@@ -322,58 +317,51 @@ impl<J: Send + 'static> Shared<J> {
     }
 }
 
-impl<J: Send + 'static> Lend for Shared<J> {
-    fn lend(self: Arc<Self>, stands: &AtomicU8) -> bool {
-        let state = self.lock();
-        if stands.load(Ordering::Relaxed) == LOST {
+impl<J> State<J> {
+    /// A job is over, unless it was before.
+    fn end(&mut self, stands: &AtomicU8) {
+        if stands.swap(OVER, Ordering::Relaxed) == BUSY {
+            self.busy -= 1;
+        }
+    }
+}
+
+impl<J: Send + 'static> Seats for Shared<J> {
+    fn wait(&self, stands: &AtomicU8) -> bool {
+        let over = || stands.load(Ordering::Relaxed) == OVER;
+        if over() {
             return false;
         }
-        drop(state);
+        // Told first: what the machine begins then may be what this one waits for.
         (self.uses.waits)(true);
-        let state = self.lock();
-        if stands
-            .compare_exchange(HELD, LENT, Ordering::Relaxed, Ordering::Relaxed)
-            .is_err()
-        {
-            // Taken away just now.
+        let mut state = self.lock();
+        if over() {
+            // Given up just now.
             return false;
         }
-        if let Some(state) = self.give_back(state) {
-            self.ready(state);
-        }
+        stands.store(WAITS, Ordering::Relaxed);
+        state.busy -= 1;
         true
     }
 
-    fn take_back(&self, stands: &AtomicU8) {
+    fn go_on(&self, stands: &AtomicU8) {
         let mut state = self.lock();
-        state.rejoining += 1;
-        let lent = || stands.load(Ordering::Relaxed) == LENT;
-        while state.permits == 0 && lent() {
-            state = self
-                .rejoin
-                .wait(state)
-                .unwrap_or_else(PoisonError::into_inner);
-        }
-        state.rejoining -= 1;
-        if lent() {
-            stands.store(HELD, Ordering::Relaxed);
-            state.permits -= 1;
+        if stands.load(Ordering::Relaxed) == WAITS {
+            stands.store(BUSY, Ordering::Relaxed);
+            state.busy += 1;
             drop(state);
             (self.uses.waits)(false);
         }
     }
 
-    fn take_away(self: Arc<Self>, stands: &AtomicU8) {
-        let state = self.lock();
-        match stands.swap(LOST, Ordering::Relaxed) {
-            HELD => {
-                if let Some(state) = self.give_back(state) {
-                    self.ready(state);
-                }
-            }
-            LENT => self.rejoin.notify_all(),
-            _ => {}
-        }
+    fn take_away(&self, stands: &AtomicU8) {
+        self.lock().end(stands);
+    }
+
+    fn leave(&self, stands: &AtomicU8) {
+        let mut state = self.lock();
+        state.end(stands);
+        state.leaving += 1;
     }
 }
 

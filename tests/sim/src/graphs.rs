@@ -22,6 +22,8 @@ pub enum Act {
     Poison,
     /// Submits a graph of so many tasks and waits for it.
     Nested(u32),
+    /// The same, with a lock in its hands that all such tasks of its worker want.
+    Careful(u32),
 }
 
 impl Act {
@@ -34,6 +36,7 @@ impl Act {
             Self::Poison => 3,
             Self::Flaky(n) => 100 + n,
             Self::Nested(n) => 200 + n,
+            Self::Careful(n) => 300 + n,
         }
     }
 
@@ -44,7 +47,8 @@ impl Act {
             2 => Self::Polite,
             3 => Self::Poison,
             100..200 => Self::Flaky(op - 100),
-            200.. => Self::Nested(op - 200),
+            200..300 => Self::Nested(op - 200),
+            300.. => Self::Careful(op - 300),
             _ => Self::Hash,
         }
     }
@@ -298,6 +302,7 @@ fn task(rng: &mut Rng, made: &mut Made, t: u32, shape: u64, n: u32, wild: Wild) 
         4..8 => Act::Polite,
         8 if wild.poison => Act::Poison,
         9..11 if wild.nested => Act::Nested(1 + rng.below(3) as u32),
+        11..16 if wild.nested => Act::Careful(1 + rng.below(3) as u32),
         _ => Act::Hash,
     };
     if let Act::Flaky(times) = act {
@@ -324,7 +329,7 @@ fn task(rng: &mut Rng, made: &mut Made, t: u32, shape: u64, n: u32, wild: Wild) 
     answer.value = inputs.filter(|_| fine).map(|list| {
         let own = compute(made.spec.keys[t as usize], &list);
         match act {
-            Act::Nested(tasks) => nested_value(own, tasks),
+            Act::Nested(tasks) | Act::Careful(tasks) => nested_value(own, tasks),
             _ => own,
         }
     });

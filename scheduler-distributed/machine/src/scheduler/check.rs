@@ -135,6 +135,10 @@ fn check_workers(s: &Scheduler) -> Result<Attempts, String> {
             "{w} has {seceded} seceded, not {}",
             entry.seceded
         );
+        hold!(
+            seceded == 0 || s.stuck_at.is_some(),
+            "tasks at {w} wait for others, and nobody looks after these"
+        );
         if entry.has_room(&s.config) {
             room.insert((entry.load(), w));
         }

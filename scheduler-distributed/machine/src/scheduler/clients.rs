@@ -84,6 +84,11 @@ impl Scheduler {
                     entry.interest = interest;
                 }
             }
+            FromClient::ForTasks => {
+                if let Some(entry) = self.clients.get_mut(&client) {
+                    entry.for_tasks = true;
+                }
+            }
             FromClient::NotPut {
                 task,
                 worker,

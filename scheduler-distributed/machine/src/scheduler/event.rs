@@ -96,6 +96,9 @@ pub struct Config {
     pub failures: u32,
     /// Nanoseconds that it rests at first; doubled each time, 64-fold at most.
     pub rest: u64,
+    /// Nanoseconds for which nothing must have come to an end where a graph that tasks wait for could run, and none of it runs, until one of its
+    /// tasks is begun beyond the slots. Twice as long for each that has begun so and not ended, 64-fold at most.
+    pub stuck: u64,
     /// How many changes are remembered for [`Scheduler::story`](super::Scheduler::story).
     pub remember: usize,
 }
@@ -115,6 +118,7 @@ impl Default for Config {
             no_workers: None,
             failures: 8,
             rest: 100_000_000,
+            stuck: 20_000_000,
             remember: 16_384,
         }
     }

@@ -62,6 +62,10 @@ pub(crate) struct Graph {
     pub(crate) pending: u32,
     /// Attempts at workers, aborted ones included.
     pub(crate) active: u32,
+    /// Tasks that run, those that wait for others included.
+    pub(crate) running: u32,
+    /// Whether a task of it was begun beyond the slots.
+    pub(crate) beyond: bool,
     pub(crate) progress: Progress,
     pub(crate) cancelled: bool,
     pub(crate) failure_told: bool,
@@ -154,6 +158,8 @@ impl Graph {
             foreign: BTreeMap::new(),
             pins: 0,
             active: 0,
+            running: 0,
+            beyond: false,
             progress: Progress {
                 total: n as u32,
                 data,

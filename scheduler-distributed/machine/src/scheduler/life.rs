@@ -131,6 +131,8 @@ impl Scheduler {
         if from.being_made() && !to.being_made() && to != State::Stored {
             self.work.push(Work::Recall(at));
         }
+        let (runs, ran) = (to == State::Running, from == State::Running);
+        graph.running = graph.running + u32::from(runs) - u32::from(ran);
         let rank = graph.rank(at.task);
         if from == State::Ready {
             graph.ready_like(at.task).remove(rank);

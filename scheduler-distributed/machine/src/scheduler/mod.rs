@@ -1,7 +1,8 @@
 //! The scheduler's machine: all graphs, tasks, workers and clients, and what to do with them.
 //!
 //! Where to look: [`state`] has the states of a task and every change between them, `life` makes the changes and what follows from
-//! them, `place` decides which worker gets a task, `ahead` which ones it gets before they can run, `steal` when one must give it back,
+//! them, `place` decides which worker gets a task, `ahead` which ones it gets before they can run, `steal` when one must give it back, `stuck`
+//! when one is to begin without a slot,
 //! `lose` what happens when a worker is gone, `backed` how data comes again, `fit` which workers a task may run on, and what becomes of it when
 //! there is none.
 //! Messages come in at `submit`, `clients` and `updates`.
@@ -23,6 +24,7 @@ mod ready;
 mod rest;
 pub mod state;
 mod steal;
+mod stuck;
 mod submit;
 mod task;
 mod updates;
@@ -83,6 +85,8 @@ pub struct Scheduler {
     mean: u64,
     /// When it is worth a look whether an idle worker can take something over.
     steal_at: Option<Tick>,
+    /// When it is worth a look whether what tasks wait for is stuck.
+    stuck_at: Option<Tick>,
     /// Workers whose tips are to be looked at.
     reaching: Vec<WorkerId>,
     /// What follows from what was just done.
@@ -118,6 +122,7 @@ impl Scheduler {
             news: progress::News::default(),
             mean: 0,
             steal_at: None,
+            stuck_at: None,
             reaching: Vec::new(),
             work: WorkList::default(),
             scratch: place::Scratch::default(),
@@ -153,6 +158,7 @@ impl Scheduler {
         self.settle(out);
         self.tell_stranded(out);
         self.place(out);
+        self.free_the_stuck(out);
         self.steal(out);
         self.send_ahead(out);
         self.tell_progress(out);
@@ -165,6 +171,7 @@ impl Scheduler {
         let all = [
             parked,
             self.steal_at,
+            self.stuck_at,
             rested,
             self.fitting.next_due(),
             self.news.deadline(),

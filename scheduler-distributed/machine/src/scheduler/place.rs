@@ -207,6 +207,7 @@ impl Scheduler {
             started: false,
             seceded: false,
             aborted: false,
+            beyond: false,
             thief: WorkerId(0),
         };
         let now = self.now;

@@ -119,6 +119,9 @@ impl Scheduler {
         entry.moved = now;
         self.not_coming(given.thief);
         self.relist(worker);
+        if given.beyond {
+            self.stuck_at = Some(now);
+        }
         self.attempt_ended(task);
         Some(given)
     }
@@ -257,6 +260,7 @@ impl Scheduler {
         }
         if to {
             entry.seceded += 1;
+            self.mind_the_stuck();
         } else {
             entry.seceded -= 1;
         }

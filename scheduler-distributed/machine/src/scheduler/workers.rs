@@ -51,6 +51,8 @@ pub(crate) struct Given {
     pub(crate) seceded: bool,
     /// The worker was told to stop it: whatever comes of it is not wanted.
     pub(crate) aborted: bool,
+    /// It was begun, or is to begin, whether a slot is free or not.
+    pub(crate) beyond: bool,
     /// The worker was asked to give it back for this one.
     pub(crate) thief: WorkerId,
 }
@@ -184,6 +186,8 @@ impl Entry {
 #[derive(Debug, Default)]
 pub(crate) struct Client {
     pub(crate) interest: Interest,
+    /// Tasks of a worker wait for what it submits.
+    pub(crate) for_tasks: bool,
     pub(crate) graphs: BTreeSet<GraphId>,
     /// Objects of other clients' graphs that it wants.
     pub(crate) foreign: BTreeSet<TaskRef>,

@@ -88,6 +88,8 @@ pub enum FromClient {
         /// Why.
         error: ErrorRecord,
     },
+    /// What this client submits, tasks wait for: it is the one with which a worker's tasks submit. Said before anything else.
+    ForTasks,
 }
 
 /// How far a graph is: as in [`ToClient::GraphDone`].

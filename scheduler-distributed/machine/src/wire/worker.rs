@@ -94,6 +94,13 @@ pub enum ToWorker {
     PeerLost(WorkerId),
     /// The scheduler ends, and means to: said by its shell, as the last word.
     Leave,
+    /// Run this as soon as its inputs are there, even if no slot is free: tasks wait for it, and what is in the slots may wait for them.
+    Begin {
+        /// The task, which was assigned before.
+        task: TaskRef,
+        /// Which try.
+        attempt: Attempt,
+    },
 }
 
 /// What a worker says.

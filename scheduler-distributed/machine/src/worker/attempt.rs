@@ -66,7 +66,11 @@ impl AttemptState {
 pub const ATTEMPT_EDGES: &[(AttemptState, AttemptState, &str)] = &[
     (Fetching, Runnable, "all inputs are here"),
     (Fetching, Over, "given back"),
-    (Runnable, Running, "a slot is free"),
+    (
+        Runnable,
+        Running,
+        "a slot is free, or it is begun without one",
+    ),
     (Runnable, Over, "given back"),
     (Running, Seceded, "waits for others"),
     (Running, Aborting, "told to stop"),
@@ -91,4 +95,6 @@ pub(crate) struct Try {
     pub(crate) state: AttemptState,
     /// Inputs that are not here, each once.
     pub(crate) missing: u32,
+    /// It needs no free slot: others wait for it.
+    pub(crate) beyond: bool,
 }

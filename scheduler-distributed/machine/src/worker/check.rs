@@ -73,6 +73,11 @@ fn check_tries(w: &Worker) -> Result<(), String> {
         w.runnable
     );
     hold!(
+        w.beyond.is_empty(),
+        "{:?} need no slot, and have not begun",
+        w.beyond
+    );
+    hold!(
         runnable.is_empty() || occupied >= w.config.slots,
         "{runnable:?} could run: {occupied} of {} slots are taken",
         w.config.slots

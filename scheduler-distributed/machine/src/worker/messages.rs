@@ -20,6 +20,7 @@ impl Worker {
                 }
             }
             ToWorker::Abort { task, attempt } => self.abort(task, attempt, out),
+            ToWorker::Begin { task, attempt } => self.begin_beyond(task, attempt),
             ToWorker::Free(object) => self.free(object, out),
             ToWorker::Probe(object) => {
                 let told = match self.objects.get(&object) {
@@ -98,6 +99,7 @@ impl Worker {
             inputs,
             state: AttemptState::Fetching,
             missing,
+            beyond: false,
         };
         self.tries.insert((task, attempt), one);
         if missing == 0 {

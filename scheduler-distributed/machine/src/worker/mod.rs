@@ -33,7 +33,9 @@ pub struct Worker {
     tries: BTreeMap<(TaskRef, Attempt), Try>,
     /// Those that can run, in the order in which they do.
     runnable: BTreeSet<(u32, TaskRef, Attempt)>,
-    /// Slots taken up.
+    /// Those of them that begin whether a slot is free or not.
+    beyond: BTreeSet<(TaskRef, Attempt)>,
+    /// Slots taken up. More than there are, where tasks that had waited for others went on at once, or some began without a slot.
     occupied: u32,
     objects: BTreeMap<TaskRef, Object>,
     live: u64,
@@ -58,6 +60,7 @@ impl Worker {
             log,
             tries: BTreeMap::new(),
             runnable: BTreeSet::new(),
+            beyond: BTreeSet::new(),
             occupied: 0,
             objects: BTreeMap::new(),
             live: 0,

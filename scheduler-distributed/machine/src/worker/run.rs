@@ -12,13 +12,25 @@ use crate::story::Line;
 use crate::wire::{Assign, FromWorker, Source};
 
 impl Worker {
-    /// Starts what can run while slots are free.
+    /// What runs next, and why it may.
+    fn next(&mut self) -> Option<(TaskRef, Attempt, &'static str)> {
+        if let Some((task, attempt)) = self.beyond.pop_first() {
+            if let Some(one) = self.tries.get(&(task, attempt)) {
+                self.runnable.remove(&(one.priority, task, attempt));
+            }
+            return Some((task, attempt, "others wait for it"));
+        }
+        if self.occupied >= self.config.slots.max(1) {
+            return None;
+        }
+        let (_, task, attempt) = self.runnable.pop_first()?;
+        Some((task, attempt, "a slot is free"))
+    }
+
+    /// Starts what can run: while slots are free, and what needs none.
     pub(super) fn start(&mut self, out: &mut Outbox<Effect>) {
-        while self.occupied < self.config.slots.max(1) {
-            let Some((_, task, attempt)) = self.runnable.pop_first() else {
-                return;
-            };
-            self.move_attempt(task, attempt, AttemptState::Running, "a slot is free");
+        while let Some((task, attempt, why)) = self.next() {
+            self.move_attempt(task, attempt, AttemptState::Running, why);
             let assign = self
                 .tries
                 .get_mut(&(task, attempt))
@@ -60,6 +72,20 @@ impl Worker {
         self.move_attempt(task, attempt, AttemptState::Runnable, "all inputs are here");
         if let Some(one) = self.tries.get(&(task, attempt)) {
             self.runnable.insert((one.priority, task, attempt));
+            if one.beyond {
+                self.beyond.insert((task, attempt));
+            }
+        }
+    }
+
+    /// An attempt needs no free slot from now on. If it runs already, or is over, there is nothing to do.
+    pub(super) fn begin_beyond(&mut self, task: TaskRef, attempt: Attempt) {
+        let Some(one) = self.tries.get_mut(&(task, attempt)) else {
+            return;
+        };
+        one.beyond = true;
+        if one.state == AttemptState::Runnable {
+            self.beyond.insert((task, attempt));
         }
     }
 
@@ -120,6 +146,7 @@ impl Worker {
             return;
         };
         self.runnable.remove(&(one.priority, task, attempt));
+        self.beyond.remove(&(task, attempt));
         for object in one.inputs {
             self.unneed(object, task, attempt, out);
         }

@@ -18,31 +18,48 @@ fn runs<J: 'static>(run: impl Fn(J) + Send + Sync + 'static) -> Uses<J> {
 }
 
 #[test]
-fn as_many_at_once_as_there_are_slots() {
-    let (now, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+fn a_job_waits_for_no_other_and_a_thread_takes_the_next() {
+    let threads_begun = Arc::new(AtomicUsize::new(0));
+    let (begun, system) = (threads_begun.clone(), threads());
     let (tell, told) = channel();
-    let (n, m) = (now.clone(), most.clone());
-    let run = move |i: usize| {
-        m.fetch_max(n.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
-        // Until all threads have come, however busy the machine is.
-        let end = Instant::now() + PATIENCE;
-        while m.load(Ordering::SeqCst) < 3 && Instant::now() < end {
-            std::thread::yield_now();
-        }
-        std::thread::sleep(Duration::from_micros(200));
-        n.fetch_sub(1, Ordering::SeqCst);
-        let _ = tell.send(i);
+    let uses = Uses {
+        spawn: Box::new(move |work| {
+            begun.fetch_add(1, Ordering::SeqCst);
+            system(work)
+        }),
+        ..runs(move |job: Box<dyn FnOnce() + Send>| job())
     };
-    let pool = Pool::new(3, runs(run)).unwrap();
-    for i in 0..20 {
-        pool.push(10 * i..10 * (i + 1));
+    let pool = Pool::new(1, uses).unwrap();
+    // However few slots there are: all of these wait for the last.
+    let ready = Arc::new(std::sync::Barrier::new(5));
+    for _ in 0..5 {
+        let (ready, tell) = (ready.clone(), tell.clone());
+        let job = move || {
+            ready.wait();
+            let _ = tell.send(());
+        };
+        pool.push([Box::new(job) as Box<dyn FnOnce() + Send>]);
     }
-    let mut all: Vec<usize> = (0..200)
-        .map(|_| told.recv_timeout(PATIENCE).unwrap())
-        .collect();
-    all.sort_unstable();
-    assert!(all.into_iter().eq(0..200));
-    assert_eq!(most.load(Ordering::SeqCst), 3);
+    for _ in 0..5 {
+        told.recv_timeout(PATIENCE).unwrap();
+    }
+    assert_eq!(threads_begun.load(Ordering::SeqCst), 5);
+    // One after the other, they need no more.
+    let pool = Arc::new(pool);
+    fn next(pool: &Arc<Pool<Box<dyn FnOnce() + Send>>>, n: u32, tell: std::sync::mpsc::Sender<()>) {
+        let again = pool.clone();
+        pool.push([Box::new(move || match n {
+            0 => tell.send(()).unwrap_or_default(),
+            _ => {
+                let seat = MINE.with_borrow(Clone::clone);
+                seat.into_iter().for_each(|s| s.leave());
+                next(&again, n - 1, tell);
+            }
+        }) as Box<dyn FnOnce() + Send>]);
+    }
+    next(&pool, 1000, tell);
+    told.recv_timeout(PATIENCE).unwrap();
+    assert!(threads_begun.load(Ordering::SeqCst) <= 6);
 }
 
 #[test]
@@ -72,13 +89,17 @@ fn one_slot_carries_jobs_that_wait_for_jobs() {
 #[test]
 fn dropping_forgets_what_has_not_begun() {
     let ((tell, begun), (open, gate)) = (channel(), channel::<()>());
-    let gate = Mutex::new(gate);
-    let run = move |i: usize| {
-        let _ = tell.send(i);
-        let _ = gate.lock().map(|g| g.recv());
-    };
-    let pool = Pool::new(1, runs(run)).unwrap();
-    pool.push(0..100);
+    let (pool, _refused) = few(1, 1);
+    let gate = Arc::new(Mutex::new(gate));
+    let all = (0..100).map(|n| {
+        let (tell, gate) = (tell.clone(), gate.clone());
+        Box::new(move |_: &Seat| {
+            let _ = tell.send(n);
+            let _ = gate.lock().map(|g| g.recv());
+        }) as Job
+    });
+    pool.push(all);
+    drop(tell);
     assert_eq!(begun.recv_timeout(PATIENCE), Ok(0));
     drop(pool);
     drop(open);
@@ -89,7 +110,7 @@ fn dropping_forgets_what_has_not_begun() {
     );
 }
 
-type Job = Box<dyn FnOnce(&Permit) + Send>;
+type Job = Box<dyn FnOnce(&Seat) + Send>;
 
 /// Jobs that are closures, on a pool that gets no more than so many threads.
 fn few(slots: usize, most: usize) -> (Arc<Pool<Job>>, std::sync::mpsc::Receiver<String>) {
@@ -97,7 +118,7 @@ fn few(slots: usize, most: usize) -> (Arc<Pool<Job>>, std::sync::mpsc::Receiver<
     let tell = Mutex::new(tell);
     let (system, begun) = (threads(), AtomicUsize::new(0));
     let uses = Uses {
-        run: Box::new(|job: Job, permit: &Permit| job(permit)),
+        run: Box::new(|job: Job, seat: &Seat| job(seat)),
         waits: Box::new(|_| ()),
         refuse: Box::new(move |job, e| {
             drop(job);
@@ -140,7 +161,7 @@ fn what_nobody_can_run_is_refused_and_not_waited_for() {
     let (tell, told) = channel();
     let more = (0..20).map(|n| {
         let tell = tell.clone();
-        Box::new(move |_: &Permit| tell.send(n).unwrap_or_default()) as Job
+        Box::new(move |_: &Seat| tell.send(n).unwrap_or_default()) as Job
     });
     pool.push(more);
     assert!((0..20).all(|n| told.recv_timeout(PATIENCE) == Ok(n)));
@@ -152,77 +173,82 @@ fn without_another_thread_those_that_run_take_up_what_waits() {
     let (tell, told) = channel();
     let all = (0..50).map(|n| {
         let tell = tell.clone();
-        Box::new(move |_: &Permit| tell.send(n).unwrap_or_default()) as Job
+        Box::new(move |_: &Seat| tell.send(n).unwrap_or_default()) as Job
     });
     pool.push(all);
     assert!((0..50).all(|n| told.recv_timeout(PATIENCE) == Ok(n)));
     assert!(refused.try_recv().is_err());
 }
 
+/// What is given up counts for nothing, and what is over not a second time.
 #[test]
-fn a_job_that_does_not_stop_loses_its_permit_and_keeps_no_other() {
-    let (pool, _refused) = few(1, 100);
-    let (open, gate) = channel::<()>();
-    let (tell, permits) = channel();
-    pool.push([Box::new(move |permit: &Permit| {
-        let _ = tell.send(permit.clone());
-        let _ = gate.recv();
-        // It waits for others late: nothing is lent, and nothing taken back.
-        while_waiting(|| ());
-    }) as Job]);
-    let stuck = permits.recv_timeout(PATIENCE).unwrap();
-    let (tell, told) = channel();
-    let push = |n: usize| {
-        let tell = tell.clone();
-        pool.push([Box::new(move |_: &Permit| tell.send(n).unwrap_or_default()) as Job]);
-    };
-    push(1);
-    assert!(told.recv_timeout(Duration::from_millis(20)).is_err());
-    stuck.take_away();
-    assert_eq!(told.recv_timeout(PATIENCE), Ok(1));
-    // Once is enough.
-    stuck.take_away();
-    drop(open);
-    let settled = || {
-        let state = pool.shared.lock();
-        (state.permits, state.slots)
-    };
-    for n in 2..50 {
-        push(n);
-        assert_eq!(told.recv_timeout(PATIENCE), Ok(n));
-    }
-    let end = Instant::now() + PATIENCE;
-    while settled() != (1, 1) {
-        assert!(settled().0 <= 1 && Instant::now() < end, "{:?}", settled());
-        std::thread::yield_now();
+fn a_job_that_does_not_stop_is_not_counted() {
+    for waits in [false, true] {
+        let (pool, _refused) = few(1, 100);
+        let ((open, gate), (tell, seats)) = (channel::<()>(), channel());
+        let (back, done) = channel();
+        pool.push([Box::new(move |seat: &Seat| {
+            let stuck = || {
+                let _ = tell.send(seat.clone());
+                let _ = gate.recv();
+            };
+            if waits {
+                while_waiting(stuck);
+            } else {
+                stuck();
+            }
+            // It waits for others late: nobody is told.
+            while_waiting(|| ());
+            let _ = back.send(());
+        }) as Job]);
+        let stuck = seats.recv_timeout(PATIENCE).unwrap();
+        let busy = || pool.shared.lock().busy;
+        assert_eq!(busy(), usize::from(!waits));
+        stuck.take_away();
+        assert_eq!(busy(), 0);
+        // Once is enough.
+        stuck.take_away();
+        drop(open);
+        done.recv_timeout(PATIENCE).unwrap();
+        let (tell, told) = channel();
+        for n in 0..50 {
+            let tell = tell.clone();
+            pool.push([Box::new(move |_: &Seat| tell.send(n).unwrap_or_default()) as Job]);
+            assert_eq!(told.recv_timeout(PATIENCE), Ok(n));
+        }
+        let end = Instant::now() + PATIENCE;
+        while busy() != 0 {
+            assert!(busy() <= 1 && Instant::now() < end, "{}", busy());
+            std::thread::yield_now();
+        }
     }
 }
 
+/// A job that has waited goes on whatever runs by then: the others may be stuck until it does.
 #[test]
-fn a_permit_that_is_lent_can_be_taken_away() {
+fn a_job_that_has_waited_goes_on_at_once() {
     let (pool, _refused) = few(1, 100);
-    let ((open, gate), (tell, permits)) = (channel::<()>(), channel());
-    let (back, done) = channel();
-    pool.push([Box::new(move |permit: &Permit| {
-        let _ = tell.send(permit.clone());
+    let lock = Arc::new(Mutex::new(()));
+    let ((open, gate), (tell, told)) = (channel::<()>(), channel());
+    let (mine, over) = (lock.clone(), tell.clone());
+    let (holds, held) = channel();
+    pool.push([Box::new(move |_: &Seat| {
+        let held = mine.lock().unwrap();
+        let _ = holds.send(());
         let _ = while_waiting(|| gate.recv());
-        let _ = back.send(());
+        drop(held);
+        let _ = over.send("first");
     }) as Job]);
-    let waits = permits.recv_timeout(PATIENCE).unwrap();
-    // Another holds the only permit: the first could not come back.
-    let ((release, hold), (begun, begins)) = (channel::<()>(), channel());
-    pool.push([Box::new(move |_: &Permit| {
+    held.recv_timeout(PATIENCE).unwrap();
+    let (begun, begins) = channel();
+    pool.push([Box::new(move |_: &Seat| {
         let _ = begun.send(());
-        let _ = hold.recv();
+        drop(lock.lock().unwrap());
+        let _ = tell.send("second");
     }) as Job]);
     begins.recv_timeout(PATIENCE).unwrap();
     drop(open);
-    waits.take_away();
-    done.recv_timeout(PATIENCE).unwrap();
-    drop(release);
-    let end = Instant::now() + PATIENCE;
-    while pool.shared.lock().permits != 1 {
-        assert!(Instant::now() < end);
-        std::thread::yield_now();
-    }
+    let mut all = [0, 1].map(|_| told.recv_timeout(PATIENCE).unwrap());
+    all.sort_unstable();
+    assert_eq!(all, ["first", "second"]);
 }

@@ -481,6 +481,7 @@ impl World {
         let client = nested_client(id);
         self.clients.insert(client, Client::new(client, 0));
         self.schedule(Event::ClientJoined(client))?;
+        self.schedule(Event::FromClient(client, FromClient::ForTasks))?;
         let info = WorkerInfo {
             name: format!("host-{}", id.0),
             slots,

@@ -27,6 +27,9 @@ pub(crate) struct Host {
     pub(crate) graphs: std::collections::BTreeSet<GraphId>,
     pub(crate) slow: u64,
     pub(crate) build: &'static str,
+    /// Who has the lock that careful tasks want, and who waits for it.
+    pub(crate) lock: Option<(TaskRef, Attempt)>,
+    pub(crate) queue: std::collections::VecDeque<What>,
     out: Outbox<Effect>,
 }
 
@@ -46,6 +49,8 @@ impl Host {
             graphs: std::collections::BTreeSet::new(),
             slow: 1,
             build,
+            lock: None,
+            queue: std::collections::VecDeque::new(),
             out: Outbox::new(),
         }
     }
@@ -205,7 +210,7 @@ impl World {
                 worker: id,
                 again: self.plan.latency,
             },
-            Act::Nested(tasks) => What::Nests {
+            Act::Nested(tasks) | Act::Careful(tasks) => What::Nests {
                 worker: id,
                 task,
                 attempt,
@@ -266,6 +271,13 @@ impl World {
             return Ok(());
         }
         host.running.remove(&(task, attempt));
+        if host.lock == Some((task, attempt)) {
+            host.lock = None;
+            // All who wait come again; one of them gets it.
+            for what in host.queue.drain(..) {
+                self.net.after(1, what);
+            }
+        }
         let outcome = match result {
             Ok(value) => {
                 let bytes = 8 + value % 10_000;
@@ -304,6 +316,25 @@ impl World {
             .and_then(|h| h.running.get(&(task, attempt)));
         if running != Some(&token) {
             return Ok(());
+        }
+        if matches!(self.act(task), Act::Careful(_))
+            && let Some(host) = self.hosts.get_mut(&id)
+        {
+            match host.lock {
+                // It keeps its slot.
+                Some(by) if by != (task, attempt) => {
+                    host.queue.push_back(What::Nests {
+                        worker: id,
+                        task,
+                        attempt,
+                        token,
+                        own,
+                        tasks,
+                    });
+                    return Ok(());
+                }
+                _ => host.lock = Some((task, attempt)),
+            }
         }
         let client = nested_client(id);
         let Some(entry) = self.clients.get_mut(&client) else {
