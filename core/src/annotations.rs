@@ -90,7 +90,7 @@ impl Annotations {
         self
     }
 
-    /// Sets how long to wait before a failed task is tried again; twice as long each further time. Workers of a cluster do not wait yet.
+    /// Sets how long to wait before a failed task is tried again; twice as long each further time.
     ///
     /// ```
     /// use kvern_core::Annotations;

@@ -78,6 +78,12 @@ impl ErrorKind {
             Self::Internal => "internal",
         }
     }
+
+    /// For backends: whether a task that failed so may fare better when it is tried again. A task's own failures may pass; wrong inputs, a
+    /// cancellation and a memory budget will not.
+    pub fn may_pass(self) -> bool {
+        !matches!(self, Self::Cancelled | Self::BadInput | Self::OutOfMemory)
+    }
 }
 
 /// An error of the graph, a task, a scheduler or a collection. Cheap to clone; one word wide.

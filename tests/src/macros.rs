@@ -96,6 +96,8 @@ macro_rules! __kvern_cases {
                 a_hundred_panics [];
                 retries_are_made [];
                 retries_are_counted [];
+                a_retry_waits [];
+                a_cancel_does_not_wait_for_a_retry [Concurrent];
                 progress_counts_failures [];
             }
             handles {

@@ -266,7 +266,7 @@ impl Tasks<'_> {
         self
     }
 
-    /// How long to wait before a task is tried again; twice as long each further time. Workers of a cluster do not wait yet.
+    /// How long to wait before a task is tried again; twice as long each further time.
     ///
     /// ```no_run
     /// # let session = kvern_core::Session::open("threads://")?;

@@ -27,6 +27,9 @@ pub struct GraphSpec {
     pub annotation: Vec<u32>,
     /// How often each task is tried again after it failed; may be empty.
     pub retries: Vec<u16>,
+    /// Nanoseconds between the first failure of what is so annotated and its next try, doubled each further time, by [`GraphSpec::annotation`]; may
+    /// be empty.
+    pub backoff: Vec<u64>,
     /// Whether an operator must not be run again without being asked to, by [`GraphSpec::op`]; may be empty.
     pub impure: Vec<bool>,
     /// Whether an operator exists only in processes of [`GraphSpec::build`], by [`GraphSpec::op`]; may be empty.

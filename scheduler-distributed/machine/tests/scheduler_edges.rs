@@ -326,6 +326,16 @@ edges! {
         h.done(t(g, 0));
         (h, t(g, 0))
     };
+    running_parked: Running => Parked, || {
+        let mut h = House::new(&[1]);
+        let mut one = spec(&[&[]], &[0]);
+        (one.retries, one.backoff) = (vec![1], vec![LONG]);
+        let g = h.submit(one);
+        h.start(t(g, 0));
+        h.fail(t(g, 0));
+        assert_eq!(h.state(t(g, 0)), Parked);
+        (h, t(g, 0))
+    };
     running_failed: Running => Failed, || {
         let (mut h, task) = running();
         h.fail(task);

@@ -39,6 +39,14 @@ pub(super) fn spec(graph: &Graph, build: String) -> Result<GraphSpec> {
     if only.iter().all(Vec::is_empty) {
         only = Vec::new();
     }
+    let nanos = |a: &Annotations| {
+        a.backoff
+            .map_or(0, |b| u64::try_from(b.as_nanos()).unwrap_or(u64::MAX))
+    };
+    let mut backoff: Vec<u64> = table.all.iter().map(nanos).collect();
+    if backoff.iter().all(|n| *n == 0) {
+        backoff = Vec::new();
+    }
     let shared = Shared {
         ops,
         annotations: table.all,
@@ -56,6 +64,7 @@ pub(super) fn spec(graph: &Graph, build: String) -> Result<GraphSpec> {
         block: (0..count).map(|t| tasks.block(t)).collect(),
         annotation,
         retries,
+        backoff,
         impure,
         bound,
         build,

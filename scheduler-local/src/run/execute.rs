@@ -196,7 +196,7 @@ impl RunCore {
             if error.task().is_some_and(|t| t.key != self.tasks.key(task)) {
                 return Err(error);
             }
-            let retried = left > 0 && is_retryable(&error) && !self.is_cancelled();
+            let retried = left > 0 && error.kind().may_pass() && !self.is_cancelled();
             let event = Event::TaskFailed {
                 run: self.id,
                 error: error.clone(),
@@ -210,6 +210,9 @@ impl RunCore {
             if let Some(first) = annotations.and_then(|a| a.backoff) {
                 self.pause(first.saturating_mul(1 << tried.min(20)));
                 tried += 1;
+                if self.is_cancelled() {
+                    return Err(error);
+                }
             }
         }
     }
@@ -433,14 +436,6 @@ fn kept(stored: &Stored) -> Option<Arc<Cell>> {
         Stored::Kept(c) => Some(c.clone()),
         _ => None,
     }
-}
-
-/// An operator's own failures may pass; wrong inputs and cancellation will not.
-fn is_retryable(e: &Error) -> bool {
-    !matches!(
-        e.kind(),
-        ErrorKind::Cancelled | ErrorKind::BadInput | ErrorKind::OutOfMemory
-    )
 }
 
 /// The run as its kernels see it.

@@ -191,6 +191,7 @@ pub fn make(
         spec: GraphSpec {
             dep_off: vec![0],
             shared: Payload::from(graph.count().to_le_bytes().to_vec()),
+            backoff: vec![0, 1_000, 20_000_000],
             ..GraphSpec::default()
         },
         answers: Vec::new(),
@@ -207,6 +208,7 @@ pub fn make(
             8 + rng.below(5000)
         });
         made.spec.retries.push(0);
+        made.spec.annotation.push(0);
         if !datum(rng, &mut made, t, offers, workers) {
             task(rng, &mut made, t, shape, n, wild);
         }
@@ -307,6 +309,7 @@ fn task(rng: &mut Rng, made: &mut Made, t: u32, shape: u64, n: u32, wild: Wild) 
     };
     if let Act::Flaky(times) = act {
         made.spec.retries[t as usize] = times as u16 + rng.below(2) as u16;
+        made.spec.annotation[t as usize] = rng.below(made.spec.backoff.len() as u64) as u32;
     }
     let mut answer = Answer {
         fails: act == Act::Fail,

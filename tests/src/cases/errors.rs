@@ -1,6 +1,7 @@
 //! Errors and panics of operators: what they say, whom they reach, and that the backend lives on.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use kvern_core::error::TaskInfo;
 use kvern_core::{Annotations, Error, ErrorKind, Layer, OpRef, Root, TaskList};
@@ -282,6 +283,46 @@ pub fn retries_are_counted(fx: &Fixture) {
         assert_eq!(probe.count() as u32, retries + 1, "attempts");
     }
     fx.freed("failed retries", &scheduler);
+}
+
+/// A failed task waits before it is tried again, each time twice as long, by the instants that its attempts tell.
+pub fn a_retry_waits(fx: &Fixture) {
+    let scheduler = fx.open();
+    let probe = Probe::new();
+    let pause = Duration::from_millis(40);
+    let layer = wide(&ops::flaky(&probe.path(), 3), 1);
+    let layer = layer.annotated(Annotations::new().retries(3).backoff(pause));
+    let run = submit(&scheduler, &[Root::all(&layer)]);
+    fx.value("the fourth attempt", &run.handle(0));
+    let at: Vec<u64> = probe.lines().iter().flat_map(|l| l.parse()).collect();
+    assert_eq!(at.len(), 4, "attempts");
+    for (n, between) in at.windows(2).enumerate() {
+        let waited = Duration::from_nanos(between[1] - between[0]);
+        assert!(waited >= pause * (1 << n), "{waited:?} after failure {n}");
+    }
+    drop(run);
+    fx.still_works(&scheduler);
+}
+
+/// A run whose task waits for its next try is over as soon as it is cancelled.
+pub fn a_cancel_does_not_wait_for_a_retry(fx: &Fixture) {
+    let scheduler = fx.open();
+    let probe = Probe::new();
+    let layer = wide(&ops::flaky(&probe.path(), 9), 1);
+    let hour = Duration::from_secs(3600);
+    let layer = layer.annotated(Annotations::new().retries(9).backoff(hour));
+    let run = submit(&scheduler, &[Root::all(&layer)]);
+    assert!(probe.wait_for(1, fx.waits()), "it was never tried");
+    run.cancel();
+    expect_error(
+        "cancelled",
+        fx.result("cancelled", &run.handle(0)),
+        ErrorKind::Cancelled,
+    );
+    fx.until("the run is over", || run.progress().is_finished());
+    assert_eq!(probe.count(), 1, "attempts");
+    drop(run);
+    fx.still_works(&scheduler);
 }
 
 /// Progress counts what failed and what could not run for it.

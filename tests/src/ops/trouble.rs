@@ -41,12 +41,12 @@ operator!(PanicBomb, "panic-bomb", BLOCK, |deep: u32| {
 });
 
 operator!(Flaky, "flaky", EFFECT, |(path, failures): (String, u64)| {
-    move |inputs: &mut [Value], ctx: &kvern_core::TaskContext<'_>| {
+    move |inputs: &mut [Value], _: &kvern_core::TaskContext<'_>| {
         let probe_failed =
             |e: std::io::Error| Error::with_source(ErrorKind::Io, "the probe cannot be written", e);
         let tried =
             std::fs::read(&path).map_or(0, |b| b.iter().filter(|&&c| c == b'\n').count()) as u64;
-        probe::append(&path, &ctx.block().to_string()).map_err(probe_failed)?;
+        probe::append(&path, &probe::nanos().to_string()).map_err(probe_failed)?;
         if tried < failures {
             return Err(Error::new(
                 ErrorKind::Task,
@@ -84,7 +84,7 @@ pub fn panic_bomb(deep: u32) -> OpRef {
     named(&PanicBomb, &deep)
 }
 
-/// Fails until the probe has `failures` lines; each attempt adds one.
+/// Fails until the probe has `failures` lines; each attempt adds one, the nanoseconds since 1970 at which it began.
 pub fn flaky(probe: &str, failures: u64) -> OpRef {
     named(&Flaky, &(probe, failures))
 }

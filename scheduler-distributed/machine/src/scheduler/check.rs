@@ -32,6 +32,13 @@ pub(super) fn check(s: &Scheduler) -> Result<(), String> {
         "{:?} are still to be looked at",
         s.fitting.unsure
     );
+    for task in s.parked.tasks() {
+        hold!(
+            s.state(task) == Some(State::Parked),
+            "{task} is looked at again, and is {:?}",
+            s.state(task)
+        );
+    }
     let attempts = check_workers(s)?;
     let mut memory = MemoryUse {
         peak: s.memory.peak,
@@ -378,8 +385,10 @@ fn check_state(s: &Scheduler, graph: &Graph, t: u32) -> Result<(), String> {
             }
         }
         (Kind::Task, State::Parked) => {
-            let due = s.parked.iter().any(|(_, p)| *p == name);
-            hold!(due, "{name} is parked for ever");
+            hold!(
+                s.parked.tasks().any(|p| p == name),
+                "{name} is parked for ever"
+            );
         }
         (Kind::Proxy, State::Waiting | State::Stored) => {
             let Some(Some(source)) = graph.sources.get(&t) else {

@@ -29,6 +29,10 @@ pub(crate) struct Graph {
     op: Vec<u32>,
     block: Vec<u32>,
     annotation: Vec<u32>,
+    /// Nanoseconds before a second try, by annotation.
+    backoff: Vec<u64>,
+    /// How often tasks that wait before they are tried again have failed.
+    failures: BTreeMap<u32, u32>,
     keys: Vec<Key>,
     impure: Vec<bool>,
     /// Task to rank in the static order, and back.
@@ -139,6 +143,8 @@ impl Graph {
             op: spec.op,
             block: spec.block,
             annotation: spec.annotation,
+            backoff: spec.backoff,
+            failures: BTreeMap::new(),
             keys: spec.keys,
             impure: spec.impure,
             rank,
@@ -224,6 +230,18 @@ impl Graph {
 
     pub(crate) fn annotation(&self, task: u32) -> u32 {
         self.annotation.get(task as usize).copied().unwrap_or(0)
+    }
+
+    /// A task has failed and is tried again: nanoseconds until then.
+    pub(crate) fn pause(&mut self, task: u32) -> u64 {
+        let annotation = self.annotation(task) as usize;
+        let Some(&first) = self.backoff.get(annotation).filter(|n| **n > 0) else {
+            return 0;
+        };
+        let failures = self.failures.entry(task).or_default();
+        let pause = first.saturating_mul(1 << (*failures).min(20));
+        *failures += 1;
+        pause
     }
 
     pub(crate) fn is_impure(&self, task: u32) -> bool {

@@ -133,6 +133,9 @@ impl Scheduler {
         }
         let (runs, ran) = (to == State::Running, from == State::Running);
         graph.running = graph.running + u32::from(runs) - u32::from(ran);
+        if from == State::Parked {
+            self.parked.remove(line.of);
+        }
         let rank = graph.rank(at.task);
         if from == State::Ready {
             graph.ready_like(at.task).remove(rank);

@@ -82,8 +82,7 @@ impl Scheduler {
             self.work.push(Work::Fail(at, Arc::new(error)));
             return;
         }
-        self.set(at, State::Parked, "an input could not be reached");
-        self.parked.insert((self.now.after(doubled), task));
+        self.park(at, doubled, "an input could not be reached");
     }
 
     /// A worker says that it has an object that it was known to have: it may have been asked because somebody could not fetch it.
@@ -102,24 +101,6 @@ impl Scheduler {
         match self.worker(worker) {
             Some(entry) => format!("{worker} ({})", entry.info.address),
             None => format!("{worker} (gone)"),
-        }
-    }
-
-    /// Looks again at the parked tasks whose time has come.
-    pub(super) fn unpark(&mut self, out: &mut Outbox<Effect>) {
-        while let Some(&(due, task)) = self.parked.first() {
-            if due > self.now {
-                return;
-            }
-            self.parked.pop_first();
-            let Some(at) = self.locate(task) else {
-                continue;
-            };
-            if self.graph(at.slot).task(at.task).state == State::Parked {
-                self.set(at, State::Waiting, "waited long enough");
-                self.reconsider(at);
-                self.settle(out);
-            }
         }
     }
 }

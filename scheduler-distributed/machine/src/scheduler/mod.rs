@@ -18,6 +18,7 @@ mod graph;
 mod life;
 mod lose;
 mod missing;
+mod parked;
 mod place;
 mod progress;
 mod ready;
@@ -67,7 +68,7 @@ pub struct Scheduler {
     /// Graphs with ready tasks; each in turn has one placed, so that a small one does not wait for the whole of a large one.
     ring: VecDeque<u32>,
     /// When parked tasks are looked at again.
-    parked: BTreeSet<(Tick, TaskRef)>,
+    parked: parked::Parked,
     /// Tasks whose inputs could not be reached.
     missing: BTreeMap<TaskRef, missing::Missing>,
     /// Inputs that could not be reached: how often a holder has said since that it has them.
@@ -112,7 +113,7 @@ impl Scheduler {
             resting: BTreeSet::new(),
             surplus: BTreeSet::new(),
             ring: VecDeque::new(),
-            parked: BTreeSet::new(),
+            parked: parked::Parked::default(),
             missing: BTreeMap::new(),
             confirmed: BTreeMap::new(),
             charged: BTreeMap::new(),
@@ -166,10 +167,9 @@ impl Scheduler {
 
     /// When [`Event::Timer`] is due, if at all.
     pub fn next_deadline(&self) -> Option<Tick> {
-        let parked = self.parked.first().map(|(at, _)| *at);
         let rested = self.resting.first().map(|(at, _)| *at);
         let all = [
-            parked,
+            self.parked.next(),
             self.steal_at,
             self.stuck_at,
             rested,

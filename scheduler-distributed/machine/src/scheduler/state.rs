@@ -4,7 +4,7 @@
 //! | --- | --- | --- |
 //! | `Waiting` | something that it reads is not there; or data that is not there yet | in its inputs' rows of dependents |
 //! | `Ready` | everything it reads is there, and no worker has it | in its graph's ready set |
-//! | `Parked` | it could not reach its inputs from where it was, and is placed again after a while | in `parked` |
+//! | `Parked` | it could not reach its inputs from where it was, or failed and is to be tried again, after a while | in `parked` |
 //! | `Ahead` | a worker has it and is still to make something that it reads | in that worker's list, and in its inputs' rows |
 //! | `Assigned` | a worker has it and has not said that it runs | in that worker's list |
 //! | `Retracting` | the same, and the worker was asked to give it back: another is to run it, or what it waits for goes elsewhere | in that worker's list |
@@ -125,6 +125,7 @@ pub const EDGES: &[(State, State, &str)] = &[
     (Retracting, Cancelled, "cancelled"),
     (Running, Stored, "done"),
     (Running, Waiting, "tried again"),
+    (Running, Parked, "tried again after a while"),
     (Running, Failed, "failed"),
     (Running, Released, "nobody needs it"),
     (Running, Cancelled, "cancelled"),

@@ -210,7 +210,7 @@ impl Scheduler {
         self.went_wrong(worker);
         let client = self.graph(at.slot).client;
         let of = self.graph_mut(at.slot).task_mut(at.task);
-        let retried = of.retries > 0;
+        let retried = of.retries > 0 && error.kind.may_pass();
         of.retries -= u16::from(retried);
         let told = ToClient::TaskFailed {
             task,
@@ -218,11 +218,16 @@ impl Scheduler {
             retried,
         };
         out.push(Effect::ToClient(client, told));
-        if retried {
-            self.set(at, State::Waiting, "tried again");
-            self.reconsider(at);
-        } else {
+        if !retried {
             self.work.push(Work::Fail(at, Arc::new(error)));
+            return;
+        }
+        match self.graph_mut(at.slot).pause(at.task) {
+            0 => {
+                self.set(at, State::Waiting, "tried again");
+                self.reconsider(at);
+            }
+            pause => self.park(at, pause, "tried again after a while"),
         }
     }
 

@@ -400,6 +400,9 @@ impl World {
                         .send(Node::Scheduler, to, false, What::ToClient(client, message));
                 }
                 Effect::ToWorker(worker, message) => {
+                    if let ToWorker::Assign(assign) = &message {
+                        self.check_pauses(assign.task)?;
+                    }
                     if let ToWorker::Free(object) = &message {
                         self.told.remove(&(worker, *object));
                     }
@@ -422,6 +425,32 @@ impl World {
             self.timer = Some(at);
             let wait = at.saturating_sub(self.net.now());
             self.net.after(wait, What::Timer);
+        }
+        Ok(())
+    }
+
+    /// Whether a task that is given to a worker has waited as long as it should after each failure.
+    fn check_pauses(&self, task: TaskRef) -> Result<(), String> {
+        let Some(made) = self.made.get(&task.graph) else {
+            return Ok(());
+        };
+        let spec = &made.spec;
+        let annotation = spec.annotation[task.task as usize] as usize;
+        let first = spec.backoff[annotation];
+        if first == 0 {
+            return Ok(());
+        }
+        let story = self.scheduler.story(task);
+        let failed =
+            |lines: &&[kvern_machine::story::Line]| lines[0].why == "tried again after a while";
+        let pauses = story.windows(2).filter(failed);
+        for (n, lines) in pauses.enumerate() {
+            let waited = lines[1].at.since(lines[0].at);
+            if lines[1].why == "waited long enough" && waited < first << n {
+                return Err(format!(
+                    "{task} waited {waited} ns after failure {n}, and {first} at first"
+                ));
+            }
         }
         Ok(())
     }
