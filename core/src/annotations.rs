@@ -181,7 +181,7 @@ impl Annotations {
         Ok(())
     }
 
-    /// Limits the time a task may run.
+    /// Limits the time a task may run: when it is over, whoever waits is told at once. See [`Tasks::timeout`](crate::futures::Tasks::timeout).
     ///
     /// ```
     /// use kvern_core::Annotations;

@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -199,6 +200,18 @@ impl Error {
     #[cold]
     pub fn bad_input(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::BadInput, message)
+    }
+
+    /// For backends: a task's time limit is over. `took`: how long it ran, if it has come to an end.
+    #[cold]
+    pub fn out_of_time(limit: Duration, took: Option<Duration>) -> Self {
+        let words = match took {
+            Some(took) => format!("ran for {took:.1?}, its time limit is {limit:.1?}"),
+            None => format!(
+                "has not ended within its time limit of {limit:.1?}; its thread cannot be stopped and goes on"
+            ),
+        };
+        Self::new(ErrorKind::Timeout, words)
     }
 
     /// What a caught panic says, as a [`ErrorKind::Panic`]. See [`caught`](crate::panics::caught), which catches it as well.

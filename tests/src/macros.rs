@@ -96,6 +96,9 @@ macro_rules! __kvern_cases {
                 a_hundred_panics [];
                 retries_are_made [];
                 retries_are_counted [];
+                a_time_limit_is_told_at_once [Concurrent];
+                a_time_limit_is_told_to_the_task [];
+                what_was_given_up_is_tried_again [Concurrent];
                 a_retry_waits [];
                 a_cancel_does_not_wait_for_a_retry [Concurrent];
                 progress_counts_failures [];

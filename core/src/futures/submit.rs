@@ -279,7 +279,11 @@ impl Tasks<'_> {
         self
     }
 
-    /// A task that runs longer fails.
+    /// A task that runs longer fails with [`ErrorKind::Timeout`](crate::ErrorKind::Timeout), at once for whoever waits for it. It may be tried again.
+    ///
+    /// A running function cannot be stopped from outside. It is told so when it asks ([`is_cancelled`](crate::is_cancelled)); if it does not, its thread
+    /// goes on until it ends, another takes its place, and what it makes then is dropped. On `sync://` all runs on the thread that waits, so there the
+    /// end of the function is waited for.
     ///
     /// ```no_run
     /// # let session = kvern_core::Session::open("threads://")?;

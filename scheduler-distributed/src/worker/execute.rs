@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use kvern_core::error::{ErrorRecord, TaskInfo};
@@ -71,10 +71,24 @@ pub(crate) struct Executor {
 pub(crate) struct Watch {
     pub(crate) stop: CancelFlag,
     answered: AtomicBool,
+    /// What is said of the task in an error, if its time is limited.
+    info: Mutex<Option<TaskInfo>>,
     seat: OnceLock<Seat>,
 }
 
 impl Watch {
+    fn info(&self) -> MutexGuard<'_, Option<TaskInfo>> {
+        self.info.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Names the task in an error.
+    pub(crate) fn blame(&self, e: Error) -> Error {
+        match self.info().clone() {
+            Some(info) => e.at_task(info),
+            None => e,
+        }
+    }
+
     /// Who says what has become of the attempt: true for the first who asks.
     fn claim(&self) -> bool {
         !self.answered.swap(true, Ordering::SeqCst)
@@ -155,11 +169,17 @@ impl Executor {
         graphs.remove(&graph);
     }
 
-    /// The time that a task may take, if that is limited.
-    pub(crate) fn limit(&self, assign: &Assign) -> Option<Duration> {
+    /// The time that a task may take, if that is limited. Its watch can name it from then on.
+    pub(crate) fn limit(&self, assign: &Assign, watch: &Watch) -> Option<Duration> {
         let graphs = self.graphs.read().unwrap_or_else(PoisonError::into_inner);
         let shared = graphs.get(&assign.task.graph)?.shared.as_ref().ok()?;
-        shared.annotations.get(assign.annotation as usize)?.timeout
+        let limit = shared
+            .annotations
+            .get(assign.annotation as usize)?
+            .timeout?;
+        let op = shared.ops.get(assign.op as usize)?;
+        *watch.info() = Some(TaskInfo::new(assign.key, op, assign.block, &[]));
+        Some(limit)
     }
 
     /// Says in the place of a task what has become of it, unless it has come to its end, and has another run in its place. Gives how many
@@ -276,9 +296,12 @@ impl Executor {
             .get(assign.op as usize)
             .ok_or_else(|| missing("the operator"))?;
         let mut inputs = Vec::with_capacity(assign.inputs.len());
-        let result = self
-            .pick_up(job, &mut inputs)
-            .and_then(|()| self.call(job, &graph, op, &mut inputs));
+        let result = self.pick_up(job, &mut inputs).and_then(|()| {
+            if let Some(info) = &mut *job.watch.info() {
+                *info = TaskInfo::new(assign.key, op, assign.block, &inputs);
+            }
+            self.call(job, &graph, op, &mut inputs)
+        });
         let result = result.map_err(|e| {
             let block = assign.block;
             e.at_task(TaskInfo::new(assign.key, op, block, &inputs))
@@ -324,10 +347,7 @@ impl Executor {
         let result = caught(|| context.enter(|| kernel.run(inputs, &context)));
         let took = begun.elapsed();
         match (result, limit) {
-            (_, Some(limit)) if took > limit => Err(Error::new(
-                ErrorKind::Timeout,
-                format!("ran for {took:.1?}, its time limit is {limit:.1?}"),
-            )),
+            (_, Some(limit)) if took > limit => Err(Error::out_of_time(limit, Some(took))),
             (Ok(value), _) if job.watch.stop.is_cancelled() => {
                 discard(value);
                 Err(Error::new(ErrorKind::Cancelled, "the run was cancelled"))

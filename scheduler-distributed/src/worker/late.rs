@@ -35,12 +35,7 @@ pub(super) enum Why {
 impl Why {
     pub(super) fn error(self) -> Error {
         match self {
-            Self::Limit(limit) => Error::new(
-                ErrorKind::Timeout,
-                format!(
-                    "has not ended within its time limit of {limit:.1?}; its thread cannot be stopped and goes on"
-                ),
-            ),
+            Self::Limit(limit) => Error::out_of_time(limit, None),
             Self::Stopped => Error::new(ErrorKind::Cancelled, "the run was cancelled"),
         }
     }

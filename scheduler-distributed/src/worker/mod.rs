@@ -467,7 +467,7 @@ impl Shell {
                 self.running.insert((task, attempt), watch);
                 continue;
             };
-            let error = why.error();
+            let error = watch.blame(why.error());
             let (outcome, nanos) = (Outcome::Failed(execute::record(&error)), why.nanos());
             self.handle(Event::Executed {
                 task,
@@ -496,7 +496,7 @@ impl Shell {
                     let watch = Arc::<Watch>::default();
                     let (task, attempt) = (assign.task, assign.attempt);
                     self.running.insert((task, attempt), watch.clone());
-                    if let Some(limit) = self.executor.limit(&assign) {
+                    if let Some(limit) = self.executor.limit(&assign, &watch) {
                         self.late.limit(task, attempt, limit);
                     }
                     jobs.push(Job::new(assign, watch, &self.store));

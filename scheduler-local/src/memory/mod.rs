@@ -44,6 +44,8 @@ pub(crate) struct Memory {
     reserved: AtomicU64,
     /// Tasks that run under admission.
     running: AtomicU64,
+    /// Of these, how many do not stop, and are not waited for.
+    adrift: AtomicU64,
     /// How many have ended: whoever found no room looks again if this has moved.
     ended: AtomicU64,
     peak: AtomicU64,
@@ -75,6 +77,7 @@ impl Memory {
             live: AtomicU64::new(0),
             reserved: AtomicU64::new(0),
             running: AtomicU64::new(0),
+            adrift: AtomicU64::new(0),
             ended: AtomicU64::new(0),
             admission: Mutex::new(()),
             peak: AtomicU64::new(0),
@@ -195,7 +198,18 @@ impl Memory {
 
     /// Whether a task is running that will give memory back.
     pub(crate) fn is_busy(&self) -> bool {
-        self.running.load(Ordering::SeqCst) > 0
+        self.running.load(Ordering::SeqCst) > self.adrift.load(Ordering::SeqCst)
+    }
+
+    /// Tasks that were let in do not stop: nobody waits for what they will give back.
+    pub(crate) fn adrift(&self, tasks: u64) {
+        self.adrift.fetch_add(tasks, Ordering::SeqCst);
+        self.ended.fetch_add(tasks, Ordering::SeqCst);
+    }
+
+    /// They have come to an end all the same.
+    pub(crate) fn not_adrift(&self, tasks: u64) {
+        self.adrift.fetch_sub(tasks, Ordering::SeqCst);
     }
 
     /// Whether more is alive than there should be.

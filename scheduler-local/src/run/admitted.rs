@@ -31,6 +31,12 @@ pub(super) fn hold(held: Held) {
     ADMITTED.set(held.0);
 }
 
+/// How often this thread is counted as busy by a memory.
+pub(super) fn count(memory: &Memory) -> u64 {
+    let this = Of::memory(memory);
+    ADMITTED.with_borrow(|all| all.iter().filter(|m| **m == this).count() as u64)
+}
+
 /// A task that was let in: counted as running, its memory set aside.
 pub(super) struct Admitted<'a> {
     memory: &'a Memory,

@@ -11,8 +11,9 @@ use kvern_core::panics;
 use kvern_core::scheduler::Scheduler;
 use kvern_core::{Annotations, Error, ErrorKind, Key, Registry, Result, TaskContext, Value};
 
-use super::admitted::Admitted;
-use super::{RunCore, Stored, counts_as_held};
+use super::admitted::{self, Admitted};
+use super::limits::{Limited, Ticket};
+use super::{RunCore, Stored, counts_as_held, lend};
 use crate::memory::Cell;
 
 /// What a worker reuses from task to task.
@@ -46,6 +47,8 @@ pub(crate) enum Outcome {
     Failed,
     /// There is no memory for it now: try again when another task has finished.
     Deferred,
+    /// Its time was over, and it was answered for. Its thread is not inside the run any more.
+    GivenUp,
 }
 
 impl RunCore {
@@ -75,7 +78,9 @@ impl RunCore {
                 }
             }
         }
-        let result = self.run_kernel(task, worker, scratch);
+        let Some(result) = self.run_kernel(task, worker, scratch) else {
+            return Outcome::GivenUp;
+        };
         // The result is counted itself from here on. The task counts as running until its result is in place: whoever finds no
         // room before that would otherwise think it is alone with values that it cannot see yet.
         if let Some(a) = &mut admitted {
@@ -180,23 +185,31 @@ impl RunCore {
         }
     }
 
-    fn run_kernel(&self, task: u32, worker: u32, scratch: &mut Scratch) -> Result<Value> {
+    /// `None`: it was given up.
+    fn run_kernel(&self, task: u32, worker: u32, scratch: &mut Scratch) -> Option<Result<Value>> {
         let annotations = if self.annotated {
             self.tasks.annotations(task).map(Arc::as_ref)
         } else {
             None
         };
-        let mut left = annotations.map_or(0, |a| a.retries);
-        let mut tried = 0u32;
+        let retries = annotations.map_or(0, |a| a.retries);
+        let mut failures = if self.limited {
+            self.limits.failures(task)
+        } else {
+            0
+        };
         loop {
-            let result = self.attempt(task, worker, scratch, annotations, left > 0);
+            let result = self.attempt(task, worker, scratch, annotations, failures);
             self.put_down(scratch);
-            let Err(error) = result else { return result };
+            let error = match result? {
+                Ok(value) => return Some(Ok(value)),
+                Err(error) => error,
+            };
             // The failure of an input was told when it happened, and trying again cannot help.
             if error.task().is_some_and(|t| t.key != self.tasks.key(task)) {
-                return Err(error);
+                return Some(Err(error));
             }
-            let retried = left > 0 && error.kind().may_pass() && !self.is_cancelled();
+            let retried = failures < retries && error.kind().may_pass() && !self.is_cancelled();
             let event = Event::TaskFailed {
                 run: self.id,
                 error: error.clone(),
@@ -204,16 +217,13 @@ impl RunCore {
             };
             self.observers.tell(Interest::Runs, &event);
             if !retried {
-                return Err(error);
+                return Some(Err(error));
             }
-            left -= 1;
-            if let Some(first) = annotations.and_then(|a| a.backoff) {
-                self.pause(first.saturating_mul(1 << tried.min(20)));
-                tried += 1;
-                if self.is_cancelled() {
-                    return Err(error);
-                }
+            self.pause(pause_after(annotations.and_then(|a| a.backoff), failures));
+            if self.is_cancelled() {
+                return Some(Err(error));
             }
+            failures += 1;
         }
     }
 
@@ -234,15 +244,16 @@ impl RunCore {
         worker: u32,
         scratch: &mut Scratch,
         annotations: Option<&Annotations>,
-        keep_inputs: bool,
-    ) -> Result<Value> {
+        failures: u32,
+    ) -> Option<Result<Value>> {
+        let keep_inputs = annotations.is_some_and(|a| failures < a.retries);
         if let Err(e) = self.pick_up(task, scratch, keep_inputs) {
             // A failed input is the blame of the task that failed; anything else (a corrupt spill file) is this one's.
-            return Err(if e.task().is_some() {
+            return Some(Err(if e.task().is_some() {
                 e
             } else {
                 self.blame(task, e, &[])
-            });
+            }));
         }
         let limit = annotations.and_then(|a| a.timeout);
         let told = self.observers.wants(Interest::Tasks);
@@ -254,19 +265,25 @@ impl RunCore {
             run: self,
             deadline: begun.zip(limit).and_then(|(b, l)| b.checked_add(l)),
         };
+        let ticket = match (begun, annotations) {
+            (Some(begun), Some(a)) if self.limited => self.limit(task, begun, a, failures, scratch),
+            _ => None,
+        };
         let kernel = &self.kernels[self.tasks.op_index(task)];
         let context = TaskContext::new(&host, &self.tasks, task);
         let caught = panics::caught(|| context.enter(|| kernel.run(&mut scratch.inputs, &context)));
         let took = begun.map_or(Duration::ZERO, |b| b.elapsed());
+        if ticket.is_some_and(|t| !self.limits.end(t, &self.memory)) {
+            // What it made comes too late.
+            panics::discard(caught);
+            return None;
+        }
         let result = caught.unwrap_or_else(|panic| Err(panic.into()));
         let result = match limit {
-            Some(limit) if took > limit => Err(Error::new(
-                ErrorKind::Timeout,
-                format!("ran for {took:.1?}, its time limit is {limit:.1?}"),
-            )),
+            Some(limit) if took > limit => Err(Error::out_of_time(limit, Some(took))),
             _ => result,
         };
-        match result {
+        Some(match result {
             Ok(value) if self.is_cancelled() => {
                 panics::discard(value);
                 Err(super::cancelled())
@@ -278,7 +295,29 @@ impl RunCore {
                 Ok(value)
             }
             Err(e) => Err(self.blame(task, e, &scratch.inputs)),
-        }
+        })
+    }
+
+    /// Has an attempt looked after whose time is limited, if it is.
+    fn limit(
+        &self,
+        task: u32,
+        begun: Instant,
+        annotations: &Annotations,
+        failures: u32,
+        scratch: &Scratch,
+    ) -> Option<Ticket> {
+        let limited = Limited {
+            task,
+            limit: annotations.timeout?,
+            info: self.info(task, &scratch.inputs),
+            failures,
+            tries: annotations.retries.saturating_add(1),
+            backoff: annotations.backoff,
+            lender: lend::mine(),
+            admitted: admitted::count(&self.memory),
+        };
+        self.limits.begin(begun, limited)
     }
 
     /// Takes the inputs: shared, or for itself where no other reader is left.
@@ -388,6 +427,11 @@ impl RunCore {
     /// Names the task in an error, with what its inputs were.
     #[cold]
     fn blame(&self, task: u32, e: Error, inputs: &[Value]) -> Error {
+        e.at_task(self.info(task, inputs))
+    }
+
+    /// What an error says of a task.
+    fn info(&self, task: u32, inputs: &[Value]) -> TaskInfo {
         let op = self.tasks.op(task);
         let mut info = TaskInfo::new(self.tasks.key(task), op, self.tasks.block(task), inputs);
         info.inputs = (self.tasks.deps(task).iter().enumerate())
@@ -401,7 +445,7 @@ impl RunCore {
                     .map_or_else(|| self.tasks.op(d).label(), |m| m.describe()),
             })
             .collect();
-        e.at_task(info)
+        info
     }
 
     #[cold]
@@ -436,6 +480,13 @@ fn kept(stored: &Stored) -> Option<Arc<Cell>> {
         Stored::Kept(c) => Some(c.clone()),
         _ => None,
     }
+}
+
+/// How long a task waits after it has failed, and so often before.
+pub(super) fn pause_after(backoff: Option<Duration>, failures: u32) -> Duration {
+    backoff.map_or(Duration::ZERO, |first| {
+        first.saturating_mul(1 << failures.min(20))
+    })
 }
 
 /// The run as its kernels see it.

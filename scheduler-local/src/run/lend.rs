@@ -26,6 +26,13 @@ pub(crate) trait Lender: Send + Sync {
     /// Why a task that waits must give up: nobody is left who runs what it waits for. Told to one task at a time.
     fn give_up(&self) -> Option<Error>;
 
+    /// The task is answered for by somebody else from now on, and its thread goes on: it gives its place up for good. False: it has none to give,
+    /// since it waits.
+    fn lose(&self) -> bool;
+
+    /// Sees to it that somebody takes the place that was lost.
+    fn replace_me(&self);
+
     /// The memory of the backend that runs the task.
     fn memory(&self) -> Option<Arc<Memory>>;
 }

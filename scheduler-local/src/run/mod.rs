@@ -3,7 +3,7 @@
 //!
 //! Code map: [`slot`] where a result waits, [`execute`](RunCore::execute) (`execute.rs`) runs one task, `outputs.rs` is the side
 //! that handles see, `gate.rs` how workers and a cancel avoid each other, `verdict.rs` how the run ended, `lend.rs` what a task's thread does
-//! while it waits for others, `admitted.rs` what the memory counts as running,
+//! while it waits for others, `limits.rs` what becomes of attempts whose time is over, `admitted.rs` what the memory counts as running,
 //! `carried.rs` what goes along when a thread continues on another stack.
 
 mod admitted;
@@ -11,6 +11,7 @@ mod carried;
 mod execute;
 mod gate;
 pub(crate) mod lend;
+mod limits;
 mod outputs;
 pub(crate) mod slot;
 mod verdict;
@@ -30,6 +31,7 @@ pub(crate) use admitted::{as_waiting, unmanaged};
 pub(crate) use carried::{as_of, of_thread};
 pub(crate) use execute::{Outcome, Scratch};
 use gate::Gate;
+use limits::Limits;
 use outputs::Outputs;
 pub(crate) use outputs::as_run;
 use slot::Slot;
@@ -65,6 +67,11 @@ pub(crate) trait Driver: Send + Sync {
     /// For tasks that submit tasks.
     fn scheduler(&self) -> Option<Arc<dyn Scheduler>>;
 
+    /// Whether somebody calls [`RunCore::give_up_late`] now and then.
+    fn gives_up(&self) -> bool {
+        false
+    }
+
     /// The run has no task left, or was cancelled.
     fn finished(&self, run: &Arc<RunCore>);
 }
@@ -82,6 +89,9 @@ pub(crate) struct RunCore {
     slots: Vec<Slot<Stored>>,
     outputs: Outputs,
     annotated: bool,
+    /// Some tasks may only run for so long, and somebody looks after that.
+    pub(crate) limited: bool,
+    limits: Limits,
     /// Tasks whose threads wait for something of this run.
     pub(crate) awaited: AtomicUsize,
     /// Admission by projected bytes is needed: the results could exceed the budget together.
@@ -147,6 +157,8 @@ impl RunCore {
             .copied()
             .fold(0, u64::saturating_add);
         let annotated = tasks.is_annotated();
+        let has_limit = |t| tasks.annotations(t).is_some_and(|a| a.timeout.is_some());
+        let limited = annotated && driver.gives_up() && (0..n as u32).any(has_limit);
         // What tasks were annotated to need besides, if all ran at once.
         let extra = if annotated {
             (0..n as u32)
@@ -170,6 +182,8 @@ impl RunCore {
             slots,
             outputs,
             annotated,
+            limited,
+            limits: Limits::default(),
             awaited: AtomicUsize::new(0),
             managed,
             memory: memory.clone(),

@@ -1,7 +1,7 @@
 //! A worker loop as its task sees it when it waits for others: whose place it is that is lent.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use kvern_core::{Error, Result};
 
@@ -11,11 +11,21 @@ use crate::memory::Memory;
 use crate::run::RunCore;
 use crate::run::lend::Lender;
 
+/// What has become of a place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Held,
+    Lent,
+    /// Given up for good, since its task does not stop.
+    Lost,
+}
+
 /// A worker loop on its thread.
 pub(super) struct Frame {
     inner: Weak<Inner>,
     /// Whether it has a place to lend. A thread of the pool that does rayon work of some kernel has none.
     placed: bool,
+    place: Mutex<Place>,
     /// The run that it is at.
     job: Mutex<Option<Arc<Job>>>,
     /// Its task waits.
@@ -34,6 +44,7 @@ impl Frame {
         Self {
             inner,
             placed: false,
+            place: Mutex::new(Place::Held),
             job: Mutex::new(None),
             waits: AtomicBool::new(false),
         }
@@ -42,6 +53,15 @@ impl Frame {
     /// Whether it is a loop of that backend.
     pub(super) fn is_of(&self, inner: &Inner) -> bool {
         std::ptr::eq(self.inner.as_ptr(), inner)
+    }
+
+    /// Whether another loop has its place, and it is to end.
+    pub(super) fn is_lost(&self) -> bool {
+        *self.place() == Place::Lost
+    }
+
+    fn place(&self) -> MutexGuard<'_, Place> {
+        self.place.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether its task waits for others.
@@ -73,14 +93,21 @@ impl Frame {
 
     /// Gives up the place, or takes it again.
     fn count(&self, inner: &Inner, waits: bool) {
+        let mut place = self.place();
+        // One that was lost is neither lent nor taken again.
+        let moves = *place != Place::Lost;
+        if moves {
+            *place = if waits { Place::Lent } else { Place::Held };
+        }
         // What goes up while it waits, and what goes down.
         let (up, down) = match self.placed {
-            true => (None, Some(&inner.workers)),
+            true => (None, moves.then_some(&inner.workers)),
             false => (Some(&inner.on_pool), None),
         };
         let (up, down) = if waits { (up, down) } else { (down, up) };
         up.map(|n| n.fetch_add(1, Ordering::SeqCst));
         down.map(|n| n.fetch_sub(1, Ordering::SeqCst));
+        drop(place);
         if waits {
             inner.blocked.fetch_add(1, Ordering::SeqCst);
         } else {
@@ -124,7 +151,27 @@ impl Lender for Frame {
         self.inner.upgrade()?.stand_ins.take_refusal()
     }
 
+    fn lose(&self) -> bool {
+        let mut place = self.place();
+        let (true, Place::Held, Some(inner)) = (self.placed, *place, self.inner.upgrade()) else {
+            return false;
+        };
+        *place = Place::Lost;
+        inner.workers.fetch_sub(1, Ordering::SeqCst);
+        true
+    }
+
+    fn replace_me(&self) {
+        if let Some(inner) = self.inner.upgrade()
+            && inner.has_ready()
+        {
+            inner.wake_one();
+        }
+    }
+
     fn memory(&self) -> Option<Arc<Memory>> {
-        Some(self.inner.upgrade()?.memory.clone())
+        // What does not stop is not counted as busy, so it does not count as waiting either.
+        let inner = self.inner.upgrade().filter(|_| !self.is_lost())?;
+        Some(inner.memory.clone())
     }
 }

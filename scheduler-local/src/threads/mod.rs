@@ -302,6 +302,10 @@ impl Driver for Inner {
         Some(Arc::new(Frame::without_place(self.me.clone())))
     }
 
+    fn gives_up(&self) -> bool {
+        true
+    }
+
     fn scheduler(&self) -> Option<Arc<dyn Scheduler>> {
         let inner = self.me.upgrade()?;
         Some(Arc::new(ThreadScheduler {

@@ -1,5 +1,6 @@
 //! The monitor: a thread that looks in now and then while runs are on. It wakes workers when a long task keeps one busy while
-//! others wait behind it, sees to it that somebody is at what tasks wait for, and tells observers how far the runs are.
+//! others wait behind it, sees to it that somebody is at what tasks wait for, gives up tasks whose time is over, and tells observers how far the
+//! runs are.
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
@@ -98,6 +99,7 @@ fn watch(owner: &Weak<Inner>, shared: &(Mutex<State>, Condvar)) {
         let jobs = inner.lock_jobs().clone();
         let tell = told.elapsed() >= PROGRESS;
         for job in &jobs {
+            job.run.give_up_late();
             let ran = job.ran.load(Ordering::Relaxed);
             let few = ran - job.looked.swap(ran, Ordering::Relaxed) < FEW;
             // Tasks that wait for memory count too: a try now and then costs little and nothing can be forgotten.

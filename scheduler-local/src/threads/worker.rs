@@ -63,7 +63,7 @@ pub(super) fn run(inner: &Arc<Inner>, on_pool: bool, extra: bool) {
 enum End {
     /// Nothing was ready any more. It still counts.
     Idle,
-    /// There was one too many. It does not count any more.
+    /// There was one too many, or its place was taken since its task did not stop. It does not count any more.
     Surplus,
 }
 
@@ -98,7 +98,7 @@ fn turn(inner: &Inner, frame: &Arc<Frame>, worker: usize, extra: bool) -> End {
             let listed = inner.lock_jobs().clone();
             jobs = listed;
         }
-        if !extra && retire(inner) {
+        if frame.is_lost() || !extra && retire(inner) {
             return End::Surplus;
         }
         // What is awaited comes first, and of that the newest: it is the deepest.
@@ -223,10 +223,17 @@ fn work(me: &Me<'_>, job: &Arc<Job>, scratch: &mut Scratch, alone: Option<u64>) 
                 job.set_blocked(true);
                 break;
             }
+            // The monitor has reported it, and left the run in its place.
+            Outcome::GivenUp => return true,
             outcome => {
                 ran += 1;
                 unreported += 1;
                 failed += u64::from(outcome == Outcome::Failed);
+                if run.limited {
+                    // The next one may be long, and nobody is to wait for it.
+                    scratch.report(run);
+                    run.report(std::mem::take(&mut unreported), std::mem::take(&mut failed));
+                }
                 if run.managed {
                     job.set_blocked(false);
                 }

@@ -9,7 +9,7 @@ use kvern_core::{Annotations, Error, ErrorKind, Layer, OpRef, Root, TaskList};
 use crate::check::{assert_same, chain, expect_error, reference, submit, wide};
 use crate::fixture::Fixture;
 use crate::ops;
-use crate::probe::Probe;
+use crate::probe::{Gate, Probe};
 
 /// Two inputs of different types, a task that goes wrong over them, and a reader of a reader of it.
 fn over_inputs(bad: OpRef) -> Arc<Layer> {
@@ -283,6 +283,85 @@ pub fn retries_are_counted(fx: &Fixture) {
         assert_eq!(probe.count() as u32, retries + 1, "attempts");
     }
     fx.freed("failed retries", &scheduler);
+}
+
+/// A task that does not stop when its time is over is answered for all the same, and so are its readers; the run is over, and others have its place.
+pub fn a_time_limit_is_told_at_once(fx: &Fixture) {
+    let scheduler = fx.open();
+    let (gate, probe) = (Gate::closed(), Probe::new());
+    let limit = Annotations::new().timeout(Duration::from_millis(30));
+    let mut list = TaskList::new();
+    let (stuck, mix) = (
+        list.op(ops::gate(&gate.path(), &probe.path())),
+        list.op(ops::mix(1)),
+    );
+    let stuck = list.task(stuck, []);
+    let reader = list.task(mix, [stuck]);
+    let layer = list.finish([stuck, reader]).annotated(limit);
+    let others = wide(&ops::mix_block(4), 30);
+    let run = submit(&scheduler, &[Root::all(&layer), Root::all(&others)]);
+    for i in 0..2 {
+        let e = expect_error(
+            "out of time",
+            fx.result("out of time", &run.handle(i)),
+            ErrorKind::Timeout,
+        );
+        assert_eq!(task(&e).operator, "conformance.gate@1");
+        assert_eq!(task(&e).key, run.handle(0).key());
+        assert!(e.message().contains("time limit of 30.0ms"), "{e}");
+    }
+    for i in 2..32 {
+        fx.value("beside it", &run.handle(i));
+    }
+    fx.until("the run is over", || run.progress().is_finished());
+    let p = run.progress();
+    assert_eq!((p.total, p.done, p.failed), (32, 30, 2), "{p:?}");
+    drop(run);
+    // Its thread still waits.
+    fx.still_works(&scheduler);
+    assert!(probe.count() <= 1, "attempts");
+    gate.open();
+    fx.still_works(&scheduler);
+}
+
+/// A task whose time is over is told so when it asks, and what it says then is that error.
+pub fn a_time_limit_is_told_to_the_task(fx: &Fixture) {
+    let scheduler = fx.open();
+    let probe = Probe::new();
+    let limit = Annotations::new().timeout(Duration::from_millis(500));
+    let layer = wide(&ops::wait_for_cancel(&probe.path()), 1).annotated(limit);
+    let run = submit(&scheduler, &[Root::all(&layer)]);
+    let e = expect_error(
+        "out of time",
+        fx.result("out of time", &run.handle(0)),
+        ErrorKind::Timeout,
+    );
+    assert!(e.message().contains("time limit"), "{e}");
+    assert!(probe.wait_for(2, fx.waits()), "the task was never told");
+    drop(run);
+    fx.still_works(&scheduler);
+}
+
+/// A task that does not stop is tried again elsewhere, while its thread goes on.
+pub fn what_was_given_up_is_tried_again(fx: &Fixture) {
+    let scheduler = fx.open();
+    let (gate, probe) = (Gate::closed(), Probe::new());
+    // Long enough for the second attempt on a busy machine; the first waits for longer than any.
+    let limit = Annotations::new()
+        .timeout(Duration::from_secs(2))
+        .retries(3);
+    let layer = chain(&[
+        ops::constant(3),
+        ops::gate_at_first(&gate.path(), &probe.path()),
+        ops::mix(1),
+    ]);
+    let run = submit(&scheduler, &[Root::all(&layer.annotated(limit))]);
+    fx.value("the second attempt", &run.handle(0));
+    fx.until("the run is over", || run.progress().is_finished());
+    drop(run);
+    // A backend can be closed although its thread waits.
+    drop(scheduler);
+    gate.open();
 }
 
 /// A failed task waits before it is tried again, each time twice as long, by the instants that its attempts tell.

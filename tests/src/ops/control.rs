@@ -55,6 +55,24 @@ operator!(
     }
 );
 
+operator!(GateAtFirst, "gate-at-first", EFFECT, |(path, probe): (
+    String,
+    String
+)| {
+    move |inputs: &mut [Value], ctx: &kvern_core::TaskContext<'_>| {
+        let first = !std::path::Path::new(&probe).exists();
+        tell(&probe, "tried")?;
+        let end = Instant::now() + LONGEST;
+        while first && !probe::is_open(&path) {
+            if Instant::now() > end {
+                return Err(Error::new(ErrorKind::Timeout, "nobody opened the gate"));
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        Ok(Value::new(fold(ctx.block(), inputs)?))
+    }
+});
+
 operator!(WaitForCancel, "wait-for-cancel", EFFECT, |path: String| {
     move |_: &mut [Value], ctx: &kvern_core::TaskContext<'_>| {
         tell(&path, "begun")?;
@@ -125,6 +143,11 @@ pub fn touch(probe: &str, word: &str) -> OpRef {
 /// Adds the line `gate BLOCK` to a probe (unless its path is empty), then waits until the gate is open, whatever is cancelled.
 pub fn gate(gate: &str, probe: &str) -> OpRef {
     named(&Gate, &(gate, probe))
+}
+
+/// Adds the line `tried` to a probe; if it is the first, it waits until the gate is open, whatever is cancelled.
+pub fn gate_at_first(gate: &str, probe: &str) -> OpRef {
+    named(&GateAtFirst, &(gate, probe))
 }
 
 /// Writes `begun` to a probe, waits until it is asked to stop, writes `seen NANOSECONDS` and returns the cancellation.

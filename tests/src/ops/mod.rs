@@ -12,7 +12,7 @@ use kvern_core::{OpRef, OpTraits, Operator, Result};
 use serde::Serialize;
 
 pub use bytes::{add_bytes, hold_bytes, lone_input, make_bytes, sum_bytes};
-pub use control::{careful, gate, nap, spawn, touch, wait_for_cancel};
+pub use control::{careful, gate, gate_at_first, nap, spawn, touch, wait_for_cancel};
 pub use numbers::{block, constant, merge, mix, mix_block, split, task_key};
 pub use trouble::{fail, flaky, log, panic_bomb, panic_text, panic_value};
 
