@@ -13,7 +13,8 @@ use crate::text::format_bytes;
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Annotations {
-    /// Tasks of higher priority start first; the static order decides among equals.
+    /// Tasks of higher priority start first; the static order decides among equals. So do runs all of whose tasks have a higher one; of a run whose
+    /// tasks differ the one nearest to 0 counts.
     pub priority: i32,
     /// How often a failed task is tried again.
     pub retries: u32,

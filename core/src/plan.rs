@@ -212,6 +212,22 @@ pub fn positions(tasks: &TaskGraph) -> Vec<u32> {
     by_priority(tasks, order::order(&dag(tasks)))
 }
 
+/// The priority of a graph beside others, for backends: that of its tasks; where these differ, the one nearest to 0 between the lowest and the
+/// highest.
+pub fn priority(tasks: &TaskGraph) -> i32 {
+    if !tasks.is_annotated() {
+        return 0;
+    }
+    let mut data = tasks.data().iter().map(|(t, _)| *t).peekable();
+    let of = |t: u32| tasks.annotations(t).map_or(0, |a| a.priority);
+    let run = (0..tasks.len() as u32).filter(|t| data.next_if_eq(t).is_none());
+    let ends = run.map(of).fold(None, |ends, p| match ends {
+        None => Some((p, p)),
+        Some((low, high)) => Some((p.min(low), p.max(high))),
+    });
+    ends.map_or(0, |(low, high)| 0.clamp(low, high))
+}
+
 fn dag(tasks: &TaskGraph) -> Dag<'_> {
     let (dep_off, deps) = tasks.edges();
     Dag {

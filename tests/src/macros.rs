@@ -174,6 +174,7 @@ macro_rules! __kvern_cases {
             priority {
                 higher_first [Serial Ordered];
                 inputs_inherit [Serial Ordered];
+                beside_other_runs [Serial Ordered Concurrent];
             }
             concurrency {
                 many_threads_submit [];

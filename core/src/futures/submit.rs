@@ -298,7 +298,7 @@ impl Tasks<'_> {
         self
     }
 
-    /// Tasks of higher priority start first.
+    /// Tasks of higher priority start first, also before those that were submitted earlier and wait.
     ///
     /// ```no_run
     /// # let session = kvern_core::Session::open("threads://")?;

@@ -19,6 +19,8 @@ pub struct GraphSpec {
     pub bytes: Vec<u64>,
     /// Position of each task in the static order, the user's priority taken into account already: lower runs first.
     pub position: Vec<u32>,
+    /// Where the graph stands beside others: of higher priority goes first.
+    pub priority: i32,
     /// What each task runs: a number that only [`GraphSpec::shared`] explains.
     pub op: Vec<u32>,
     /// The block number that each task's kernel sees; may be empty.

@@ -534,3 +534,27 @@ fn who_was_told_of_a_result_is_told_of_its_loss_and_return() {
     let again = |m: &&ToClient| matches!(m, ToClient::Stored { holders, .. } if holders == &[W2]);
     assert!(h.to_client().iter().any(again));
 }
+
+/// Of what waits, graphs of higher priority go first; at a worker, too, which has been given some of the others before.
+#[test]
+fn graphs_of_higher_priority_go_first() {
+    let mut h = House::new(&[1]);
+    let busy = h.graph(&[&[]], &[0]);
+    let mut submit = |priority: i32| {
+        let mut two = spec(&[&[], &[]], &[0, 1]);
+        two.priority = priority;
+        h.submit(two)
+    };
+    let [plain, low, high, same] = [0, -3, i32::MAX, 0].map(&mut submit);
+    let mut order = Vec::new();
+    let mut last = t(busy, 0);
+    for _ in 0..8 {
+        h.done(last);
+        let all = [plain, low, high, same].map(|g| [t(g, 0), t(g, 1)]);
+        let given = all.iter().flatten().find(|t| h.state(**t) == Assigned);
+        last = *given.unwrap();
+        order.push(last.graph);
+    }
+    let want = [high, high, plain, same, plain, same, low, low];
+    assert_eq!(order, want);
+}

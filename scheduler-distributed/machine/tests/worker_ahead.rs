@@ -47,7 +47,7 @@ impl Shop {
         self.hear(ToWorker::Assign(Assign {
             task: t(task),
             attempt: ONE,
-            priority: task,
+            priority: task.into(),
             key: Key::builder("test").finish(),
             op: 0,
             block: 0,

@@ -66,7 +66,7 @@ impl Shop {
         self.hear(ToWorker::Assign(Assign {
             task: t(task),
             attempt: Attempt(attempt),
-            priority: task,
+            priority: task.into(),
             key: Key::builder("test").finish(),
             op: 0,
             block: 0,

@@ -2,7 +2,7 @@
 //! layers.
 
 use kvern_core::operator::OpBody;
-use kvern_core::plan::positions;
+use kvern_core::plan::{positions, priority};
 use kvern_core::{Annotations, Error, ErrorKind, Graph, OpRef, Result, TaskGraph};
 use kvern_machine::{Datum, GraphSpec};
 
@@ -60,6 +60,7 @@ pub(super) fn spec(graph: &Graph, build: String) -> Result<GraphSpec> {
         deps: deps.to_vec(),
         bytes: tasks.all_bytes().to_vec(),
         position: positions(&tasks),
+        priority: priority(&tasks),
         op: (0..count).map(|t| tasks.op_index(t) as u32).collect(),
         block: (0..count).map(|t| tasks.block(t)).collect(),
         annotation,

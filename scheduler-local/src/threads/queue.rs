@@ -6,6 +6,8 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use kvern_core::plan::priority;
+
 use super::frame::Frame;
 use crate::run::RunCore;
 
@@ -21,6 +23,8 @@ const LARGE: u64 = 4096;
 /// A run with its queues.
 pub(super) struct Job {
     pub(super) run: Arc<RunCore>,
+    /// What it comes before, and after what.
+    pub(super) priority: i32,
     /// Tasks without inputs, in the static order; claimed in ranges.
     roots: Vec<u32>,
     next_root: AtomicUsize,
@@ -97,6 +101,7 @@ impl Job {
             .fold(0, u64::saturating_add)
             / n.max(1) as u64;
         Self {
+            priority: priority(&run.tasks),
             roots,
             next_root: AtomicUsize::new(0),
             queues: (0..=workers).map(|_| Queue::new()).collect(),

@@ -1,6 +1,7 @@
 //! The worker loop.
 
 use std::cell::RefCell;
+use std::cmp::Reverse;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -78,7 +79,9 @@ fn retire(inner: &Inner) -> bool {
 }
 
 fn turn(inner: &Inner, frame: &Arc<Frame>, worker: usize, extra: bool) -> End {
+    // In the order in which they came, and by priority.
     let mut jobs: Vec<Arc<Job>> = Vec::new();
+    let mut turns: Vec<Arc<Job>> = Vec::new();
     let mut generation = u64::MAX;
     let mut scratch = Scratch::default();
     let mut first = 0;
@@ -97,6 +100,8 @@ fn turn(inner: &Inner, frame: &Arc<Frame>, worker: usize, extra: bool) -> End {
             // which then ends and asks for the same lock.
             let listed = inner.lock_jobs().clone();
             jobs = listed;
+            turns.clone_from(&jobs);
+            turns.sort_by_key(|j| Reverse(j.priority));
         }
         if frame.is_lost() || !extra && retire(inner) {
             return End::Surplus;
@@ -113,10 +118,15 @@ fn turn(inner: &Inner, frame: &Arc<Frame>, worker: usize, extra: bool) -> End {
             return End::Idle;
         }
         if !worked && !inner.is_crowded() {
-            for i in 0..jobs.len() {
-                let job = &jobs[(first + i) % jobs.len()];
-                let alone = (jobs.len() == 1).then_some(generation);
-                worked |= work(&me, job, &mut scratch, alone);
+            let alone = (turns.len() == 1).then_some(generation);
+            // Those of one priority take turns; lower ones only where nothing of these is at hand.
+            for same in turns.chunk_by(|a, b| a.priority == b.priority) {
+                for i in 0..same.len() {
+                    worked |= work(&me, &same[(first + i) % same.len()], &mut scratch, alone);
+                }
+                if worked {
+                    break;
+                }
             }
             first = first.wrapping_add(1);
         }
@@ -132,6 +142,7 @@ fn turn(inner: &Inner, frame: &Arc<Frame>, worker: usize, extra: bool) -> End {
         // A finished run must not live on in the hands of an idle worker.
         if !jobs.is_empty() && jobs.iter().all(|j| j.run.is_ended()) {
             jobs.clear();
+            turns.clear();
         }
         std::hint::spin_loop();
     }

@@ -5,7 +5,7 @@ use kvern_core::{Annotations, Root, TaskList};
 use crate::check::{submit, wide};
 use crate::fixture::Fixture;
 use crate::ops;
-use crate::probe::Probe;
+use crate::probe::{Gate, Probe};
 
 /// On one thread, ready tasks of higher priority all run before those of lower, whatever their place in the graph.
 pub fn higher_first(fx: &Fixture) {
@@ -46,4 +46,27 @@ pub fn inputs_inherit(fx: &Fixture) {
     fx.values("results", &run);
     let lines = probe.lines();
     assert_eq!(lines[..2], ["below 0", "urgent 0"], "what ran first");
+}
+
+/// What is submitted later with a higher priority runs before what waits already.
+pub fn beside_other_runs(fx: &Fixture) {
+    let scheduler = fx.open();
+    let (gate, begun, probe) = (Gate::closed(), Probe::new(), Probe::new());
+    let first = wide(&ops::gate(&gate.path(), &begun.path()), 1);
+    let first = submit(&scheduler, &[Root::all(&first)]);
+    assert!(begun.wait_for(1, fx.waits()), "the first does not start");
+    let runs = [("none", 0), ("low", -3), ("high", 5), ("mid", 2)].map(|(word, p)| {
+        let layer = wide(&ops::touch(&probe.path(), word), 20);
+        let layer = layer.annotated(Annotations::new().priority(p));
+        submit(&scheduler, &[Root::all(&layer)])
+    });
+    gate.open();
+    fx.values("the first", &first);
+    for run in &runs {
+        fx.values("results", run);
+    }
+    let lines = probe.lines();
+    let mut words: Vec<_> = lines.iter().filter_map(|l| l.split(' ').next()).collect();
+    words.dedup();
+    assert_eq!(words, ["high", "mid", "none", "low"], "order of the runs");
 }

@@ -8,6 +8,8 @@
 //! - It takes up no room: placing and stealing look past it. And nothing is sent while a task that could run comes first.
 //! - If what it waits for will not be made there, it is asked back, not stopped: had it started all the same, it would run twice.
 
+use std::cmp::Reverse;
+
 use super::state::State;
 use super::task::{At, Kind};
 use super::{Effect, Scheduler};
@@ -67,8 +69,10 @@ impl Scheduler {
 
     /// Whether a task that could run should run before this one, or belongs to another graph, whose turn it may be.
     fn comes_first(&self, at: At, worker: WorkerId) -> bool {
-        let rank = self.graph(at.slot).rank(at.task);
-        self.ring.iter().any(|&slot| {
+        let graph = self.graph(at.slot);
+        let rank = graph.rank(at.task);
+        let rings = self.rings.range(..=Reverse(graph.priority));
+        rings.flat_map(|(_, ring)| ring).any(|&slot| {
             let rank = if slot == at.slot { rank } else { u32::MAX };
             self.waits_before(slot, rank, worker)
         })

@@ -218,7 +218,7 @@ fn check_graph(s: &Scheduler, slot: u32, graph: &Graph) -> Result<(), String> {
         ready == 0 || graph.in_ring,
         "{id} has ready tasks and no turn"
     );
-    let turns = s.ring.iter().filter(|r| **r == slot).count();
+    let turns = s.rings.values().flatten().filter(|r| **r == slot).count();
     hold!(
         turns == usize::from(graph.in_ring),
         "{id} has {turns} turns"

@@ -1,5 +1,6 @@
 //! Graphs that are cancelled, done or not needed any more.
 
+use std::cmp::Reverse;
 use std::sync::Arc;
 
 use super::life::{End, Work};
@@ -80,7 +81,8 @@ impl Scheduler {
         self.free_slots.push(slot);
         self.fitting.forget(slot);
         if graph.in_ring {
-            self.ring.retain(|s| *s != slot);
+            let ring = self.rings.get_mut(&Reverse(graph.priority));
+            ring.into_iter().for_each(|r| r.retain(|s| *s != slot));
         }
         if let Some(client) = self.clients.get_mut(&graph.client) {
             client.graphs.remove(&graph.id);

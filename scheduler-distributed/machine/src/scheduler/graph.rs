@@ -44,6 +44,8 @@ pub(crate) struct Graph {
     class: Vec<u16>,
     /// The number of its client's build.
     pub(crate) build: u32,
+    /// What it comes before, and after what.
+    pub(crate) priority: i32,
     /// Whether the graph stands in the ring of those with ready tasks.
     pub(crate) in_ring: bool,
     pub(crate) outputs: Vec<u32>,
@@ -152,6 +154,7 @@ impl Graph {
             classes,
             class,
             build,
+            priority: spec.priority,
             in_ring: false,
             wants: spec.outputs.len() as u64,
             outputs: spec.outputs,

@@ -1,6 +1,7 @@
 //! The life of a task: every change of state goes through [`Scheduler::set`], which keeps references, sizes and the ready sets
 //! right; what follows from a change is put on a list and worked off, so that nothing recurses.
 
+use std::cmp::Reverse;
 use std::sync::Arc;
 
 use kvern_core::ErrorKind;
@@ -149,7 +150,8 @@ impl Scheduler {
             }
             if !graph.in_ring {
                 graph.in_ring = true;
-                self.ring.push_back(at.slot);
+                let ring = self.rings.entry(Reverse(graph.priority)).or_default();
+                ring.push_back(at.slot);
             }
         }
         if from.pending() != to.pending() {

@@ -32,6 +32,7 @@ mod updates;
 mod words;
 mod workers;
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 pub use event::{Config, Effect, Event, MemoryUse, Progress, WorkerInfo};
@@ -65,8 +66,9 @@ pub struct Scheduler {
     resting: BTreeSet<(Tick, WorkerId)>,
     /// Workers that have more than their slots take, by load.
     surplus: BTreeSet<(u32, WorkerId)>,
-    /// Graphs with ready tasks; each in turn has one placed, so that a small one does not wait for the whole of a large one.
-    ring: VecDeque<u32>,
+    /// Graphs with ready tasks, by priority; of one priority each in turn has one placed, so that a small one does not wait for the whole of a large
+    /// one.
+    rings: BTreeMap<Reverse<i32>, VecDeque<u32>>,
     /// When parked tasks are looked at again.
     parked: parked::Parked,
     /// Tasks whose inputs could not be reached.
@@ -112,7 +114,7 @@ impl Scheduler {
             fitting: fit::Fitting::default(),
             resting: BTreeSet::new(),
             surplus: BTreeSet::new(),
-            ring: VecDeque::new(),
+            rings: BTreeMap::new(),
             parked: parked::Parked::default(),
             missing: BTreeMap::new(),
             confirmed: BTreeMap::new(),

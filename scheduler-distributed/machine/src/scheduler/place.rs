@@ -1,8 +1,11 @@
 //! Which worker gets a task.
 //!
 //! Ready tasks stay here until a worker has room: its slots, and as many beyond them as it runs while a message goes there and
-//! back. So what has not started costs no memory anywhere, and priorities hold until the last moment. Graphs take turns. Among the workers that
+//! back. So what has not started costs no memory anywhere, and priorities hold until the last moment. Graphs of one priority take turns. Among the workers that
 //! have inputs of a task and the one with the least to do, the one is taken where it would start first.
+
+use std::cmp::Reverse;
+use std::ops::Bound;
 
 use super::state::State;
 use super::task::{At, Kind};
@@ -25,18 +28,32 @@ pub(super) struct Scratch {
 impl Scheduler {
     /// Gives ready tasks to workers as long as there are both.
     pub(super) fn place(&mut self, out: &mut Outbox<Effect>) {
+        let mut next = self.rings.first_key_value().map(|(p, _)| *p);
+        while let Some(priority) = next
+            && self.fitting.has_room()
+        {
+            self.place_of(priority, out);
+            let lower = (Bound::Excluded(priority), Bound::Unbounded);
+            next = self.rings.range(lower).next().map(|(p, _)| *p);
+        }
+    }
+
+    /// The same with the graphs of one priority.
+    fn place_of(&mut self, priority: Reverse<i32>, out: &mut Outbox<Effect>) {
+        let ring = self.rings.get_mut(&priority);
+        let mut ring = ring.map(std::mem::take).unwrap_or_default();
         // How many in a row had tasks, and no worker that may run them had room.
         let mut in_vain = 0;
-        while in_vain < self.ring.len() && self.fitting.has_room() {
-            let Some(slot) = self.ring.pop_front() else {
-                return;
+        while in_vain < ring.len() && self.fitting.has_room() {
+            let Some(slot) = ring.pop_front() else {
+                break;
             };
             let graph = self.graph_mut(slot);
             if !graph.has_ready() {
                 graph.in_ring = false;
                 continue;
             }
-            self.ring.push_back(slot);
+            ring.push_back(slot);
             let next = self.next_of(slot);
             in_vain += 1;
             if let Some(at) = next
@@ -45,6 +62,11 @@ impl Scheduler {
                 in_vain = 0;
                 self.assign(at, worker, out);
             }
+        }
+        if ring.is_empty() {
+            self.rings.remove(&priority);
+        } else {
+            self.rings.insert(priority, ring);
         }
     }
 
@@ -194,7 +216,7 @@ impl Scheduler {
         let message = Assign {
             task: graph.name(at.task),
             attempt,
-            priority: graph.rank(at.task),
+            priority: -i64::from(graph.priority) * (1 << 32) + i64::from(graph.rank(at.task)),
             key: graph.key(at.task),
             op: graph.op(at.task),
             block: graph.block(at.task),

@@ -14,8 +14,8 @@ pub struct Assign {
     pub task: TaskRef,
     /// Which try.
     pub attempt: Attempt,
-    /// Lower runs first.
-    pub priority: u32,
+    /// Lower runs first: what its graph's priority says, and within a graph its place in the static order.
+    pub priority: i64,
     /// Its content key.
     pub key: Key,
     /// What it runs: explained by [`ToWorker::Graph`].

@@ -89,7 +89,7 @@ pub const ATTEMPT_EDGES: &[(AttemptState, AttemptState, &str)] = &[
 pub(crate) struct Try {
     /// What the shell gets when it starts.
     pub(crate) assign: Option<Assign>,
-    pub(crate) priority: u32,
+    pub(crate) priority: i64,
     /// The objects that it reads, each once.
     pub(crate) inputs: Vec<TaskRef>,
     pub(crate) state: AttemptState,

@@ -13,14 +13,14 @@ use crate::wire::FromWorker;
 #[derive(Debug, Default)]
 pub(crate) struct Peer {
     /// What it is to be asked for.
-    pub(crate) queue: BTreeSet<(u32, TaskRef)>,
+    pub(crate) queue: BTreeSet<(i64, TaskRef)>,
     /// What it was asked.
     pub(crate) asked: Option<FetchId>,
 }
 
 impl Object {
     /// One that is about to be wanted.
-    pub(crate) fn absent(bytes: u64, sources: Vec<WorkerId>, priority: u32) -> Self {
+    pub(crate) fn absent(bytes: u64, sources: Vec<WorkerId>, priority: i64) -> Self {
         Self {
             state: ObjectState::Absent,
             bytes,

@@ -108,7 +108,7 @@ impl Worker {
     }
 
     /// Sees to it that an object comes or is made here; false if nobody is known to have it.
-    fn want(&mut self, object: TaskRef, bytes: u64, sources: &[WorkerId], priority: u32) -> bool {
+    fn want(&mut self, object: TaskRef, bytes: u64, sources: &[WorkerId], priority: i64) -> bool {
         let me = self.id;
         let others = sources.iter().copied().filter(|w| *w != me);
         if let Some(o) = self.objects.get_mut(&object) {

@@ -32,7 +32,7 @@ pub struct Worker {
     log: Log,
     tries: BTreeMap<(TaskRef, Attempt), Try>,
     /// Those that can run, in the order in which they do.
-    runnable: BTreeSet<(u32, TaskRef, Attempt)>,
+    runnable: BTreeSet<(i64, TaskRef, Attempt)>,
     /// Those of them that begin whether a slot is free or not.
     beyond: BTreeSet<(TaskRef, Attempt)>,
     /// Slots taken up. More than there are, where tasks that had waited for others went on at once, or some began without a slot.

@@ -95,7 +95,7 @@ pub(crate) struct Object {
     /// Who was asked in vain.
     pub(crate) tried: Vec<WorkerId>,
     /// Lowest priority number of those that need it: it is fetched in that order.
-    pub(crate) priority: u32,
+    pub(crate) priority: i64,
     /// The peer in whose queue it stands, or that was asked.
     pub(crate) peer: WorkerId,
     /// The fetch it is part of.
