@@ -5,12 +5,15 @@
 mod plans;
 #[path = "common/rows.rs"]
 mod rows;
+#[path = "common/semantic_tables.rs"]
+mod semantic_tables;
 
 use kvern_core::Session;
 use kvern_frame::{Way, sql};
 use kvern_scheduler_local as _;
 use plans::{IN_ORDER, QUERIES, t, u};
 use rows::rows;
+use semantic_tables::tables;
 
 #[test]
 fn every_plan_gives_its_rows_by_every_way() {
@@ -292,4 +295,41 @@ fn what_cannot_travel_is_told() {
         e.message(),
         "the plan cannot be written: RecursiveQueryExec cannot leave this process; compute it by Way::Local"
     );
+}
+
+#[test]
+fn a_subquery_that_cannot_be_taken_apart_is_refused_with_its_condition() {
+    let session = Session::open("threads://?workers=3").unwrap();
+    let tables = tables();
+    let named = tables.iter().map(|(name, frame)| (*name, frame));
+    let text = "SELECT o FROM w WHERE x > (SELECT max(v) FROM k WHERE c < o AND v > 0)";
+    let f = sql(text, named).unwrap();
+    for f in [f.via(Way::Local), f.via(Way::Tasks)] {
+        let e = session.compute(&f).unwrap_err();
+        assert_eq!(e.kind(), kvern_core::ErrorKind::Unsupported, "{e}");
+        let words = e.to_string();
+        assert!(
+            words.contains("about the row around it by `c < o`, and")
+                && words.contains("join the two"),
+            "{words}"
+        );
+    }
+    let e = f.explain().unwrap_err();
+    assert!(e.to_string().contains("by `c < o`, and"), "{e}");
+}
+
+/// Not among the others: an assertion of DataFusion's debug builds ends Ballista's executors over a sort below UNION ALL.
+#[test]
+fn rows_of_several_tables_are_in_the_order_of_two_names_of_a_column() {
+    let tables = tables();
+    let named = tables.iter().map(|(name, frame)| (*name, frame));
+    let text = "SELECT a, b, c, d, count(*) OVER (ORDER BY b, c, d) AS n FROM \
+        (SELECT o AS a, g AS b, o AS c, o AS d FROM w WHERE g = 'b' UNION ALL SELECT i AS a, 'z' AS b, i AS c, i AS d FROM f WHERE i > 4) AS q";
+    let f = sql(text, named).unwrap();
+    let session = Session::open("threads://?workers=3").unwrap();
+    for f in [f.via(Way::Local), f.via(Way::Tasks).repartition(2)] {
+        let got = rows(&session.compute(&f).unwrap(), false);
+        let want = "1 b 1 1 1|2 b 2 2 2|3 b 3 3 3|5 z 5 5 4|6 z 6 6 5";
+        assert_eq!(got.join("|"), want);
+    }
 }

@@ -8,4 +8,4 @@ mod state;
 
 pub(crate) use drive::{Drive, block_on};
 pub(crate) use rows::stoppable;
-pub(crate) use state::{Knobs, base, config, planner, planner_with, task_context};
+pub(crate) use state::{Knobs, base, config, planner_with, task_context};

@@ -16,10 +16,12 @@ use kvern_core::Result;
 use crate::compare::TextOrNumber;
 use crate::error::from_df;
 use crate::plan::bounds::NoFloatBounds;
+use crate::plan::determined::Determined;
 use crate::plan::groups::GroupRule;
 use crate::plan::guard::GuardFilters;
-use crate::plan::nan;
+use crate::plan::null::NullRule;
 use crate::plan::windows::PlainWindows;
+use crate::plan::{nan, push};
 
 /// What a plan is made for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +43,7 @@ pub(crate) fn base() -> &'static SessionState {
         let mut builder = SessionStateBuilder::new()
             .with_default_features()
             .with_analyzer_rules(rules)
+            .with_optimizer_rules(push::rules())
             .with_config(SessionConfig::new().with_target_partitions(1));
         let functions = builder.scalar_functions().get_or_insert_default();
         functions.push(nan::one_nan().clone());
@@ -78,18 +81,16 @@ pub(crate) fn config(knobs: Knobs) -> SessionConfig {
     config
 }
 
-/// The state that makes physical plans.
-pub(crate) fn planner(knobs: Knobs) -> SessionState {
-    planner_with(config(knobs))
-}
-
-/// The same with other options.
+/// The state that makes physical plans, with those options.
 pub(crate) fn planner_with(config: SessionConfig) -> SessionState {
     let mut state = SessionStateBuilder::new_from_existing(base().clone())
         .with_config(config)
+        .with_analyzer_rule(Arc::new(Determined))
         .with_analyzer_rule(Arc::new(PlainWindows))
         .with_analyzer_rule(Arc::new(nan::OneNanRule))
         .with_analyzer_rule(Arc::new(GroupRule))
+        // After that one, which names the keys of several sets.
+        .with_analyzer_rule(Arc::new(NullRule))
         .with_physical_optimizer_rule(Arc::new(NoFloatBounds))
         .with_physical_optimizer_rule(Arc::new(GuardFilters))
         .build();

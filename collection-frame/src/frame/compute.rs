@@ -4,7 +4,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use arrow::record_batch::RecordBatch;
+use datafusion::common::Result as DfResult;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion::execution::config::SessionConfig;
+use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::ExecutionPlan;
 use kvern_core::layer::{Data, Edge};
@@ -16,11 +19,11 @@ use super::Frame;
 use super::verbs::PARTITIONS;
 use crate::backend::{FrameEngine, Query, engine_of};
 use crate::cut::{self, Cut};
-use crate::engine::{Drive, Knobs, block_on, config, planner, planner_with};
+use crate::engine::{Drive, Knobs, block_on, config, planner_with};
 use crate::error::from_df;
 use crate::ops::{engine_op, query_op};
 use crate::parts::{Input, Inputs};
-use crate::plan::keys;
+use crate::plan::{again, correlated, keys};
 use crate::value::{Batches, batches_of};
 
 /// How a frame is computed. The answer is the same.
@@ -77,9 +80,32 @@ impl Frame {
 
     /// The physical plan for so many partitions.
     pub(super) fn physical(&self, knobs: Knobs) -> Result<Arc<dyn ExecutionPlan>> {
-        let state = planner(knobs);
-        let plan = self.plan.clone();
-        block_on(async move { state.create_physical_plan(&plan).await })?.map_err(from_df)
+        self.planned(config(knobs))
+    }
+
+    fn planned(&self, config: SessionConfig) -> Result<Arc<dyn ExecutionPlan>> {
+        self.planning(config, &|state, plan| {
+            block_on(async { state.create_physical_plan(plan).await })
+        })
+    }
+
+    /// What is made of the plan by a state with those options.
+    pub(super) fn planning<T>(
+        &self,
+        mut config: SessionConfig,
+        make: &dyn Fn(&SessionState, &LogicalPlan) -> Result<DfResult<T>>,
+    ) -> Result<T> {
+        let state = planner_with(config.clone());
+        let e = match make(&state, &self.plan)? {
+            Ok(made) => return Ok(made),
+            Err(e) => e,
+        };
+        if let Some(plan) = again::otherwise(&e, &self.plan, config.options_mut())
+            && let Ok(made) = make(&planner_with(config), &plan)?
+        {
+            return Ok(made);
+        }
+        Err(correlated::told(e, &self.plan, &state))
     }
 
     /// What an engine is given, the layers that the plan reads, and what its result is expected to weigh.
@@ -96,9 +122,8 @@ impl Frame {
             let alone = false;
             config = config.with_extension(Arc::new(Knobs { alone, ..knobs }));
         }
-        let (state, plan) = (planner_with(config.clone()), self.plan.clone());
-        let plan = block_on(async move { state.create_physical_plan(&plan).await })?;
-        let plan = plan.and_then(keys::sorted).map_err(from_df)?;
+        let plan = self.planned(config.clone())?;
+        let plan = keys::sorted(plan).map_err(from_df)?;
         let bytes = cut::projected(&plan);
         let streamed = cut::stream(&plan)?;
         // Without the rows, which may be results that are not there yet.

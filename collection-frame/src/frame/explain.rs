@@ -9,8 +9,7 @@ use kvern_core::{Result, Session};
 use super::Frame;
 use crate::backend::engine_of;
 use crate::cut;
-use crate::engine::planner;
-use crate::error::from_df;
+use crate::engine::config;
 
 impl Frame {
     /// The plan in four steps: as written, as optimised, as DataFusion would stream it, and as tasks with their projected bytes.
@@ -54,7 +53,7 @@ impl Frame {
         let mut out = String::new();
         let n = self.wanted_partitions(threads);
         let knobs = self.local_knobs(threads);
-        let optimised = planner(knobs).optimize(&self.plan).map_err(from_df)?;
+        let optimised = self.planning(config(knobs), &|state, plan| Ok(state.optimize(plan)))?;
         let physical = self.physical(knobs)?;
         let task_knobs = self.task_knobs(n);
         let lowered = cut::lower(&self.physical(task_knobs)?, task_knobs)?;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use datafusion::catalog::view::ViewTable;
 use datafusion::execution::context::{SQLOptions, SessionContext};
+use datafusion::logical_expr::LogicalPlan;
 use datafusion::sql::parser::Statement;
 use datafusion::sql::sqlparser::ast;
 use kvern_core::{Error, Result};
@@ -12,7 +13,7 @@ use super::Frame;
 use crate::engine::{base, block_on};
 use crate::error::from_df;
 use crate::function::Function;
-use crate::plan::{analyse, names, not_in, sets, statement};
+use crate::plan::{analyse, names, not_in, own, sets, statement};
 
 /// The frame that a query over other frames makes. The text is DataFusion's SQL: one `SELECT` (with `WITH`, joins, windows, subqueries);
 /// statements that would change something are refused. Names in it are lower-cased unless quoted, as in PostgreSQL; a column that the text
@@ -72,12 +73,12 @@ pub fn sql_with<'a>(
     for function in functions {
         context.register_udf(function.udf().clone());
     }
-    let mut names = Vec::new();
+    let mut named = Vec::new();
     for (name, frame) in tables {
-        if names.contains(&name) {
+        if named.contains(&name) {
             return Err(Error::bad_input(format!("two frames are named {name:?}")));
         }
-        names.push(name);
+        named.push(name);
         let view = Arc::new(ViewTable::new(frame.plan.as_ref().clone(), None));
         let reference = datafusion::common::TableReference::bare(name);
         context.register_table(reference, view).map_err(from_df)?;
@@ -92,8 +93,17 @@ pub fn sql_with<'a>(
         Statement::Statement(s) => Some(s.clone()),
         _ => None,
     };
-    let plan = block_on(async { state.statement_to_plan(statement).await })?
-        .map_err(|e| call_error(table_error(from_df(e), &names), written.as_deref()))?;
+    let plan = match block_on(async { state.statement_to_plan(statement).await })? {
+        Ok(plan) if names::collide(&plan) => by_type(&context, written.as_deref())?.unwrap_or(plan),
+        Ok(plan) => plan,
+        Err(e) => match by_type(&context, written.as_deref())? {
+            Some(plan) => plan,
+            None => {
+                let e = table_error(from_df(e), &named);
+                return Err(call_error(e, written.as_deref()));
+            }
+        },
+    };
     let only_queries = SQLOptions::new()
         .with_allow_ddl(false)
         .with_allow_dml(false)
@@ -105,6 +115,32 @@ pub fn sql_with<'a>(
         .and_then(names::of_sql)
         .map_err(|e| call_error(from_df(e), written.as_deref()))?;
     Ok(Frame::of_plan(plan))
+}
+
+/// The plan of a query with casts that DataFusion does not take because it names them as what they are casts of, so that in `GROUP BY x,
+/// CAST(x AS BIGINT)` there are two columns `x` (as in 55.2). Here each says its type in its name, unless that is a name that is seen.
+fn by_type(
+    context: &SessionContext,
+    written: Option<&ast::Statement>,
+) -> Result<Option<LogicalPlan>> {
+    let function = own::of_type();
+    let Some(new) = written.and_then(|w| statement::casts_by_type(w, function.name())) else {
+        return Ok(None);
+    };
+    context.register_udf(function.as_ref().clone());
+    let state = context.state();
+    let new = Statement::Statement(Box::new(new));
+    let plan = block_on(async { state.statement_to_plan(new).await })?.ok();
+    let seen = |plan: &LogicalPlan| {
+        let named = names::of_sql(plan.clone());
+        named.is_ok_and(|p| {
+            p.schema()
+                .fields()
+                .iter()
+                .all(|f| !f.name().contains(function.name()))
+        })
+    };
+    Ok(plan.filter(seen))
 }
 
 /// Names the call whose arguments have types that its function does not take.

@@ -2,7 +2,7 @@
 //!
 //! - `min` of a group of infinities is the greatest finite number, and a NaN among others goes by the order of rows: its accumulators of groups
 //!   begin at finite numbers and compare as IEEE does (apache/datafusion#24432). Here the floats of a group are
-//!   compared as whole numbers of the same order.
+//!   compared as whole numbers of the same order, also where there are no groups yet: a subquery about a row becomes some.
 //! - A key that is the same in all rows, or equal to another, is believed to be so in what ROLLUP, CUBE and GROUPING SETS make of it, where it is null
 //!   in some rows: `ORDER BY` that key is left out, and groups may be closed too early (as in apache/datafusion#11291). Here nothing is concluded of keys of several sets.
 
@@ -83,7 +83,7 @@ fn by_rank(aggregate: Aggregate) -> DfResult<(LogicalPlan, bool)> {
     let schema = aggregate.input.schema();
     let ranked = aggregate.aggr_expr.iter().map(|e| is_extreme(e, schema));
     let ranked: Vec<bool> = ranked.collect();
-    if aggregate.group_expr.is_empty() || !ranked.contains(&true) {
+    if !ranked.contains(&true) {
         return Ok((LogicalPlan::Aggregate(aggregate), false));
     }
     let out = aggregate.schema.clone();

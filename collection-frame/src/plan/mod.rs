@@ -1,18 +1,23 @@
-//! What kvern does to plans beside what DataFusion does: before a plan is made ([`aggregate`], [`analyse`], [`names`], [`statement`], [`sets`],
-//! [`not_in`]), while it
-//! is made (the rules of [`nan`], [`groups`] and [`windows`], by functions of [`own`]), and with what comes out ([`guard`], [`bounds`],
-//! [`keys`]).
+//! What kvern does to plans beside what DataFusion does: before a plan is made ([`aggregate`], [`analyse`], [`names`], [`statement`],
+//! [`sets`], [`not_in`]), while it is made (the rules of [`nan`], [`groups`], [`determined`], [`windows`], [`null`] and [`push`], by functions of [`own`]),
+//! with what comes out ([`guard`], [`bounds`], [`keys`]), and when none can be made
+//! ([`again`], [`correlated`]).
 
+pub(crate) mod again;
 pub(crate) mod aggregate;
 pub(crate) mod analyse;
 pub(crate) mod bounds;
+pub(crate) mod correlated;
+pub(crate) mod determined;
 pub(crate) mod groups;
 pub(crate) mod guard;
 pub(crate) mod keys;
 pub(crate) mod names;
 pub(crate) mod nan;
 pub(crate) mod not_in;
+pub(crate) mod null;
 pub(crate) mod own;
+pub(crate) mod push;
 pub(crate) mod sets;
 pub(crate) mod statement;
 pub(crate) mod windows;

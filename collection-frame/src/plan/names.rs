@@ -5,14 +5,21 @@ use std::collections::{HashMap, HashSet};
 
 use datafusion::common::Column;
 use datafusion::common::Result as DfResult;
-use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
+use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion};
+use datafusion::logical_expr::utils::grouping_set_to_exprlist;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
+
+use super::own::of_type;
 
 /// The name of an expression.
 pub(crate) fn plain(expr: &Expr) -> String {
     let bare = expr.clone().transform(|e| {
         Ok(match e {
             Expr::Column(c) => Transformed::yes(Expr::Column(Column::new_unqualified(c.name))),
+            Expr::ScalarFunction(mut f) if &f.func == of_type() => {
+                f.args.truncate(1);
+                Transformed::yes(f.args.pop().unwrap_or_default())
+            }
             other => Transformed::no(other),
         })
     });
@@ -80,6 +87,27 @@ pub(crate) fn of_sql(plan: LogicalPlan) -> DfResult<LogicalPlan> {
         })
         .collect();
     LogicalPlanBuilder::from(plan).project(columns)?.build()
+}
+
+/// Whether two different keys or aggregates of a query have one name, by which DataFusion tells them from each other later.
+pub(crate) fn collide(plan: &LogicalPlan) -> bool {
+    let mut found = false;
+    // The visit cannot fail: nothing in it does.
+    let _ = plan.apply_with_subqueries(|node| {
+        if let LogicalPlan::Aggregate(a) = node {
+            let keys = grouping_set_to_exprlist(&a.group_expr).unwrap_or_default();
+            let mut known: HashMap<String, &Expr> = HashMap::new();
+            for e in keys.into_iter().chain(&a.aggr_expr) {
+                let first = known.entry(e.schema_name().to_string()).or_insert(e);
+                found |= *first != e;
+            }
+        }
+        Ok(match found {
+            true => TreeNodeRecursion::Stop,
+            false => TreeNodeRecursion::Continue,
+        })
+    });
+    found
 }
 
 /// The expressions of a query's columns as they were written; nothing for those that have a name.

@@ -5,7 +5,7 @@
 use std::collections::HashSet;
 use std::sync::{Arc, LazyLock};
 
-use arrow::array::{Array, ArrayRef, AsArray, PrimitiveArray};
+use arrow::array::{Array, ArrayRef, AsArray, GenericListArray, OffsetSizeTrait, PrimitiveArray};
 use arrow::datatypes::{
     ArrowPrimitiveType, DataType, Field, FieldRef, Float16Type, Float32Type, Float64Type,
 };
@@ -21,6 +21,7 @@ use datafusion::logical_expr::{
 };
 use datafusion::optimizer::AnalyzerRule;
 
+use super::correlated;
 use crate::compare::compares;
 
 pub(crate) const NAME: &str = "kvern_one_nan";
@@ -114,9 +115,21 @@ fn made_one(array: ArrayRef) -> ArrayRef {
         ),
         DataType::Float32 => of!(Float32Type, u32, 0x7f80_0000, 0x7fc0_0000),
         DataType::Float16 => of!(Float16Type, u16, 0x7c00, 0x7e00),
+        DataType::List(field) => in_lists::<i32>(&array, field),
+        DataType::LargeList(field) => in_lists::<i64>(&array, field),
         _ => None,
     };
     new.unwrap_or(array)
+}
+
+/// The lists with one NaN and one zero in them; `None` if they have no others.
+fn in_lists<O: OffsetSizeTrait>(array: &ArrayRef, field: &FieldRef) -> Option<ArrayRef> {
+    let lists: &GenericListArray<O> = array.as_list_opt()?;
+    let values = made_one(lists.values().clone());
+    (!Arc::ptr_eq(&values, lists.values())).then(|| {
+        let (offsets, nulls) = (lists.offsets().clone(), lists.nulls().cloned());
+        Arc::new(GenericListArray::new(field.clone(), offsets, values, nulls)) as ArrayRef
+    })
 }
 
 /// The array with those values replaced that are to be; `None` if there are none, which is the rule and is found out in one pass without
@@ -169,16 +182,17 @@ fn node(plan: LogicalPlan) -> DfResult<Transformed<LogicalPlan>> {
     let names = NamePreserver::new(&plan);
     let mut at = 0;
     let new = plan.map_expressions(|expr| {
+        let is_key = at < keys && at < filtered;
+        at += 1;
         // A set of keys has no name to give back, but each key has: see the rule of groups.
         if matches!(expr, Expr::GroupingSet(_)) {
             return Ok(Transformed::no(expr));
         }
         let name = names.save(&expr);
         let mut new = expr.transform_up(|e| compared(e, &schema))?;
-        if at < keys && at < filtered {
+        if is_key {
             new = new.transform_data(|e| Ok(Transformed::yes(key(e, &schema))))?;
         }
-        at += 1;
         Ok(match new.transformed {
             true => new.update_data(|e| name.restore(e)),
             false => new,
@@ -276,6 +290,9 @@ pub(crate) fn compared(expr: Expr, schema: &DFSchema) -> DfResult<Transformed<Ex
             s.subquery.subquery = one_column(s.subquery.subquery)?;
             Expr::InSubquery(s)
         }
+        Expr::ScalarSubquery(s) => {
+            return Ok(correlated::by_columns(s)?.update_data(Expr::ScalarSubquery));
+        }
         Expr::Case(mut c) if c.expr.is_some() => {
             c.expr = c.expr.map(&of);
             c.when_then_expr = c
@@ -288,12 +305,40 @@ pub(crate) fn compared(expr: Expr, schema: &DFSchema) -> DfResult<Transformed<Ex
         Expr::ScalarFunction(f) if f.func.name() == "nullif" && f.args.len() == 2 => {
             return nullif(f, schema);
         }
+        Expr::ScalarFunction(mut f) if COMPARING.contains(&f.func.name()) => {
+            f.args = f.args.into_iter().map(|e| argument(e, schema)).collect();
+            Expr::ScalarFunction(f)
+        }
         Expr::AggregateFunction(a) => Expr::AggregateFunction(aggregate(a, schema)),
         Expr::WindowFunction(w) => Expr::WindowFunction(window(w, schema)),
         other => return Ok(Transformed::no(other)),
     };
     // Whether anything is new is seen by the plan's schema only, which is computed again at little cost.
     Ok(Transformed::yes(new))
+}
+
+/// Functions that compare their arguments, or what is in them.
+const COMPARING: &[&str] = &[
+    "greatest",
+    "least",
+    "array_has",
+    "array_has_all",
+    "array_has_any",
+    "array_max",
+    "array_min",
+    "array_position",
+    "array_positions",
+    "array_sort",
+];
+
+/// Floats, or a list of floats, as they are compared.
+fn argument(expr: Expr, schema: &DFSchema) -> Expr {
+    match expr.get_type(schema) {
+        Ok(DataType::List(f) | DataType::LargeList(f)) if f.data_type().is_floating() => {
+            one_nan().call(vec![expr])
+        }
+        _ => key(expr, schema),
+    }
 }
 
 /// `nullif(a, b)` of floats compares them, and gives the first as it is.

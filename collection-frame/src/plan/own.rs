@@ -3,24 +3,28 @@
 use std::sync::{Arc, LazyLock};
 
 use arrow::array::{ArrayRef, AsArray, PrimitiveArray};
+use arrow::compute::kernels::bitwise::bitwise_xor;
 use arrow::datatypes::{
-    DataType, Float16Type, Float32Type, Float64Type, Int16Type, Int32Type, Int64Type,
+    DataType, Float16Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type,
+    UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
-use datafusion::common::{Result as DfResult, ScalarValue};
+use datafusion::common::{Result as DfResult, ScalarValue, internal_err};
 use datafusion::logical_expr::{
-    ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+    ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility, lit,
 };
 
 use super::nan;
 
 /// All of them: what stands for each on the wire, and the function. No program need have them among those that it knows by name.
-fn all() -> [(&'static [u8], &'static Arc<ScalarUDF>); 5] {
+fn all() -> [(&'static [u8], &'static Arc<ScalarUDF>); 7] {
     [
         (b"kvern_one_nan@1", nan::one_nan()),
         (b"kvern_rank@1", rank()),
         (b"kvern_unrank@1", unrank()),
         (b"kvern_open@1", open()),
         (b"kvern_unknown@1", unknown()),
+        (b"kvern_xor@1", xor()),
+        (b"kvern_of_type@1", of_type()),
     ]
 }
 
@@ -53,6 +57,16 @@ pub(crate) fn opaque(value: Expr) -> Expr {
     open().call(vec![value, unknown().call(Vec::new())])
 }
 
+/// A value that is not looked into while a query is planned.
+pub(crate) fn apart(value: Expr) -> Expr {
+    open().call(vec![value, Expr::default()])
+}
+
+/// The `n`th name of a value, which is not known for the same as another one.
+pub(crate) fn twin(value: Expr, n: usize) -> Expr {
+    open().call(vec![value, lit(n as u64)])
+}
+
 /// The first of two arguments.
 fn open() -> &'static Arc<ScalarUDF> {
     static FUNCTION: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| Own::function(What::Open));
@@ -65,12 +79,26 @@ fn unknown() -> &'static Arc<ScalarUDF> {
     &FUNCTION
 }
 
+/// `a ^ b` of whole numbers of one type, of which DataFusion simplifies nothing.
+pub(crate) fn xor() -> &'static Arc<ScalarUDF> {
+    static FUNCTION: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| Own::function(What::Xor));
+    &FUNCTION
+}
+
+/// The first of two arguments, which is a cast to the type that the second one names: of a cast by itself DataFusion's names say nothing.
+pub(crate) fn of_type() -> &'static Arc<ScalarUDF> {
+    static FUNCTION: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| Own::function(What::OfType));
+    &FUNCTION
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum What {
     Rank,
     Unrank,
     Open,
     Unknown,
+    Xor,
+    OfType,
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]
@@ -83,7 +111,7 @@ impl Own {
     fn function(what: What) -> Arc<ScalarUDF> {
         let signature = match what {
             What::Rank | What::Unrank => Signature::any(1, Volatility::Immutable),
-            What::Open => Signature::any(2, Volatility::Immutable),
+            What::Open | What::Xor | What::OfType => Signature::any(2, Volatility::Immutable),
             // Computed while a query is planned it would be known.
             What::Unknown => Signature::nullary(Volatility::Volatile),
         };
@@ -98,6 +126,8 @@ impl ScalarUDFImpl for Own {
             What::Unrank => "kvern_unrank",
             What::Open => "kvern_open",
             What::Unknown => "kvern_unknown",
+            What::Xor => "kvern_xor",
+            What::OfType => "kvern_of_type",
         }
     }
 
@@ -119,11 +149,18 @@ impl ScalarUDFImpl for Own {
         })
     }
 
+    fn is_strict(&self) -> bool {
+        self.what == What::Xor
+    }
+
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> DfResult<ColumnarValue> {
+        if let (What::Xor, [a, b]) = (self.what, args.args.as_slice()) {
+            return xored(a, b);
+        }
         let Some(argument) = args.args.into_iter().next() else {
             return Ok(ColumnarValue::Scalar(ScalarValue::Boolean(None)));
         };
-        if matches!(self.what, What::Open | What::Unknown) {
+        if matches!(self.what, What::Open | What::Unknown | What::OfType) {
             return Ok(argument);
         }
         Ok(match argument {
@@ -134,6 +171,32 @@ impl ScalarUDFImpl for Own {
             }
         })
     }
+}
+
+/// Null where either is.
+fn xored(a: &ColumnarValue, b: &ColumnarValue) -> DfResult<ColumnarValue> {
+    let one = matches!((a, b), (ColumnarValue::Scalar(_), ColumnarValue::Scalar(_)));
+    let arrays = ColumnarValue::values_to_arrays(&[a.clone(), b.clone()])?;
+    let (a, b) = (&arrays[0], &arrays[1]);
+    macro_rules! of {
+        ($($t:ty),*) => {$(
+            if let (Some(a), Some(b)) = (a.as_primitive_opt::<$t>(), b.as_primitive_opt::<$t>()) {
+                let new: ArrayRef = Arc::new(bitwise_xor(a, b)?);
+                return Ok(match one {
+                    true => ColumnarValue::Scalar(ScalarValue::try_from_array(&new, 0)?),
+                    false => ColumnarValue::Array(new),
+                });
+            }
+        )*};
+    }
+    of!(
+        Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type, UInt32Type, UInt64Type
+    );
+    internal_err!(
+        "kvern_xor of {} and {}: whole numbers of one type were planned",
+        a.data_type(),
+        b.data_type()
+    )
 }
 
 /// Floats as numbers in their order, such numbers as floats. Of a negative number all bits but the sign are turned over, which is its own

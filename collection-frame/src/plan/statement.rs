@@ -3,7 +3,9 @@
 use std::ops::ControlFlow;
 
 use datafusion::logical_expr::sqlparser::ast::{
-    BinaryOperator, Expr, Statement, UnaryOperator, VisitMut, VisitorMut, visit_expressions,
+    BinaryOperator, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList,
+    FunctionArguments, Ident, ObjectName, Statement, UnaryOperator, Value, VisitMut, VisitorMut,
+    visit_expressions,
 };
 
 /// `a IS DISTINCT FROM b AND c` is `(a IS DISTINCT FROM b) AND c`; the parser takes all that follows FROM as one operand (sqlparser 0.62).
@@ -18,6 +20,52 @@ pub(crate) fn regroup(statement: &mut Statement) {
     }
     // Nothing in it breaks off.
     let _ = statement.visit(&mut Regroup);
+}
+
+/// The statement with the type of each cast said once more, by a function of two arguments of that name; `None` if there is no cast in it.
+pub(crate) fn casts_by_type(statement: &Statement, function: &str) -> Option<Statement> {
+    struct Types<'a>(&'a str, bool);
+    impl VisitorMut for Types<'_> {
+        type Break = ();
+        fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+            if let Expr::Cast { data_type, .. } = expr {
+                let name = Expr::value(Value::SingleQuotedString(data_type.to_string()));
+                let cast = std::mem::replace(expr, nothing());
+                *expr = call(self.0, [cast, name]);
+                self.1 = true;
+            }
+            ControlFlow::Continue(())
+        }
+    }
+    let mut new = statement.clone();
+    let mut types = Types(function, false);
+    // Nothing in it breaks off.
+    let _ = new.visit(&mut types);
+    types.1.then_some(new)
+}
+
+fn call(function: &str, args: impl IntoIterator<Item = Expr>) -> Expr {
+    let args = args.into_iter();
+    Expr::Function(Function {
+        name: ObjectName::from(vec![Ident::new(function)]),
+        uses_odbc_syntax: false,
+        parameters: FunctionArguments::None,
+        args: FunctionArguments::List(FunctionArgumentList {
+            duplicate_treatment: None,
+            args: args
+                .map(|e| FunctionArg::Unnamed(FunctionArgExpr::Expr(e)))
+                .collect(),
+            clauses: Vec::new(),
+        }),
+        filter: None,
+        null_treatment: None,
+        over: None,
+        within_group: Vec::new(),
+    })
+}
+
+fn nothing() -> Expr {
+    Expr::value(Value::Null)
 }
 
 /// The calls of a function in a statement, as they were written.
@@ -73,16 +121,11 @@ fn turned(expr: &mut Expr) {
     if !lifts {
         return;
     }
-    let nothing = || {
-        Box::new(Expr::value(
-            datafusion::logical_expr::sqlparser::ast::Value::Null,
-        ))
-    };
-    let mut lifted = std::mem::replace(last, nothing());
+    let mut lifted = std::mem::replace(last, Box::new(nothing()));
     if let Expr::BinaryOp { left, .. } = lifted.as_mut() {
         // What was the first operand of the looser one is the last of the tighter one.
-        *last = std::mem::replace(left, nothing());
-        let mut inner = std::mem::replace(expr, *nothing());
+        *last = std::mem::replace(left, Box::new(nothing()));
+        let mut inner = std::mem::replace(expr, nothing());
         turned(&mut inner);
         **left = inner;
         *expr = *lifted;

@@ -86,6 +86,11 @@ pub const RULES: &[Rule] = &[
         "texts of CSV tables are never empty, floats of theirs always finite",
     ),
     rule(
+        "the variance of a population of one infinity: NaN, or 0",
+        "it is the infinity less itself; DuckDB does not subtract where there is one value",
+        "populations have finite values",
+    ),
+    rule(
         "a constant in GROUP BY is a position",
         "SQL says so, where it does",
         "constants are not keys",
@@ -120,10 +125,16 @@ pub const REFUSED: &[(&str, &str)] = &[
     ),
 ];
 
-/// The same of queries with a subquery of one value that is about a row of the query around it.
+/// The same of queries with a subquery of one value that is about a row of the query around it otherwise than by equal columns.
 pub const REFUSED_ABOUT_A_ROW: (&str, &str) = (
-    "there is no column",
-    "a value of a subquery that is compared with its row otherwise than by equal columns: docs/KNOWN.md",
+    "a subquery of one value is about the row around it by ",
+    "a value of a subquery that is about its row otherwise than by equal columns: docs/KNOWN.md",
+);
+
+/// The same of queries with `lead` or `lag`, by tasks.
+pub const REFUSED_BACKWARDS: (&str, &str) = (
+    "is_reversed: true",
+    "lead and lag over rows in the opposite order, by tasks: docs/KNOWN.md",
 );
 
 /// The reason why an error of DuckDB lets a seed pass.
@@ -136,8 +147,12 @@ pub fn duck_cannot(error: &str) -> Option<&'static str> {
 
 /// The reason why an error of kvern lets a seed with that query pass.
 pub fn refused(error: &str, query: &Rel) -> Option<&'static str> {
-    if error.contains(REFUSED_ABOUT_A_ROW.0) && has_scalar(query) {
+    if error.contains(REFUSED_ABOUT_A_ROW.0) && has_scalar_otherwise(query) {
         return Some(REFUSED_ABOUT_A_ROW.1);
+    }
+    let lost = "BoundedWindowAggExec loses something on the way";
+    if error.contains(lost) && error.contains(REFUSED_BACKWARDS.0) && has_shift(query) {
+        return Some(REFUSED_BACKWARDS.1);
     }
     REFUSED
         .iter()
@@ -145,13 +160,30 @@ pub fn refused(error: &str, query: &Rel) -> Option<&'static str> {
         .map(|known| known.1)
 }
 
-/// Whether a query has a subquery of one value with a condition in it that may be about a row outside.
-fn has_scalar(query: &Rel) -> bool {
+/// Whether a query has values of the rows before or after.
+fn has_shift(query: &Rel) -> bool {
+    let mut found = false;
+    edit::visit(query, &mut |rel| {
+        if let Rel::Window(_, items) = rel {
+            found |= items
+                .iter()
+                .any(|(_, win)| matches!(win.agg.op, "lead" | "lag"));
+        }
+    });
+    found
+}
+
+/// Whether a query has a subquery of one value that is about the row around it by something else than equal columns.
+fn has_scalar_otherwise(query: &Rel) -> bool {
     let mut found = false;
     edit::visit(query, &mut |rel| {
         let mut look = |e: &Expr| {
-            if let Kind::Scalar(inner) = &e.kind {
-                found |= matches!(inner.as_ref(), Rel::Group { input, .. } if matches!(**input, Rel::Filter(..)));
+            if let Kind::Scalar(inner) = &e.kind
+                && let Rel::Group { input, .. } = inner.as_ref()
+                && let Rel::Filter(_, condition) = input.as_ref()
+                && let Kind::Call(op, _) = &condition.kind
+            {
+                found |= *op != "=";
             }
         };
         if let Rel::Filter(_, e) = rel {

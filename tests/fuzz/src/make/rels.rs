@@ -2,7 +2,7 @@
 
 use super::{Maker, Part};
 use crate::query::{Agg, Column, Expr, Facts, How, Key, Kind, Rel, Sets};
-use crate::value::Ty;
+use crate::value::{Ty, Val};
 
 /// Rows that a part of a query may have at most: sums stay exact, and nothing takes long.
 const ROWS: u64 = 4000;
@@ -465,7 +465,10 @@ impl Maker<'_> {
                 let of = self.small_float(columns);
                 let names = ["stddev", "stddev_pop", "var", "var_pop", "median"];
                 agg.op = *self.rng.pick(&names);
-                agg.args = vec![of];
+                agg.args = vec![match agg.op {
+                    "stddev_pop" | "var_pop" => finite(of),
+                    _ => of,
+                }];
             }
             1 => {
                 // The order is that of the values themselves: equal ones are alike.
@@ -555,6 +558,16 @@ impl Maker<'_> {
         let whole = self.summand(columns, 1 << 20);
         super::exprs::cast(whole, Ty::F64, Facts::NONE)
     }
+}
+
+/// A float, or null in place of an infinity or a NaN: of one infinity alone DuckDB's variance is 0.
+fn finite(of: Expr) -> Expr {
+    let number = |x: f64| Expr::lit(Val::Float(x), Ty::F64);
+    let ends = vec![of.clone(), number(f64::MIN), number(f64::MAX)];
+    let fits = Expr::call("between", ends, Ty::Bool, Facts::NONE);
+    let (ty, facts) = (of.ty.clone(), of.facts);
+    let kind = Kind::Case(vec![(fits, of)], None);
+    Expr { kind, ty, facts }
 }
 
 /// Whether two expressions are written alike.

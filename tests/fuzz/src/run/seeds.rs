@@ -12,7 +12,7 @@ use kvern_fuzz::shrink::shrink;
 use kvern_fuzz::sql::query;
 
 use super::duck::{Duck, Said};
-use super::ways::{Form, How, Ways};
+use super::ways::{Form, Framed, How, Ways};
 
 /// Seeds that go to DuckDB at once.
 const BATCH: u64 = 32;
@@ -151,9 +151,10 @@ fn judge(
             };
         }
     };
+    let framed = Framed::of(case);
     for how in ways.all() {
         for form in [Form::Sql, Form::Calls] {
-            match try_one(case, want, how, form, ways) {
+            match try_one(case, &framed, want, how, form, ways) {
                 Verdict::Right => {
                     *sum.right.entry(called(how, form)).or_default() += 1;
                     sum.rows += want.rows.len() as u64;
@@ -170,8 +171,15 @@ fn judge(
     None
 }
 
-fn try_one(case: &Case, want: &Answer, how: How, form: Form<'_>, ways: &Ways) -> Verdict {
-    match ways.answer(how, case, form) {
+fn try_one(
+    case: &Case,
+    framed: &Framed<'_>,
+    want: &Answer,
+    how: How,
+    form: Form<'_>,
+    ways: &Ways,
+) -> Verdict {
+    match ways.answer(how, framed, form) {
         None => Verdict::Nothing,
         Some(Err(error)) => match dialect::refused(&error, &case.query) {
             Some(why) => Verdict::Refused(why),
@@ -202,7 +210,7 @@ fn report(case: &Case, how: How, form: Form<'_>, why: &str, duck: &mut Duck, way
     let mut last = why.to_owned();
     let small = shrink(case, &mut |small| {
         let why = match duck.one(small) {
-            Ok(want) => match try_one(small, &want, how, form, ways) {
+            Ok(want) => match try_one(small, &Framed::of(small), &want, how, form, ways) {
                 Verdict::Wrong(why) => why,
                 _ => return false,
             },
@@ -253,7 +261,7 @@ fn report(case: &Case, how: How, form: Form<'_>, why: &str, duck: &mut Duck, way
     if let Ok(answer) = duck.one(&small) {
         println!("    expected: {}", rows(&answer));
     }
-    match ways.answer(how, &small, form) {
+    match ways.answer(how, &Framed::of(&small), form) {
         Some(Ok(answer)) => println!("    got:      {}", rows(&answer)),
         Some(Err(error)) => println!("    got:      {error}"),
         None => {}
@@ -275,8 +283,9 @@ pub(crate) fn prove(task: &Task, duck: &mut Duck, ways: &Ways) -> Result<Vec<Str
                 return false;
             };
             tried += 1;
+            let framed = Framed::of(&case);
             // That the right text is right is said by the seeds themselves.
-            let wrong = |form| matches!(try_one(&case, &want, how, form, ways), Verdict::Wrong(why) if !why.starts_with("error"));
+            let wrong = |form| matches!(try_one(&case, &framed, &want, how, form, ways), Verdict::Wrong(why) if !why.starts_with("error"));
             wrong(Form::Text(&text)) && !wrong(Form::Sql)
         });
         match seen {

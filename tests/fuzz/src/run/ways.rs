@@ -1,5 +1,6 @@
 //! The ways in which a frame is computed.
 
+use std::cell::OnceCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use kvern::Session;
@@ -8,6 +9,7 @@ use kvern_fuzz::compare::Answer;
 use kvern_fuzz::make::Case;
 use kvern_fuzz::ops::Dialect;
 use kvern_fuzz::sql::query;
+use tempfile::TempDir;
 
 use super::{batches, calls, files};
 
@@ -81,39 +83,83 @@ impl Ways {
     pub(crate) fn answer(
         &self,
         how: How,
-        case: &Case,
+        case: &Framed<'_>,
         form: Form<'_>,
     ) -> Option<Result<Answer, String>> {
         let session = &self.0.iter().find(|w| w.0 == how)?.1;
-        let work = || -> Result<Option<Answer>, String> {
-            let folder = tempfile::tempdir().map_err(|e| e.to_string())?;
-            let tables: Vec<Frame> = case
-                .tables
-                .iter()
-                .map(|t| files::frame(t, folder.path()))
-                .collect::<Result<_, String>>()?;
-            let names = case.names();
-            let parse = |text: &str| {
-                let tables = names.iter().map(String::as_str).zip(&tables);
-                sql(text, tables).map_err(|e| e.to_string())
-            };
-            let frame = match form {
-                Form::Calls => match calls::frame(&case.query, &tables) {
-                    Some(frame) => frame.map_err(|e| e.to_string())?,
-                    None => return Ok(None),
-                },
-                Form::Sql => parse(&query(&case.query, &names, Dialect::Kvern))?,
-                Form::Text(text) => parse(text)?,
-            };
-            compute(&frame, how, case.partitions, session).map(Some)
+        let frame = match case.frame(form)? {
+            Ok(frame) => frame,
+            Err(error) => return Some(Err(error)),
         };
-        match catch_unwind(AssertUnwindSafe(work)) {
-            Ok(answer) => answer.transpose(),
-            Err(panic) => {
-                let words = panic.downcast_ref::<String>().cloned();
-                let words = words.or_else(|| panic.downcast_ref::<&str>().map(|s| (*s).to_owned()));
-                Some(Err(format!("a panic: {}", words.unwrap_or_default())))
-            }
+        let partitions = case.case.partitions;
+        Some(caught(|| compute(&frame, how, partitions, session)))
+    }
+}
+
+/// A case as frames, which are made once for all ways.
+pub(crate) struct Framed<'a> {
+    case: &'a Case,
+    tables: Result<Vec<Frame>, String>,
+    sql: OnceCell<Result<Frame, String>>,
+    calls: OnceCell<Option<Result<Frame, String>>>,
+    /// Files of the tables.
+    _folder: Option<TempDir>,
+}
+
+impl<'a> Framed<'a> {
+    /// With its tables.
+    pub(crate) fn of(case: &'a Case) -> Self {
+        let folder = tempfile::tempdir();
+        let tables = match &folder {
+            Ok(folder) => caught(|| {
+                let tables = case.tables.iter();
+                tables.map(|t| files::frame(t, folder.path())).collect()
+            }),
+            Err(e) => Err(e.to_string()),
+        };
+        Self {
+            case,
+            tables,
+            sql: OnceCell::new(),
+            calls: OnceCell::new(),
+            _folder: folder.ok(),
+        }
+    }
+
+    fn frame(&self, form: Form<'_>) -> Option<Result<Frame, String>> {
+        let tables = match &self.tables {
+            Ok(tables) => tables,
+            Err(error) => return Some(Err(error.clone())),
+        };
+        let names = self.case.names();
+        let parse = |text: &str| {
+            let tables = names.iter().map(String::as_str).zip(tables);
+            caught(|| sql(text, tables).map_err(|e| e.to_string()))
+        };
+        let in_words = || parse(&query(&self.case.query, &names, Dialect::Kvern));
+        let by_calls = || {
+            let made = caught(|| match calls::frame(&self.case.query, tables) {
+                Some(frame) => frame.map(Some).map_err(|e| e.to_string()),
+                None => Ok(None),
+            });
+            made.transpose()
+        };
+        match form {
+            Form::Sql => Some(self.sql.get_or_init(in_words).clone()),
+            Form::Calls => self.calls.get_or_init(by_calls).clone(),
+            Form::Text(text) => Some(parse(text)),
+        }
+    }
+}
+
+/// What comes of some work; a panic is an error.
+fn caught<T>(work: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+    match catch_unwind(AssertUnwindSafe(work)) {
+        Ok(made) => made,
+        Err(panic) => {
+            let words = panic.downcast_ref::<String>().cloned();
+            let words = words.or_else(|| panic.downcast_ref::<&str>().map(|s| (*s).to_owned()));
+            Err(format!("a panic: {}", words.unwrap_or_default()))
         }
     }
 }
