@@ -21,7 +21,7 @@ use crate::plan::groups::GroupRule;
 use crate::plan::guard::GuardFilters;
 use crate::plan::null::NullRule;
 use crate::plan::windows::PlainWindows;
-use crate::plan::{nan, push};
+use crate::plan::{nan, push, skip};
 
 /// What a plan is made for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +44,7 @@ pub(crate) fn base() -> &'static SessionState {
             .with_default_features()
             .with_analyzer_rules(rules)
             .with_optimizer_rules(push::rules())
+            .with_physical_optimizer_rules(skip::rules())
             .with_config(SessionConfig::new().with_target_partitions(1));
         let functions = builder.scalar_functions().get_or_insert_default();
         functions.push(nan::one_nan().clone());

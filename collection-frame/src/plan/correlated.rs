@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion};
-use datafusion::common::{Column, DataFusionError, Result as DfResult};
+use datafusion::common::{Column, DataFusionError, Result as DfResult, TableReference};
 use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::utils::{conjunction, split_conjunction};
 use datafusion::logical_expr::{Expr, Filter, LogicalPlan, LogicalPlanBuilder, Operator, Subquery};
@@ -51,9 +51,11 @@ fn keyed(filter: Filter) -> DfResult<Transformed<LogicalPlan>> {
         if op != Operator::Eq || !of_row.contains_outer() || of_row.any_column_refs() {
             return e.clone();
         }
+        // With a table: subqueries of subqueries have such keys, too, and what has one is not taken for what has none.
+        let table = TableReference::bare("__kvern");
         let name = format!("__kvern_key_{}", keys.len());
-        keys.push(key.clone().alias(&name));
-        Expr::Column(Column::new_unqualified(name)).eq(of_row.clone())
+        keys.push(key.clone().alias_qualified(Some(table.clone()), &name));
+        Expr::Column(Column::new(Some(table), name)).eq(of_row.clone())
     });
     let parts: Vec<Expr> = parts.collect();
     let (Some(predicate), false) = (conjunction(parts), keys.is_empty()) else {

@@ -1,6 +1,6 @@
 //! What kvern does to plans beside what DataFusion does: before a plan is made ([`aggregate`], [`analyse`], [`names`], [`statement`],
 //! [`sets`], [`not_in`]), while it is made (the rules of [`nan`], [`groups`], [`determined`], [`windows`], [`null`] and [`push`], by functions of [`own`]),
-//! with what comes out ([`guard`], [`bounds`], [`keys`]), and when none can be made
+//! with what comes out ([`skip`], [`guard`], [`bounds`], [`keys`]), and when none can be made
 //! ([`again`], [`correlated`]).
 
 pub(crate) mod again;
@@ -19,5 +19,6 @@ pub(crate) mod null;
 pub(crate) mod own;
 pub(crate) mod push;
 pub(crate) mod sets;
+pub(crate) mod skip;
 pub(crate) mod statement;
 pub(crate) mod windows;

@@ -5,7 +5,9 @@
 use std::collections::HashSet;
 use std::sync::{Arc, LazyLock};
 
-use arrow::array::{Array, ArrayRef, AsArray, GenericListArray, OffsetSizeTrait, PrimitiveArray};
+use arrow::array::{
+    Array, ArrayRef, AsArray, GenericListArray, OffsetSizeTrait, PrimitiveArray, StructArray,
+};
 use arrow::datatypes::{
     ArrowPrimitiveType, DataType, Field, FieldRef, Float16Type, Float32Type, Float64Type,
 };
@@ -117,6 +119,7 @@ fn made_one(array: ArrayRef) -> ArrayRef {
         DataType::Float16 => of!(Float16Type, u16, 0x7c00, 0x7e00),
         DataType::List(field) => in_lists::<i32>(&array, field),
         DataType::LargeList(field) => in_lists::<i64>(&array, field),
+        DataType::Struct(_) => in_fields(&array),
         _ => None,
     };
     new.unwrap_or(array)
@@ -130,6 +133,23 @@ fn in_lists<O: OffsetSizeTrait>(array: &ArrayRef, field: &FieldRef) -> Option<Ar
         let (offsets, nulls) = (lists.offsets().clone(), lists.nulls().cloned());
         Arc::new(GenericListArray::new(field.clone(), offsets, values, nulls)) as ArrayRef
     })
+}
+
+/// The structs with one NaN and one zero in them; `None` if they have no others.
+fn in_fields(array: &ArrayRef) -> Option<ArrayRef> {
+    let (fields, columns, nulls) = array.as_struct_opt()?.clone().into_parts();
+    let new: Vec<ArrayRef> = columns.iter().cloned().map(made_one).collect();
+    let changed = new.iter().zip(&columns).any(|(a, b)| !Arc::ptr_eq(a, b));
+    changed.then(|| Arc::new(StructArray::new(fields, new, nulls)) as ArrayRef)
+}
+
+/// Whether values of a type are floats, or lists or structs of some, which are made one before they are compared.
+fn has_floats(t: &DataType) -> bool {
+    match t {
+        DataType::List(f) | DataType::LargeList(f) => has_floats(f.data_type()),
+        DataType::Struct(fields) => fields.iter().any(|f| has_floats(f.data_type())),
+        other => other.is_floating(),
+    }
 }
 
 /// The array with those values replaced that are to be; `None` if there are none, which is the rule and is found out in one pass without
@@ -237,7 +257,7 @@ fn made_one_before(
     let mut changed = false;
     let columns = schema.iter().map(|(qualifier, field)| {
         let column = Column::from((qualifier, field));
-        if !field.data_type().is_floating() || !these(&column) {
+        if !has_floats(field.data_type()) || !these(&column) {
             return Expr::Column(column);
         }
         changed = true;
@@ -306,7 +326,7 @@ pub(crate) fn compared(expr: Expr, schema: &DFSchema) -> DfResult<Transformed<Ex
             return nullif(f, schema);
         }
         Expr::ScalarFunction(mut f) if COMPARING.contains(&f.func.name()) => {
-            f.args = f.args.into_iter().map(|e| argument(e, schema)).collect();
+            f.args = f.args.into_iter().map(|e| key(e, schema)).collect();
             Expr::ScalarFunction(f)
         }
         Expr::AggregateFunction(a) => Expr::AggregateFunction(aggregate(a, schema)),
@@ -330,16 +350,6 @@ const COMPARING: &[&str] = &[
     "array_positions",
     "array_sort",
 ];
-
-/// Floats, or a list of floats, as they are compared.
-fn argument(expr: Expr, schema: &DFSchema) -> Expr {
-    match expr.get_type(schema) {
-        Ok(DataType::List(f) | DataType::LargeList(f)) if f.data_type().is_floating() => {
-            one_nan().call(vec![expr])
-        }
-        _ => key(expr, schema),
-    }
-}
 
 /// `nullif(a, b)` of floats compares them, and gives the first as it is.
 fn nullif(f: ScalarFunction, schema: &DFSchema) -> DfResult<Transformed<Expr>> {
@@ -394,7 +404,7 @@ fn one_column(plan: Arc<LogicalPlan>) -> DfResult<Arc<LogicalPlan>> {
     let Some((qualifier, field)) = schema.iter().next() else {
         return Ok(plan);
     };
-    if !field.data_type().is_floating() {
+    if !has_floats(field.data_type()) {
         return Ok(plan);
     }
     let column = Expr::Column(Column::from((qualifier, field)));
@@ -404,7 +414,7 @@ fn one_column(plan: Arc<LogicalPlan>) -> DfResult<Arc<LogicalPlan>> {
     Ok(Arc::new(plan.build()?))
 }
 
-/// A float as it is compared; anything else as it is.
+/// A float, a list or a struct of some, as it is compared; anything else as it is.
 pub(crate) fn key(expr: Expr, schema: &DFSchema) -> Expr {
     match &expr {
         Expr::Literal(value, _) if is_one(value) => return expr,
@@ -415,7 +425,7 @@ pub(crate) fn key(expr: Expr, schema: &DFSchema) -> Expr {
         _ => {}
     }
     match expr.get_type(schema) {
-        Ok(t) if t.is_floating() => one_nan().call(vec![expr]),
+        Ok(t) if has_floats(&t) => one_nan().call(vec![expr]),
         _ => expr,
     }
 }
@@ -437,7 +447,7 @@ fn is_one(value: &ScalarValue) -> bool {
         ScalarValue::Float64(Some(v)) => fits(*v),
         ScalarValue::Float32(Some(v)) => fits(f64::from(*v)),
         ScalarValue::Float16(Some(v)) => fits(v.to_f64()),
-        _ => true,
+        other => !has_floats(&other.data_type()),
     }
 }
 

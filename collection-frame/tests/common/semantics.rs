@@ -525,4 +525,30 @@ pub(crate) const SEMANTICS: &[(&str, &[&str])] = &[
         "SELECT c, count(*) AS n FROM (SELECT DISTINCT q.c, l.v FROM (SELECT c FROM k GROUP BY c) AS q JOIN l ON q.c = l.c) AS r GROUP BY c, v",
         &["1 1", "1 1", "2 1"],
     ),
+    (
+        "SELECT count(*) AS n FROM (SELECT DISTINCT make_array(x, z) AS l FROM f) AS q",
+        &["4"],
+    ),
+    (
+        "SELECT count(*) AS n FROM (SELECT DISTINCT named_struct('x', x, 'z', z) AS r FROM f) AS q",
+        &["4"],
+    ),
+    (
+        "SELECT l, count(*) AS n FROM (SELECT make_array(x) AS l FROM f WHERE z = 1 AND x IS NOT NULL) AS q GROUP BY l",
+        &["[0.0] 2"],
+    ),
+    // An order of what has an order and lost its first rows.
+    (
+        "SELECT a, b FROM (SELECT g AS a, o AS b FROM w WHERE g = 'b' ORDER BY a, b DESC LIMIT 2 OFFSET 1) AS q ORDER BY a",
+        &["b 1", "b 2"],
+    ),
+    (
+        "SELECT o, g FROM (SELECT o, g FROM w ORDER BY o, g DESC LIMIT 2 OFFSET 2) AS q ORDER BY o",
+        &["2 a", "2 b"],
+    ),
+    // Subqueries by floats in one by floats.
+    (
+        "SELECT i FROM f WHERE i = (SELECT max(g.i) FROM f AS g WHERE g.x = f.x AND g.z = (SELECT min(h.z) FROM f AS h WHERE h.x = g.x))",
+        &["2", "3", "5"],
+    ),
 ];
