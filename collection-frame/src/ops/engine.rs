@@ -4,9 +4,12 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use arrow::datatypes::SchemaRef;
+use arrow::compute::cast;
+use arrow::datatypes::{Field, Schema, SchemaRef};
+use arrow::record_batch::RecordBatch;
 use datafusion::execution::SendableRecordBatchStream;
-use futures::TryStreamExt;
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use futures::{StreamExt, TryStreamExt};
 use kvern_core::operator::Stays;
 use kvern_core::{OpRef, OpTraits, Result, TaskContext, Value};
 
@@ -50,6 +53,33 @@ pub(crate) fn engine_to_file(
     })
 }
 
+/// The rows with the types that were planned: on the way from an engine dictionaries may have been taken apart.
+fn as_planned(rows: SendableRecordBatchStream, schema: SchemaRef) -> SendableRecordBatchStream {
+    let planned = schema.clone();
+    let rows = rows.map(move |batch| {
+        let batch = batch?;
+        let told = planned.fields().iter().map(|f| f.data_type());
+        let came = batch.columns().iter().map(|c| c.data_type());
+        if told.clone().eq(came) {
+            return Ok(batch);
+        }
+        let columns = batch.columns().iter().zip(told.clone());
+        let columns: Vec<_> = columns
+            .map(|(c, t)| cast(c, t))
+            .collect::<std::result::Result<_, _>>()?;
+        let came = batch.schema();
+        let fields = came.fields().iter().zip(told);
+        let fields: Vec<Field> = fields
+            .map(|(f, t)| f.as_ref().clone().with_data_type(t.clone()))
+            .collect();
+        Ok(RecordBatch::try_new(
+            Arc::new(Schema::new(fields)),
+            columns,
+        )?)
+    });
+    Box::pin(RecordBatchStreamAdapter::new(schema, rows))
+}
+
 fn op<F, J>(
     name: &str,
     engine: Arc<dyn FrameEngine>,
@@ -73,6 +103,7 @@ where
             plan: cut::in_memory(&query.plan, &inputs)?,
             config: query.config.clone(),
         };
+        let planned = query.plan.schema();
         // Nothing is computed here: one thread takes what comes.
         let drive = Drive {
             threads: 1,
@@ -81,7 +112,7 @@ where
         drive.run(ctx, |_pool| {
             let rows = engine.start(query);
             let job = job.clone();
-            async move { job(rows?).await }
+            async move { job(as_planned(rows?, planned)).await }
         })
     };
     OpRef::local_kernel(name, OpTraits::default(), Stays::Here, Arc::new(kernel))

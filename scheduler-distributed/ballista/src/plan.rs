@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use datafusion::arrow::datatypes::DataType;
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion};
 use datafusion::common::{JoinType, Result as DfResult};
 use datafusion::datasource::memory::MemorySourceConfig;
@@ -71,6 +72,7 @@ fn leaf(plan: &dyn ExecutionPlan) -> Result<()> {
 
 /// The nodes whose partitions Ballista is known to respect.
 fn node(plan: &dyn ExecutionPlan) -> Result<()> {
+    dictionaries(plan)?;
     if let Some(repartition) = plan.downcast_ref::<RepartitionExec>() {
         return exchange(repartition);
     }
@@ -115,6 +117,28 @@ fn node(plan: &dyn ExecutionPlan) -> Result<()> {
             plan.name()
         ),
     ))
+}
+
+/// Dictionaries arrive as what is in them, under a schema that still says dictionary.
+fn dictionaries(plan: &dyn ExecutionPlan) -> Result<()> {
+    let moves = plan.is::<RepartitionExec>()
+        || plan.is::<CoalescePartitionsExec>()
+        || plan.is::<SortPreservingMergeExec>();
+    let schema = plan.schema();
+    let mut fields = schema.fields().iter();
+    let found = fields.find(|f| matches!(f.data_type(), DataType::Dictionary(..)));
+    match (moves, found) {
+        (true, Some(field)) => Err(Error::new(
+            ErrorKind::NotPortable,
+            format!(
+                "rows are moved with column {:?} in Arrow's dictionary form ({}), which Ballista takes apart on the way: cast it first \
+                 (DataType::Utf8 for text), or {INSTEAD}",
+                field.name(),
+                field.data_type()
+            ),
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// Rows are moved by hashes of expressions, which Ballista writes without the codec of anybody else.

@@ -11,7 +11,8 @@ mod support;
 use std::sync::Arc;
 
 use kvern_core::{ErrorKind, Session};
-use kvern_frame::arrow::array::{ArrayRef, Float64Array};
+use kvern_frame::arrow::array::{ArrayRef, DictionaryArray, Float64Array};
+use kvern_frame::arrow::datatypes::{DataType, Int32Type};
 use kvern_frame::{Frame, RecordBatch, col, lit, sql};
 use plans::{IN_ORDER, QUERIES, t, u};
 use rows::rows;
@@ -104,6 +105,37 @@ fn what_libraries_get_wrong_is_right_or_refused() {
     assert!(
         refused.iter().all(|t| t.contains("(PARTITION BY x")),
         "{refused:?}"
+    );
+}
+
+#[test]
+fn a_dictionary_comes_back_as_one_and_is_refused_where_its_rows_are_moved() {
+    let (session, _cluster) = cluster(1);
+    let c: DictionaryArray<Int32Type> = [Some("a"), None, Some("a")].into_iter().collect();
+    let batch = RecordBatch::try_from_iter([("c", Arc::new(c) as ArrayRef)]).unwrap();
+    let f = Frame::from_batches([batch.clone(), batch]).unwrap();
+    let got = session.compute(&f).unwrap();
+    for batch in &got {
+        let came = batch.column(0).data_type();
+        assert!(matches!(came, DataType::Dictionary(..)), "{came}");
+    }
+    assert_eq!(rows(&got, false), ["-", "-", "a", "a", "a", "a"]);
+
+    let groups = "SELECT c, count(*) AS n FROM t GROUP BY c";
+    let e = session.compute(&sql(groups, [("t", &f)]).unwrap().repartition(2));
+    let e = e.unwrap_err();
+    assert_eq!(e.kind(), ErrorKind::NotPortable, "{e}");
+    assert!(
+        e.message()
+            .contains("column \"c\" in Arrow's dictionary form"),
+        "{e}"
+    );
+    let plain =
+        "SELECT c, count(*) AS n FROM (SELECT arrow_cast(c, 'Utf8') AS c FROM t) AS q GROUP BY c";
+    let plain = sql(plain, [("t", &f)]).unwrap().repartition(2);
+    assert_eq!(
+        rows(&session.compute(&plain).unwrap(), false),
+        ["- 2", "a 4"]
     );
 }
 

@@ -2,7 +2,7 @@
 //! that differs is never let pass.
 
 use crate::edit;
-use crate::query::{Expr, Kind, Rel};
+use crate::query::{Expr, How, Kind, Rel};
 
 /// A difference of dialect.
 #[derive(Debug)]
@@ -120,6 +120,10 @@ pub const REFUSED: &[(&str, &str)] = &[
         "a float as the key of a window, on Ballista: docs/KNOWN.md",
     ),
     (
+        "in Arrow's dictionary form (Dictionary(Int32, Utf8)), which Ballista takes apart on the way",
+        "dictionaries whose rows are moved, on Ballista: docs/KNOWN.md",
+    ),
+    (
         "`retract_batch` is not implemented: bool_",
         "bool_and and bool_or over frames that begin anew for each row: docs/KNOWN.md",
     ),
@@ -135,6 +139,12 @@ pub const REFUSED_ABOUT_A_ROW: (&str, &str) = (
 pub const REFUSED_BACKWARDS: (&str, &str) = (
     "is_reversed: true",
     "lead and lag over rows in the opposite order, by tasks: docs/KNOWN.md",
+);
+
+/// The same of queries with an outer join, on Ballista.
+pub const REFUSED_OUTER: (&str, &str) = (
+    "is declared as non-nullable but contains null values",
+    "an outer join beside a count, on Ballista: docs/KNOWN.md",
 );
 
 /// The reason why an error of DuckDB lets a seed pass.
@@ -154,10 +164,24 @@ pub fn refused(error: &str, query: &Rel) -> Option<&'static str> {
     if error.contains(lost) && error.contains(REFUSED_BACKWARDS.0) && has_shift(query) {
         return Some(REFUSED_BACKWARDS.1);
     }
+    if error.contains("ballista://") && error.contains(REFUSED_OUTER.0) && has_outer(query) {
+        return Some(REFUSED_OUTER.1);
+    }
     REFUSED
         .iter()
         .find(|known| error.contains(known.0))
         .map(|known| known.1)
+}
+
+/// Whether a query has a join that keeps rows without a partner.
+fn has_outer(query: &Rel) -> bool {
+    let mut found = false;
+    edit::visit(query, &mut |rel| {
+        if let Rel::Join { how, .. } = rel {
+            found |= matches!(how, How::Left | How::Right | How::Full);
+        }
+    });
+    found
 }
 
 /// Whether a query has values of the rows before or after.
