@@ -84,12 +84,15 @@ pub mod prelude {
     pub use kvern_array::{Array, Chunks, Slice, concatenate, keepdims, stack, where_};
     #[cfg(feature = "bag")]
     pub use kvern_bag::{
-        Bag, Item, OnBad, Text, TextOptions, read_json, read_json_with, read_text, read_text_with,
+        Bag, Compression, InvalidUtf8, Item, OnBad, Text, TextOptions, read_json, read_json_with,
+        read_text, read_text_with,
     };
     pub use kvern_core::delayed::{
         Delayed, delayed, delayed_local, try_delayed, try_delayed_local,
     };
-    pub use kvern_core::{Annotations, Collection, Session, TaskHandle, as_completed, op};
+    pub use kvern_core::{
+        Annotations, Collection, ErrorKind, Session, TaskHandle, as_completed, is_cancelled, op,
+    };
     #[cfg(feature = "frame")]
     pub use kvern_frame::{CsvOptions, Frame, JoinHow, col, lit, sql};
 }
