@@ -35,12 +35,14 @@ impl PhysicalOptimizerRule for SkipLast {
             let (skip, Some(fetch)) = (limit.skip(), limit.fetch()) else {
                 return Ok(Transformed::no(node));
             };
-            if skip == 0 {
+            let done = limit.input().downcast_ref::<GlobalLimitExec>();
+            if skip == 0 || done.is_some_and(|below| below.fetch() == Some(fetch)) {
                 return Ok(Transformed::no(node));
             }
             let most = skip.saturating_add(fetch);
             let first = GlobalLimitExec::new(limit.input().clone(), 0, Some(most));
-            let rest = GlobalLimitExec::new(Arc::new(first), skip, None);
+            // As many as come: without a number an order from above would be pushed below what is left out.
+            let rest = GlobalLimitExec::new(Arc::new(first), skip, Some(most));
             Ok(Transformed::yes(Arc::new(rest) as Arc<dyn ExecutionPlan>))
         })
         .data()

@@ -551,4 +551,8 @@ pub(crate) const SEMANTICS: &[(&str, &[&str])] = &[
         "SELECT i FROM f WHERE i = (SELECT max(g.i) FROM f AS g WHERE g.x = f.x AND g.z = (SELECT min(h.z) FROM f AS h WHERE h.x = g.x))",
         &["2", "3", "5"],
     ),
+    (
+        "SELECT o FROM (SELECT o FROM w WHERE g = 'a' ORDER BY o LIMIT 6 OFFSET 3) AS q ORDER BY o DESC",
+        &["4"],
+    ),
 ];
