@@ -10,6 +10,7 @@ use crate::operator::OpRef;
 use crate::registry::Registry;
 use crate::scheduler::Scheduler;
 use crate::session::Session;
+use crate::unfinished::Leftovers;
 
 /// A flag that asks running tasks to stop. Cloning gives another handle on the same flag.
 #[derive(Debug, Clone, Default)]
@@ -55,6 +56,11 @@ pub trait TaskHost: Sync {
             ErrorKind::Unsupported,
             "the backend that runs this task does not take tasks from tasks",
         ))
+    }
+
+    /// What running tasks would leave behind; of a backend that waits for all of them, nobody asks.
+    fn leftovers(&self) -> Leftovers {
+        Leftovers::default()
     }
 
     /// What operator names mean there; `None`: what is linked.
@@ -171,6 +177,12 @@ impl<'a> TaskContext<'a> {
             host: self.host,
             bytes,
         })
+    }
+
+    /// Where a task says what it would leave behind, should the process end before it does: a program that is told to end does not wait long for
+    /// tasks, and removes that.
+    pub fn leftovers(&self) -> Leftovers {
+        self.host.leftovers()
     }
 
     /// Writes a line to the run's log.

@@ -57,6 +57,7 @@ pub mod session;
 mod show;
 pub mod text;
 pub mod travel;
+pub mod unfinished;
 pub mod url;
 pub mod value;
 

@@ -1,11 +1,10 @@
 //! Writing `.npy` files (version 1.0, C order, native byte order) so that they appear whole or not at all.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::io::Write;
+use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
+use kvern_core::unfinished::Unfinished;
 use ndarray::{ArrayRef, Dimension};
 
 use super::npy_header::{check_axes, checked_bytes};
@@ -59,25 +58,10 @@ pub fn save_npy<T: NpyElement, D: Dimension>(
 #[derive(Debug)]
 pub struct NpyWriter<T> {
     origin: Arc<str>,
-    path: PathBuf,
     shape: Vec<usize>,
-    file: File,
-    temporary: Temporary,
+    new: Unfinished,
     written: u64,
     element: std::marker::PhantomData<fn(T)>,
-}
-
-/// A file that is removed when dropped, unless it has been renamed.
-#[derive(Debug)]
-struct Temporary(Option<PathBuf>);
-
-impl Drop for Temporary {
-    fn drop(&mut self) {
-        if let Some(path) = &self.0 {
-            // Nothing can be done, and the error that led here matters more.
-            let _ = std::fs::remove_file(path);
-        }
-    }
 }
 
 impl<T: NpyElement> NpyWriter<T> {
@@ -86,18 +70,16 @@ impl<T: NpyElement> NpyWriter<T> {
     /// # Errors
     /// [`NpyError::Io`]; [`NpyError::Header`] for more axes than NumPy has; [`NpyError::ShapeOverflow`].
     pub fn create(path: impl AsRef<Path>, shape: &[usize]) -> Result<Self, NpyError> {
-        let path = path.as_ref().to_path_buf();
+        let path = path.as_ref();
         let origin: Arc<str> = path.display().to_string().into();
         check_axes(&origin, shape.len())?;
         checked_bytes(&origin, shape, T::DTYPE)?;
-        let (file, temporary) = Temporary::beside(&path)
+        let new = Unfinished::begin(path)
             .map_err(|e| NpyError::io(&origin, "create a temporary file beside it", e))?;
         let mut writer = Self {
             origin,
-            path,
             shape: shape.to_vec(),
-            file,
-            temporary,
+            new,
             written: 0,
             element: std::marker::PhantomData,
         };
@@ -123,20 +105,13 @@ impl<T: NpyElement> NpyWriter<T> {
     ///
     /// # Errors
     /// [`NpyError::Io`]; [`NpyError::ElementCount`] for fewer elements than the shape has.
-    pub fn finish(mut self) -> Result<(), NpyError> {
+    pub fn finish(self) -> Result<(), NpyError> {
         if self.written != self.expected() {
             return Err(self.miscount(self.written));
         }
-        // Before the rename, or a crash could leave the name on an empty file.
-        self.file
-            .sync_all()
-            .map_err(|e| NpyError::io(&self.origin, "write it to the disk", e))?;
-        if let Some(temporary) = &self.temporary.0 {
-            std::fs::rename(temporary, &self.path)
-                .map_err(|e| NpyError::io(&self.origin, "rename the temporary file to it", e))?;
-        }
-        self.temporary.0 = None;
-        Ok(())
+        self.new
+            .finish()
+            .map_err(|e| NpyError::io(&self.origin, "write it to the disk", e))
     }
 
     fn expected(&self) -> u64 {
@@ -153,31 +128,9 @@ impl<T: NpyElement> NpyWriter<T> {
     }
 
     fn put(&mut self, bytes: &[u8]) -> Result<(), NpyError> {
-        self.file
+        self.new
+            .file()
             .write_all(bytes)
             .map_err(|e| NpyError::io(&self.origin, "write it", e))
-    }
-}
-
-impl Temporary {
-    /// A new file in the folder of `path`, so that renaming it stays on one file system.
-    fn beside(path: &Path) -> io::Result<(File, Self)> {
-        static COUNT: AtomicU64 = AtomicU64::new(0);
-        let name = path.file_name().ok_or_else(|| {
-            io::Error::new(io::ErrorKind::InvalidInput, "the path has no file name")
-        })?;
-        let mut hidden = std::ffi::OsString::from(".");
-        hidden.push(name);
-        hidden.push(format!(
-            ".{}-{}.tmp",
-            std::process::id(),
-            COUNT.fetch_add(1, Ordering::Relaxed)
-        ));
-        let temporary = path.with_file_name(hidden);
-        let file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .open(&temporary)?;
-        Ok((file, Self(Some(temporary))))
     }
 }

@@ -1,14 +1,10 @@
 //! A folder whose files appear together or not at all: they are made in a hidden folder beside it, which takes its place at the end.
-//!
-//! Who makes one holds the lock of a file in it. The lock goes with the process, however that ends, so that the next who writes to the same
-//! place can tell what is dead and remove it; what is alive, on this machine or on another that has the folder too, is locked.
 
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 
-use kvern_core::{Error, ErrorKind, Result};
+use kvern_core::{Error, ErrorKind, Result, unfinished};
 
 use crate::read::files::io_error;
 
@@ -20,9 +16,6 @@ pub(crate) struct Staged {
     /// Says that its maker lives.
     _lock: Option<File>,
 }
-
-/// The file in a hidden folder that its maker has locked.
-const LOCK: &str = "lock";
 
 impl Staged {
     /// # Errors
@@ -46,8 +39,7 @@ impl Staged {
                 )));
             }
         }
-        sweep(&target);
-        let (own, lock) = made_beside(&target, locked_folder)
+        let (own, lock) = unfinished::folder_beside(&target)
             .map_err(|(path, e)| io_error(&path, "make this folder", e, ""))?;
         let staged = Self {
             target,
@@ -129,97 +121,12 @@ impl Drop for Staged {
     }
 }
 
-/// Makes a folder that says by a lock that its maker lives; without one where the system has no locks.
-fn locked_folder(path: &Path) -> io::Result<Option<File>> {
-    std::fs::create_dir(path)?;
-    // Somebody who sweeps at this moment may take the folder away: then there is no lock in it, and another name is tried.
-    let taken = |e: io::Error| match e.kind() {
-        io::ErrorKind::NotFound => io::ErrorKind::AlreadyExists.into(),
-        _ => e,
-    };
-    let lock = File::create_new(path.join(LOCK)).map_err(taken)?;
-    if lock.try_lock().is_err() {
-        return Ok(None);
-    }
-    match path.join(LOCK).try_exists()? {
-        true => Ok(Some(lock)),
-        false => Err(io::ErrorKind::AlreadyExists.into()),
-    }
-}
-
-/// Removes what earlier writers to the target have left that ended before they could. What cannot be told to be dead stays, and what cannot
-/// be removed is none of the writer's business.
-fn sweep(target: &Path) {
-    let (Some(parent), Some(name)) = (target.parent(), target.file_name()) else {
-        return;
-    };
-    let Ok(entries) = std::fs::read_dir(parent) else {
-        return;
-    };
-    let prefix = format!(".{}.", name.to_string_lossy());
-    for entry in entries.flatten() {
-        let name = entry.file_name();
-        let numbers = name
-            .to_str()
-            .and_then(|n| n.strip_prefix(&prefix)?.strip_suffix(".tmp"));
-        let is_ours = numbers.is_some_and(|n| {
-            let digits = |s: &str| !s.is_empty() && s.bytes().all(|b| b.is_ascii_digit());
-            n.split_once('-')
-                .is_some_and(|(a, b)| digits(a) && digits(b))
-        });
-        if is_ours && entry.file_type().is_ok_and(|t| t.is_dir()) {
-            remove_dead(&entry.path());
-        }
-    }
-}
-
-/// Removes a hidden folder if its maker is dead.
-fn remove_dead(own: &Path) {
-    match File::options().write(true).open(own.join(LOCK)) {
-        Ok(lock) => {
-            // Held until the folder is gone, so that of two who sweep one does it.
-            if lock.try_lock().is_ok() {
-                let _ = std::fs::remove_dir_all(own);
-            }
-        }
-        // Its maker ended, or is, between the folder and the lock: only an empty folder can be removed so.
-        Err(e) if e.kind() == io::ErrorKind::NotFound => {
-            let _ = std::fs::remove_dir(own);
-        }
-        Err(_) => {}
-    }
-}
-
 /// The target from the root, and what it leads to if it is a link: a folder does not take a link's place.
 fn place(target: &Path) -> Result<PathBuf> {
     let failed = |e| io_error(target, "find where that is", e, "");
     match target.is_symlink() {
         true => target.canonicalize().map_err(failed),
         false => std::path::absolute(target).map_err(failed),
-    }
-}
-
-/// Makes something with a hidden name beside `path` that nothing else has.
-///
-/// # Errors
-/// With the path that could not be made.
-pub(crate) fn made_beside<T>(
-    path: &Path,
-    make: impl Fn(&Path) -> io::Result<T>,
-) -> std::result::Result<(PathBuf, T), (PathBuf, io::Error)> {
-    static COUNT: AtomicU64 = AtomicU64::new(0);
-    loop {
-        let n = COUNT.fetch_add(1, Ordering::Relaxed);
-        let mut hidden = std::ffi::OsString::from(".");
-        hidden.push(path.file_name().unwrap_or_default());
-        hidden.push(format!(".{}-{n}.tmp", std::process::id()));
-        let hidden = path.with_file_name(hidden);
-        match make(&hidden) {
-            Ok(made) => return Ok((hidden, made)),
-            // Numbers of processes come again: in containers, on other machines, and after a crash that left something.
-            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(e) => return Err((hidden, e)),
-        }
     }
 }
 
@@ -303,59 +210,21 @@ mod tests {
     }
 
     #[test]
-    fn what_the_dead_have_left_is_removed_and_nothing_else() {
+    fn what_the_dead_have_left_is_removed() {
         let around = tempfile::tempdir().unwrap();
         let target = around.path().join("out");
         let alive = Staged::new(&target).unwrap();
         put(&alive.folder(), &["a"]);
-        let dead = |name: &str, lock: bool| {
-            let own = around.path().join(name);
-            std::fs::create_dir_all(own.join("files")).unwrap();
-            std::fs::write(own.join("files/part-0.txt"), "x").unwrap();
-            if lock {
-                std::fs::write(own.join(LOCK), "").unwrap();
-            }
-        };
-        dead(".out.4000000-7.tmp", true);
-        // Of others: another target, something that is not known, and one of which nobody can tell.
-        for (name, lock) in [
-            (".out.b.17-0.tmp", true),
-            (".out.17.tmp", true),
-            (".out.17-x.tmp", true),
-            ("out.17-0.tmp", true),
-            (".out.18-0.tmp", false),
-        ] {
-            dead(name, lock);
-        }
-        std::fs::create_dir(around.path().join(".out.19-0.tmp")).unwrap();
-        std::fs::write(around.path().join(".out.20-0.tmp"), "").unwrap();
+        let dead = around.path().join(".out.4000000-7.tmp");
+        std::fs::create_dir_all(dead.join("files")).unwrap();
+        put(&dead, &["lock"]);
+        put(&dead.join("files"), &["part-0.txt"]);
         let second = Staged::new(&target).unwrap();
-        let left = names(around.path());
-        for gone in [".out.4000000-7.tmp", ".out.19-0.tmp"] {
-            assert!(!left.iter().any(|n| n == gone), "{left:?}");
-        }
-        assert_eq!(left.len(), 8, "{left:?}");
+        assert_eq!(names(around.path()).len(), 2, "{:?}", names(around.path()));
         drop(second);
         alive.commit(&["a".to_owned()]).unwrap();
         assert_eq!(names(&target), ["a"]);
-    }
-
-    #[test]
-    fn a_name_that_somebody_left_is_not_taken() {
-        let around = tempfile::tempdir().unwrap();
-        let target = around.path().join("out");
-        let make = |path: &Path| std::fs::create_dir(path);
-        let (probe, ()) = made_beside(&target, make).unwrap();
-        let name = probe.file_name().unwrap().to_str().unwrap();
-        let (before, n) = name.strip_suffix(".tmp").unwrap().rsplit_once('-').unwrap();
-        let n: u64 = n.parse().unwrap();
-        // Tests beside this one take numbers, too.
-        for n in n + 1..n + 100 {
-            let left = around.path().join(format!("{before}-{n}.tmp"));
-            std::fs::create_dir_all(left).unwrap();
-        }
-        let (other, ()) = made_beside(&target, make).unwrap();
-        assert!(other.is_dir() && other != probe);
+        assert_eq!(names(around.path()), ["out"]);
     }
 
     #[test]

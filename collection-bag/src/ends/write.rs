@@ -1,17 +1,17 @@
 //! Writing a partition to a file of its own, which appears whole or not at all.
 
 use std::fmt::Display;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, BufWriter, Write as _};
 use std::marker::PhantomData;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::rc::Rc;
 
 use kvern_core::text::Finite;
+use kvern_core::unfinished::Unfinished;
 use kvern_core::{Error, Result, Value};
 use serde::{Deserialize, Serialize};
 
-use super::staged::made_beside;
 use crate::pipe::{AnyStage, Eating, End, Env, FromParams, Stage, more};
 use crate::read::Compression;
 use crate::read::files::io_error;
@@ -71,7 +71,7 @@ impl<T: 'static, L: 'static> FromParams for WriteTo<T, L> {
 struct Writing<T, L> {
     stage: Box<dyn Stage<T>>,
     out: Out,
-    temporary: Temporary,
+    new: Unfinished,
     path: PathBuf,
     name: String,
     items: u64,
@@ -97,13 +97,10 @@ impl<T: 'static, L: Line<T>> Eating for Writing<T, L> {
     fn finish(self: Box<Self>) -> Result<Value> {
         let path = &self.path;
         let failed = |action: &str, e| io_error(path, action, e, "");
-        let file = self.out.finish().map_err(|e| failed("write it", e))?;
-        // Before the rename, or a crash could leave the name on an empty file.
-        file.sync_all()
+        self.out.finish().map_err(|e| failed("write it", e))?;
+        self.new
+            .finish()
             .map_err(|e| failed("write it to the disk", e))?;
-        self.temporary
-            .rename(path)
-            .map_err(|e| failed("give it its name", e))?;
         Ok(Partial::value(vec![self.name], self.env.skipped(), 64))
     }
 }
@@ -114,7 +111,8 @@ impl<T: 'static, L: Line<T>> End for WriteTo<T, L> {
         let t = &self.target;
         let name = format!("part-{:0w$}{}", env.block(), t.suffix, w = t.width);
         let path = t.folder.join(&name);
-        let (file, temporary) = Temporary::beside(&path).map_err(|e| {
+        let new = Unfinished::within(&path).and_then(|new| Ok((new.file().try_clone()?, new)));
+        let (file, new) = new.map_err(|e| {
             let hint = match e.kind() {
                 io::ErrorKind::NotFound => {
                     "; the folder was made where the bag is written from: every worker must reach it under this name"
@@ -133,7 +131,7 @@ impl<T: 'static, L: Line<T>> End for WriteTo<T, L> {
         Ok(Box::new(Writing::<T, L> {
             stage,
             out,
-            temporary,
+            new,
             path,
             name,
             items: 0,
@@ -173,46 +171,19 @@ impl Out {
         }
     }
 
-    fn finish(self) -> io::Result<File> {
+    fn finish(self) -> io::Result<()> {
         let mut buffer = match self {
             Self::Plain(w) => w,
             Self::Gzip(w) => w.finish()?,
         };
-        buffer.flush()?;
-        buffer.into_inner().map_err(io::IntoInnerError::into_error)
-    }
-}
-
-/// A file that is removed when dropped, unless it has been renamed.
-struct Temporary(Option<PathBuf>);
-
-impl Temporary {
-    fn beside(path: &Path) -> io::Result<(File, Self)> {
-        let make = |path: &Path| OpenOptions::new().write(true).create_new(true).open(path);
-        let (temporary, file) = made_beside(path, make).map_err(|(_, e)| e)?;
-        Ok((file, Self(Some(temporary))))
-    }
-
-    fn rename(mut self, path: &Path) -> io::Result<()> {
-        if let Some(temporary) = &self.0 {
-            std::fs::rename(temporary, path)?;
-        }
-        self.0 = None;
-        Ok(())
-    }
-}
-
-impl Drop for Temporary {
-    fn drop(&mut self) {
-        if let Some(path) = &self.0 {
-            // Nothing can be done, and the error that led here matters more.
-            let _ = std::fs::remove_file(path);
-        }
+        buffer.flush()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
     use crate::pipe::sources::IterStage;
 

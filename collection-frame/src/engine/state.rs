@@ -12,6 +12,7 @@ use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
 use datafusion::optimizer::analyzer::{Analyzer, AnalyzerRule};
 use kvern_core::Result;
+use kvern_core::unfinished::{Leftover, Leftovers};
 
 use crate::compare::TextOrNumber;
 use crate::error::from_df;
@@ -100,12 +101,16 @@ pub(crate) fn planner_with(config: SessionConfig) -> SessionState {
     state
 }
 
+/// The folders to which a running plan spills, for as long as it has them.
+struct Spilled(#[expect(dead_code, reason = "it is there to be dropped")] Vec<Leftover>);
+
 /// What a plan is run with: its memory, its folder for spilling, and what it reads.
 pub(crate) fn task_context(
     knobs: Knobs,
     pool: Arc<dyn MemoryPool>,
     spill: Option<PathBuf>,
     inputs: Option<Arc<crate::parts::Inputs>>,
+    leftovers: &Leftovers,
 ) -> Result<Arc<TaskContext>> {
     let mut config = config(knobs);
     if let Some(inputs) = inputs {
@@ -120,8 +125,11 @@ pub(crate) fn task_context(
         None => DiskManagerMode::Disabled,
     };
     runtime = runtime.with_disk_manager_builder(DiskManagerBuilder::default().with_mode(spill));
+    let runtime = runtime.build_arc().map_err(from_df)?;
+    let spilled = runtime.disk_manager.temp_dir_paths().into_iter();
+    let spilled = spilled.map(|folder| leftovers.add(folder)).collect();
     let context = TaskContext::from(base())
-        .with_session_config(config)
-        .with_runtime(runtime.build_arc().map_err(from_df)?);
+        .with_session_config(config.with_extension(Arc::new(Spilled(spilled))))
+        .with_runtime(runtime);
     Ok(Arc::new(context))
 }

@@ -11,6 +11,7 @@ use datafusion::execution::SendableRecordBatchStream;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use futures::{StreamExt, TryStreamExt};
 use kvern_core::operator::Stays;
+use kvern_core::unfinished::Leftovers;
 use kvern_core::{OpRef, OpTraits, Result, TaskContext, Value};
 
 use super::write::ParquetFile;
@@ -26,7 +27,7 @@ pub(crate) const ENGINE: [&str; 2] = ["frame.engine_query", "frame.engine_query_
 
 /// Runs a query whose inputs have so many partitions each: all its rows.
 pub(crate) fn engine_op(engine: Arc<dyn FrameEngine>, query: Query, inputs: Vec<u32>) -> OpRef {
-    op(ENGINE[0], engine, query, inputs, |rows| async move {
+    op(ENGINE[0], engine, query, inputs, |rows, _| async move {
         let batches: Batches = stoppable(rows).try_collect().await.map_err(from_df)?;
         Ok(Value::new(batches))
     })
@@ -40,10 +41,10 @@ pub(crate) fn engine_to_file(
     path: PathBuf,
     schema: SchemaRef,
 ) -> OpRef {
-    op(ENGINE[1], engine, query, inputs, move |rows| {
+    op(ENGINE[1], engine, query, inputs, move |rows, leftovers| {
         let (path, schema) = (path.clone(), schema.clone());
         async move {
-            let mut file = ParquetFile::create(&path, &schema)?;
+            let mut file = ParquetFile::create(&path, &schema, &leftovers)?;
             let mut rows = stoppable(rows);
             while let Some(batch) = rows.try_next().await.map_err(from_df)? {
                 file.write(&batch)?;
@@ -89,7 +90,7 @@ fn op<F, J>(
 ) -> OpRef
 where
     F: Future<Output = Result<Value>> + Send + 'static,
-    J: Fn(SendableRecordBatchStream) -> F + Send + Sync + Clone + 'static,
+    J: Fn(SendableRecordBatchStream, Leftovers) -> F + Send + Sync + Clone + 'static,
 {
     let kernel = move |values: &mut [Value], ctx: &TaskContext<'_>| {
         let mut values = values.iter();
@@ -109,10 +110,11 @@ where
             threads: 1,
             memory: None,
         };
+        let leftovers = ctx.leftovers();
         drive.run(ctx, |_pool| {
             let rows = engine.start(query);
             let job = job.clone();
-            async move { job(as_planned(rows?, planned)).await }
+            async move { job(as_planned(rows?, planned), leftovers).await }
         })
     };
     OpRef::local_kernel(name, OpTraits::default(), Stays::Here, Arc::new(kernel))

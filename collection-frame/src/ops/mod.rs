@@ -4,7 +4,6 @@ mod engine;
 mod exchange;
 mod query;
 mod stage;
-mod unfinished;
 mod write;
 
 pub(crate) use engine::{ENGINE, engine_op, engine_to_file};

@@ -10,6 +10,7 @@ use datafusion::physical_plan::execution_plan::reset_plan_states;
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties, execute_stream};
 use futures::TryStreamExt;
 use kvern_core::operator::Stays;
+use kvern_core::unfinished::Leftovers;
 use kvern_core::{OpRef, OpTraits, Result, TaskContext, Value};
 
 use super::write::ParquetFile;
@@ -33,7 +34,7 @@ pub(crate) fn query_op(
         drive,
         spill,
     };
-    query.op("frame.query", |plan, context| async move {
+    query.op("frame.query", |plan, context, _| async move {
         Ok(Value::new(collect(plan, context).await?))
     })
 }
@@ -55,10 +56,10 @@ pub(crate) fn query_to_file(
         drive,
         spill,
     };
-    query.op("frame.query_to_parquet", move |plan, context| {
+    query.op("frame.query_to_parquet", move |plan, context, leftovers| {
         let (path, schema) = (path.clone(), schema.clone());
         async move {
-            let mut file = ParquetFile::create(&path, &schema)?;
+            let mut file = ParquetFile::create(&path, &schema, &leftovers)?;
             if knobs.ordered {
                 // One partition after the other, since rows are to be in order.
                 for p in 0..plan.output_partitioning().partition_count() {
@@ -94,7 +95,7 @@ impl Query {
     fn op<F, J>(self, name: &str, job: J) -> OpRef
     where
         F: Future<Output = Result<Value>> + Send + 'static,
-        J: Fn(Arc<dyn ExecutionPlan>, Arc<datafusion::execution::TaskContext>) -> F
+        J: Fn(Arc<dyn ExecutionPlan>, Arc<datafusion::execution::TaskContext>, Leftovers) -> F
             + Send
             + Sync
             + Clone
@@ -110,10 +111,17 @@ impl Query {
             let inputs = Arc::new(Inputs(inputs.collect::<Result<_>>()?));
             // A query may be run again: operators keep what they have read in the plan.
             let plan = reset_plan_states(self.plan.clone()).map_err(from_df)?;
+            let leftovers = ctx.leftovers();
             self.drive.run(ctx, |pool| {
-                let context = task_context(self.knobs, pool, self.spill.clone(), Some(inputs));
+                let context = task_context(
+                    self.knobs,
+                    pool,
+                    self.spill.clone(),
+                    Some(inputs),
+                    &leftovers,
+                );
                 let job = job.clone();
-                async move { job(plan, context?).await }
+                async move { job(plan, context?, leftovers).await }
             })
         };
         OpRef::local_kernel(name, OpTraits::default(), Stays::Here, Arc::new(kernel))

@@ -123,8 +123,9 @@ impl Kernel for StageKernel {
             ordered: true,
         };
         let spill = backend.and_then(|d| d.spill_directory);
+        let leftovers = ctx.leftovers();
         let batches = drive.run(ctx, |pool| {
-            let context = task_context(knobs, pool, spill, Some(inputs));
+            let context = task_context(knobs, pool, spill, Some(inputs), &leftovers);
             async move {
                 let context = context?;
                 let streams = partitions

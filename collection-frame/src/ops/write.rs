@@ -10,15 +10,15 @@ use datafusion::parquet::arrow::ArrowWriter;
 use datafusion::parquet::basic::Compression;
 use datafusion::parquet::file::properties::WriterProperties;
 use kvern_core::operator::decode_params;
+use kvern_core::unfinished::{Leftover, Leftovers, Unfinished};
 use kvern_core::{
     Error, ErrorKind, Kernel, OpRef, OpTraits, Operator, Result, TaskContext, Value,
     register_operator,
 };
 use prost::Message;
 use serde::{Deserialize, Serialize};
-use tempfile::NamedTempFile;
 
-use super::{named, unfinished};
+use super::named;
 use crate::error::{from_df, io};
 use crate::value::batches_of;
 
@@ -77,7 +77,7 @@ impl Operator for Write {
         let schema = Arc::new(schema);
         Ok(Arc::new(
             move |inputs: &mut [Value], ctx: &TaskContext<'_>| {
-                let mut file = ParquetFile::create(&p.path, &schema)?;
+                let mut file = ParquetFile::create(&p.path, &schema, &ctx.leftovers())?;
                 for input in inputs.iter() {
                     for batch in batches_of(input)? {
                         ctx.check_cancelled()?;
@@ -101,14 +101,17 @@ pub(super) struct ParquetFile {
     path: PathBuf,
     schema: SchemaRef,
     writer: ArrowWriter<File>,
-    temp: NamedTempFile,
+    new: Unfinished,
+    /// Goes last.
+    leftover: Leftover,
     rows: u64,
 }
 
 impl ParquetFile {
-    pub(super) fn create(path: &Path, schema: &SchemaRef) -> Result<Self> {
+    pub(super) fn create(path: &Path, schema: &SchemaRef, leftovers: &Leftovers) -> Result<Self> {
         let wrong = |e: std::io::Error| io(path, "it cannot be written", e);
-        let (temp, file) = unfinished::create(path).map_err(wrong)?;
+        let new = Unfinished::begin(path).map_err(wrong)?;
+        let file = new.file().try_clone().map_err(wrong)?;
         let properties = WriterProperties::builder()
             .set_compression(Compression::SNAPPY)
             .set_max_row_group_row_count(Some(ROW_GROUP))
@@ -119,7 +122,8 @@ impl ParquetFile {
             path: path.to_owned(),
             schema: schema.clone(),
             writer,
-            temp,
+            leftover: leftovers.add(new.hidden().to_owned()),
+            new,
             rows: 0,
         })
     }
@@ -136,18 +140,9 @@ impl ParquetFile {
     pub(super) fn finish(self) -> Result<u64> {
         let path = self.path;
         let wrong = |e: std::io::Error| io(&path, "it cannot be written", e);
-        let file = self.writer.into_inner().map_err(|e| parquet(&path, e))?;
-        file.sync_all().map_err(wrong)?;
-        if let Ok(before) = std::fs::metadata(&path) {
-            file.set_permissions(before.permissions()).map_err(wrong)?;
-        }
-        self.temp.persist(&path).map_err(|e| wrong(e.error))?;
-        // The name is on disk when the folder is.
-        if let Some(folder) = path.parent()
-            && let Ok(folder) = File::open(folder)
-        {
-            let _ = folder.sync_all();
-        }
+        self.writer.into_inner().map_err(|e| parquet(&path, e))?;
+        self.new.finish().map_err(wrong)?;
+        drop(self.leftover);
         Ok(self.rows)
     }
 }

@@ -243,14 +243,14 @@ fn what_killed_writers_have_left_the_next_one_removes() {
         std::fs::write(&path, "half").unwrap();
         path
     };
-    put(".out.parquet.aB3dE6.tmp");
-    let alive = put(".out.parquet.xxxxxx.tmp");
+    put(".out.parquet.4000000-7.tmp");
+    let alive = put(".out.parquet.4000000-8.tmp");
     let lock = File::options().write(true).open(&alive).unwrap();
     lock.lock().unwrap();
     for other in [
-        ".out.parquet.abc.tmp",
-        ".other.parquet.aB3dE6.tmp",
-        "out.parquet.aB3dE6.tmp",
+        ".out.parquet.aB3dE6.tmp",
+        ".other.parquet.4000000-7.tmp",
+        "out.parquet.4000000-7.tmp",
     ] {
         put(other);
     }
@@ -259,7 +259,7 @@ fn what_killed_writers_have_left_the_next_one_removes() {
     numbers(3).write_parquet_in(&path, &session()).unwrap();
     let mut want: Vec<String> = before
         .into_iter()
-        .filter(|n| !n.starts_with(".out.parquet.aB3"))
+        .filter(|n| !n.starts_with(".out.parquet.4000000-7"))
         .collect();
     want.push("out.parquet".into());
     want.sort();
