@@ -15,6 +15,7 @@ pub const fn features() -> &'static [(&'static str, bool)] {
         ("bag", cfg!(feature = "bag")),
         ("cluster", cfg!(feature = "cluster")),
         ("config-file", cfg!(feature = "config-file")),
+        ("ctrl-c", cfg!(feature = "ctrl-c")),
         ("frame", cfg!(feature = "frame")),
         ("local", cfg!(feature = "local")),
         ("plugins", cfg!(feature = "plugins")),

@@ -27,6 +27,8 @@ mod absent;
 pub mod bridge;
 #[cfg(feature = "config-file")]
 pub mod config_file;
+#[cfg(feature = "ctrl-c")]
+mod ctrl_c;
 #[cfg(feature = "plugins")]
 pub mod plugins;
 #[cfg(any(feature = "cluster", feature = "ballista"))]

@@ -55,6 +55,7 @@ pub mod registry;
 pub mod scheduler;
 pub mod session;
 mod show;
+pub mod stop;
 pub mod text;
 pub mod travel;
 pub mod unfinished;

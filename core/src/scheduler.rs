@@ -50,10 +50,25 @@ pub trait Scheduler: Send + Sync {
         None
     }
 
+    /// Cancels all runs and takes nothing any more, at once: it waits for nothing. What is not made yet is the error `why`, of kind
+    /// [`ErrorKind::Cancelled`], for whoever waits for it; so are later submits and scatters. Results that are there stay. For a program that is told
+    /// to end ([`Session::cancel_on_ctrl_c`](crate::Session::cancel_on_ctrl_c)), which calls it on a thread that must not be held up.
+    ///
+    /// A backend that does not say otherwise is closed.
+    fn stop(&self, why: &Error) {
+        let _ = why;
+        self.close();
+    }
+
     /// Cancels all runs and waits for running tasks to stop; what they held is freed. Results that are there stay readable as long
     /// as somebody holds a handle on them. Later submits and scatters fail with [`ErrorKind::Cancelled`]. Done by dropping, too.
+    ///
+    /// After [`Scheduler::stop`] it waits for tasks that do not stop for [`GRACE`] and no longer.
     fn close(&self);
 }
+
+/// How long a backend that was stopped waits, when it is closed, for tasks that do not ask whether they should stop.
+pub const GRACE: Duration = Duration::from_millis(400);
 
 /// What a backend is and can do; conformance cases that need more are skipped by these and nothing else.
 #[derive(Debug, Clone, PartialEq, Eq)]

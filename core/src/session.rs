@@ -14,7 +14,7 @@ use crate::registry::Registry;
 use crate::scheduler::{BackendEntry, Description, MemoryUse, OpenContext, Scheduler};
 use crate::url::SchedulerUrl;
 
-/// Where collections are computed. Cheap to clone; the backend is closed with the last clone.
+/// Where collections are computed. Cheap to clone; the backend is closed with the last clone ([`Session::close`] says how long that takes).
 ///
 /// # The current session
 /// An open session is *current*: what names no session (`x.compute()`, `x.persist()`, `x.write_text(…)`) is computed by it, on every
@@ -280,7 +280,72 @@ impl Session {
         what.rebuild(handles)
     }
 
+    /// From now on Ctrl-C, and SIGTERM, cancel what this session computes instead of ending the process:
+    ///
+    /// - Running functions are told ([`is_cancelled`](crate::is_cancelled), in worker processes too); nothing new begins.
+    /// - Every wait, and every later submit, gives an error of [`ErrorKind::Cancelled`] that says by what. The program prints it, drops the session
+    ///   and leaves.
+    /// - Dropping the session takes half a second at most, even if functions do not ask whether they should stop: their threads are left behind
+    ///   and end with the process, worker processes are ended, temporary files are removed.
+    ///
+    /// The second one ends the process at once, as it usually does. So does the first once all sessions that asked are closed or dropped. A program with a
+    /// handler of its own calls [`Session::stop`] there.
+    ///
+    /// On `sync://` functions run on the thread that waits. One that does not ask holds it until it is through, or until the second Ctrl-C.
+    ///
+    /// ```no_run
+    /// use kvern_core::{ErrorKind, Session, is_cancelled};
+    ///
+    /// fn model(steps: &u64) -> u64 {
+    ///     (0..*steps).take_while(|_| !is_cancelled()).count() as u64
+    /// }
+    ///
+    /// let session = Session::open("threads://")?;
+    /// session.cancel_on_ctrl_c()?;
+    /// let handles = session.map(model, (0..1000).map(|n| (n * 1_000_000,)))?;
+    /// match session.gather(handles) {
+    ///     Err(e) if e.kind() == ErrorKind::Cancelled => eprintln!("{e}"), // cancelled by Ctrl-C: …
+    ///     all => println!("{:?}", all?),
+    /// }
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unsupported`] if nothing that is linked hears Ctrl-C (the feature `ctrl-c` of the crate `kvern` does, on Unix), or in a task,
+    /// whose program is not its own; [`ErrorKind::Io`] if the system does not let it listen.
+    pub fn cancel_on_ctrl_c(&self) -> Result<()> {
+        if !self.0.closes {
+            return Err(Error::new(
+                ErrorKind::Unsupported,
+                "a task's session cannot decide what Ctrl-C does: ask in the program that opened it",
+            ));
+        }
+        crate::stop::listen(self.0.address(), &self.0.scheduler)
+    }
+
+    /// Cancels all runs and refuses new ones, at once and without waiting: what Ctrl-C does to a session that asked
+    /// ([`Session::cancel_on_ctrl_c`]), for a program that is told to end by something else. Whoever waits for a result, or asks for more, is told
+    /// `why`, as an error of [`ErrorKind::Cancelled`]. Results that are there stay.
+    ///
+    /// ```no_run
+    /// use kvern_core::{ErrorKind, Session};
+    ///
+    /// let session = Session::open("threads://")?;
+    /// session.stop("the window was closed");
+    /// let e = session.submit(|| 42u64, ()).unwrap_err();
+    /// assert_eq!(e.kind(), ErrorKind::Cancelled);
+    /// assert_eq!(e.message(), "the window was closed");
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
+    pub fn stop(&self, why: impl Into<String>) {
+        let why = Error::new(ErrorKind::Cancelled, why);
+        self.0.scheduler.stop(&why);
+    }
+
     /// Cancels all runs and frees everything, now rather than with the last clone. The session is not current any more.
+    ///
+    /// This waits for running functions, however long they take: one that takes long asks [`is_cancelled`](crate::is_cancelled) now and then. After
+    /// [`Session::stop`], or Ctrl-C, it waits for [`GRACE`](crate::scheduler::GRACE) at most.
     ///
     /// ```no_run
     /// use kvern_core::Session;
@@ -289,16 +354,27 @@ impl Session {
     /// # Ok::<(), kvern_core::Error>(())
     /// ```
     pub fn close(&self) {
-        crate::current::closed(Arc::as_ptr(&self.0));
-        self.0.scheduler.close();
+        self.0.close();
+    }
+}
+
+impl Inner {
+    /// By which those who hold no reference know it.
+    fn address(&self) -> usize {
+        std::ptr::from_ref(self).addr()
+    }
+
+    fn close(&self) {
+        crate::current::closed(self);
+        crate::stop::forget(self.address());
+        self.scheduler.close();
     }
 }
 
 impl Drop for Inner {
     fn drop(&mut self) {
         if self.closes {
-            crate::current::closed(self);
-            self.scheduler.close();
+            self.close();
         }
     }
 }

@@ -69,6 +69,7 @@ fn become_worker(may_forget: bool) {
     }
     let [name, threads, secret] =
         [NAME_VARIABLE, THREADS_VARIABLE, SECRET_VARIABLE].map(|v| std::env::var(v).ok());
+    stay_on_ctrl_c();
     if may_forget {
         for variable in VARIABLES {
             #[expect(
@@ -101,6 +102,25 @@ fn become_worker(may_forget: bool) {
     )]
     std::process::exit(code);
 }
+
+/// A terminal's Ctrl-C reaches the workers of a program as well as the program, which may want to tell them first, and keep what they have.
+/// They go with it, whatever it does. The signal is caught and not ignored: programs that tasks start would inherit that.
+#[cfg(unix)]
+fn stay_on_ctrl_c() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let catch = || -> std::io::Result<()> {
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        let runtime = runtime.enable_all().build()?;
+        let _inside = runtime.enter();
+        // Stays caught when the stream is gone.
+        signal(SignalKind::interrupt()).map(drop)
+    };
+    // Without it Ctrl-C ends the worker, and the program, at once.
+    let _ = catch();
+}
+
+#[cfg(not(unix))]
+fn stay_on_ctrl_c() {}
 
 /// Whether this thread is the only one of the process, as far as can be known.
 fn is_alone() -> bool {

@@ -117,6 +117,11 @@ impl Scheduler for LocalCluster {
         self.client.memory()
     }
 
+    fn stop(&self, why: &Error) {
+        self.workers.replace_none();
+        self.client.stop(why);
+    }
+
     fn close(&self) {
         self.client.close();
         let workers = self.workers.dismiss();

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -45,6 +46,8 @@ struct Nursery {
     recipe: Recipe,
     /// Nothing once they are to end: none is started any more.
     places: Mutex<Option<Vec<Place>>>,
+    /// None is followed by another, though they are still there.
+    replaces_none: AtomicBool,
     roll: Roll,
     trouble: Trouble,
     /// Lines on those that cannot be started.
@@ -147,6 +150,7 @@ impl Workers {
                 token: token.clone(),
             },
             places: Mutex::new(Some(Vec::with_capacity(options.workers))),
+            replaces_none: AtomicBool::new(false),
             roll: server.roll(),
             trouble: server.trouble(),
             cannot: Lines::default(),
@@ -220,6 +224,11 @@ impl Workers {
             lives.then(|| p.child.id())
         });
         there.collect()
+    }
+
+    /// From now on none follows one that ends: nothing is computed any more, and they go when all is closed.
+    pub(crate) fn replace_none(&self) {
+        self.nursery.replaces_none.store(true, Ordering::SeqCst);
     }
 
     /// From now on none follows one that ends: before their scheduler goes, which ends them all.
@@ -329,6 +338,9 @@ impl Nursery {
         let Some(places) = places.as_mut() else {
             return false;
         };
+        if self.replaces_none.load(Ordering::SeqCst) {
+            return true;
+        }
         for (who, came) in silent {
             let hangs = places.iter_mut().enumerate().find(|(n, _)| name(*n) == who);
             // Not one that has followed it meanwhile.

@@ -2,14 +2,15 @@
 //! explores other orders, each reproducible: a bug that depends on the order is found and found again.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, HashMap};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use kvern_core::annotations::Demand;
 use kvern_core::events::{Interest, Observer, Observers, Subscription};
 use kvern_core::scheduler::{Description, MemoryUse};
+use kvern_core::unfinished::Leftovers;
 use kvern_core::{Error, ErrorKind, Handle, Plan, Registry, Result, Run, Scheduler, Value};
 
 use crate::deep;
@@ -43,9 +44,13 @@ struct Inner {
     memory: Arc<Memory>,
     observers: Arc<Observers>,
     runs: AtomicU64,
-    /// Runs that wait for results of others; the rest are over when `submit` returns.
-    waiting: Mutex<Vec<Weak<RunCore>>>,
+    /// Runs that are not over, by their numbers: those that somebody drives, and those that wait for results of others.
+    open: Mutex<HashMap<u64, Weak<RunCore>>>,
     closed: AtomicBool,
+    /// Why nothing is computed any more, if somebody said so.
+    stopped: OnceLock<Error>,
+    /// What running tasks would leave behind.
+    leftovers: Leftovers,
 }
 
 impl SyncScheduler {
@@ -73,8 +78,10 @@ impl SyncScheduler {
             memory,
             observers,
             runs: AtomicU64::new(0),
-            waiting: Mutex::new(Vec::new()),
+            open: Mutex::default(),
             closed: AtomicBool::new(false),
+            stopped: OnceLock::new(),
+            leftovers: Leftovers::default(),
         });
         Self { inner }
     }
@@ -114,8 +121,35 @@ impl Ready {
 }
 
 impl Inner {
-    fn waiting(&self) -> std::sync::MutexGuard<'_, Vec<Weak<RunCore>>> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock_open(&self) -> std::sync::MutexGuard<'_, HashMap<u64, Weak<RunCore>>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn check_open(&self) -> Result<()> {
+        match self.closed.load(Ordering::SeqCst) {
+            true => Err(self.why()),
+            false => Ok(()),
+        }
+    }
+
+    /// Why nothing is computed any more.
+    fn why(&self) -> Error {
+        self.stopped
+            .get()
+            .cloned()
+            .unwrap_or_else(|| closed("sync"))
+    }
+
+    /// Takes nothing any more, and cancels what is not over.
+    fn shut(&self) {
+        self.closed.store(true, Ordering::SeqCst);
+        let open = std::mem::take(&mut *self.lock_open());
+        for run in open.values().filter_map(Weak::upgrade) {
+            match self.stopped.get() {
+                Some(why) => run.stop_all(|| why.clone()),
+                None => run.cancel_all(),
+            }
+        }
     }
 
     fn drive(&self, run: &Arc<RunCore>, tasks: Vec<u32>) {
@@ -164,12 +198,18 @@ impl Driver for Inner {
         None
     }
 
+    fn leftovers(&self) -> Leftovers {
+        self.leftovers.clone()
+    }
+
     fn scheduler(&self) -> Option<Arc<dyn Scheduler>> {
         let inner = self.me.upgrade()?;
         Some(Arc::new(SyncScheduler { inner }))
     }
 
-    fn finished(&self, _run: &Arc<RunCore>) {}
+    fn finished(&self, run: &Arc<RunCore>) {
+        self.lock_open().remove(&run.id);
+    }
 }
 
 impl Scheduler for SyncScheduler {
@@ -188,9 +228,7 @@ impl Scheduler for SyncScheduler {
     }
 
     fn submit(&self, plan: Plan) -> Result<Arc<dyn Run>> {
-        if self.inner.closed.load(Ordering::SeqCst) {
-            return Err(closed("sync"));
-        }
+        self.inner.check_open()?;
         plan.graph().check_honoured("sync://", &[Demand::Memory])?;
         let prepared = plan.prepare()?;
         prepared.check_budget(self.inner.memory.budget())?;
@@ -203,29 +241,23 @@ impl Scheduler for SyncScheduler {
             &self.inner.observers,
             driver,
         );
+        // Before it begins: another thread may stop it meanwhile.
+        self.inner.lock_open().insert(id, Arc::downgrade(&run));
+        // Who closed before that has not seen this one.
+        if self.inner.closed.load(Ordering::SeqCst) {
+            run.stop_all(|| self.inner.why());
+        }
         tasks.append(&mut run.connect());
         // What a task of this run needs of memory must not wait for the task that submitted it.
         crate::run::as_waiting(&self.inner.memory, || {
             deep::deeper(|| self.inner.drive(&run, tasks))
         })
         .inspect_err(|_| run.cancel_all())?;
-        if !run.is_ended() {
-            let mut waiting = self.inner.waiting();
-            waiting.retain(|w| w.strong_count() > 0);
-            waiting.push(Arc::downgrade(&run));
-            drop(waiting);
-            // Who closed before that has not seen this one.
-            if self.inner.closed.load(Ordering::SeqCst) {
-                run.cancel_all();
-            }
-        }
         Ok(as_run(run))
     }
 
     fn scatter(&self, values: Vec<Value>) -> Result<Vec<Handle>> {
-        if self.inner.closed.load(Ordering::SeqCst) {
-            return Err(closed("sync"));
-        }
+        self.inner.check_open()?;
         let id = self.inner.runs.fetch_add(1, Ordering::Relaxed) + 1;
         scatter::scatter(
             id,
@@ -244,13 +276,15 @@ impl Scheduler for SyncScheduler {
         self.inner.memory.usage()
     }
 
+    fn stop(&self, why: &Error) {
+        let _first = self.inner.stopped.set(why.clone());
+        self.inner.shut();
+    }
+
     fn close(&self) {
-        self.inner.closed.store(true, Ordering::SeqCst);
-        let waiting = std::mem::take(&mut *self.inner.waiting());
-        waiting
-            .iter()
-            .filter_map(Weak::upgrade)
-            .for_each(|run| run.cancel_all());
+        self.inner.shut();
+        // Threads that tasks have started may not have noticed yet that these have ended.
+        self.inner.leftovers.remove();
     }
 }
 

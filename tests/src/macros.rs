@@ -182,6 +182,7 @@ macro_rules! __kvern_cases {
                 a_stuck_run_holds_nobody [Concurrent Parallel];
                 a_small_run_behind_a_huge_one [Concurrent];
                 closing_while_running [Concurrent];
+                stopping_waits_for_nobody [Concurrent];
                 a_closed_backend_refuses [];
                 dropping_closes [Concurrent];
                 two_backends [];

@@ -87,6 +87,10 @@ impl Scheduler for Mutant {
         }
     }
 
+    fn stop(&self, why: &Error) {
+        self.inner.stop(why);
+    }
+
     fn close(&self) {
         if self.wrong != Wrong::NeverCloses {
             self.inner.close();

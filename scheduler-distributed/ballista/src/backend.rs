@@ -171,6 +171,10 @@ impl Scheduler for BallistaScheduler {
         Some(&self.offered)
     }
 
+    fn stop(&self, why: &Error) {
+        self.queries.stop(why);
+    }
+
     fn close(&self) {
         self.queries.close();
         self.engine.close();

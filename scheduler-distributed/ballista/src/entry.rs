@@ -87,6 +87,7 @@ fn be(role: &str) -> Result<()> {
     let executors = variable(EXECUTORS_VARIABLE)?;
     match role {
         SCHEDULER => {
+            stay_on_ctrl_c();
             let options = SchedulerOptions {
                 executors,
                 ..SchedulerOptions::local()
@@ -107,6 +108,25 @@ fn be(role: &str) -> Result<()> {
         )),
     }
 }
+
+/// A terminal's Ctrl-C reaches this process as well as the program that started it, which may want to cancel its queries first. This one goes
+/// with it, whatever it does. Executors end by themselves, which nobody notices before their scheduler does.
+#[cfg(unix)]
+fn stay_on_ctrl_c() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let catch = || -> std::io::Result<()> {
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        let runtime = runtime.enable_all().build()?;
+        let _inside = runtime.enter();
+        // Stays caught when the stream is gone.
+        signal(SignalKind::interrupt()).map(drop)
+    };
+    // Without it Ctrl-C ends this process, and the program, at once.
+    let _ = catch();
+}
+
+#[cfg(not(unix))]
+fn stay_on_ctrl_c() {}
 
 /// Writes the address down so that who reads it finds all of it or nothing.
 fn note(folder: &Path, address: &str) -> Result<()> {

@@ -9,11 +9,11 @@ mod outgoing;
 mod running;
 mod tell;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use kvern_core::events::{Observer, Subscription};
-use kvern_core::scheduler::{Capabilities, Description, MemoryUse};
+use kvern_core::scheduler::{Capabilities, Description, GRACE, MemoryUse};
 use kvern_core::{Error, ErrorKind, Handle, Plan, Registry, Result, Run, Scheduler, Value};
 use kvern_machine::wire::FromClient;
 
@@ -29,6 +29,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub struct ClusterClient {
     connection: Connection,
     description: Description,
+    /// Why nothing is computed any more, if somebody said so.
+    stopped: OnceLock<Error>,
 }
 
 impl ClusterClient {
@@ -47,6 +49,7 @@ impl ClusterClient {
         Ok(Self {
             connection,
             description,
+            stopped: OnceLock::new(),
         })
     }
 
@@ -71,10 +74,10 @@ impl ClusterClient {
     }
 
     fn open(&self) -> Result<()> {
-        if self.is_over() {
-            Err(closed())
-        } else {
-            Ok(())
+        match self.stopped.get() {
+            Some(why) => Err(why.clone()),
+            None if self.is_over() => Err(closed()),
+            None => Ok(()),
         }
     }
 }
@@ -145,14 +148,19 @@ impl Scheduler for ClusterClient {
         self.connection.link().ask_memory().unwrap_or_default()
     }
 
+    fn stop(&self, why: &Error) {
+        let why = self.stopped.get_or_init(|| why.clone());
+        self.connection.link().stop(why);
+    }
+
     fn close(&self) {
         let link = self.connection.link();
         if link.is_over() {
             return;
         }
         link.cancel_all();
-        let end = Instant::now() + PATIENCE;
-        link.wait_until_idle(end);
+        let patience = self.stopped.get().map_or(PATIENCE, |_| GRACE);
+        link.wait_until_idle(Instant::now() + patience);
         link.end(&closed());
         self.connection.stop();
     }

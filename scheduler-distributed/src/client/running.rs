@@ -233,12 +233,6 @@ impl ClusterRun {
     /// The scheduler is gone: what is not here never will be.
     pub(crate) fn lost(&self, error: &Error) -> Vec<Tell> {
         let mut state = self.lock();
-        let open: Vec<u32> = state
-            .slots
-            .iter()
-            .filter(|(_, s)| matches!(s.result, Fate::Pending | Fate::There(_) | Fate::Coming(_)))
-            .map(|(t, _)| *t)
-            .collect();
         if state.ended.is_none() {
             state.first_error.get_or_insert(error.clone());
             state.ended = Some(Progress {
@@ -248,8 +242,31 @@ impl ClusterRun {
                 ..Progress::default()
             });
         }
+        self.fail_those(state, error, |fate| {
+            matches!(fate, Fate::Pending | Fate::There(_) | Fate::Coming(_))
+        })
+    }
+
+    /// The run was stopped for this reason: what is not made never will be. The scheduler says later how it ended.
+    pub(crate) fn stopped(&self, error: &Error) -> Vec<Tell> {
+        let mut state = self.lock();
+        if state.ended.is_none() {
+            state.first_error.get_or_insert(error.clone());
+        }
+        self.fail_those(state, error, |fate| matches!(fate, Fate::Pending))
+    }
+
+    /// There will be no result of the tasks that `which` says.
+    fn fail_those(
+        &self,
+        state: MutexGuard<'_, State>,
+        error: &Error,
+        which: impl Fn(&Fate) -> bool,
+    ) -> Vec<Tell> {
+        let those = state.slots.iter().filter(|(_, s)| which(&s.result));
+        let those: Vec<u32> = those.map(|(t, _)| *t).collect();
         drop(state);
-        let tells = open
+        let tells = those
             .into_iter()
             .filter_map(|t| self.arrived(t, Err(error.clone())))
             .collect();

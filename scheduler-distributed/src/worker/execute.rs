@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use kvern_core::error::{ErrorRecord, TaskInfo};
 use kvern_core::operator::{CancelFlag, Kernel, TaskHost};
+use kvern_core::unfinished::Leftovers;
 use kvern_core::{
     Annotations, Error, ErrorKind, Key, OpRef, Registry, Result, Scheduler, TaskContext, Value,
 };
@@ -64,6 +65,8 @@ pub(crate) struct Executor {
     nested: Arc<Nested>,
     /// Threads whose tasks were given up and have not come to an end.
     adrift: AtomicUsize,
+    /// What running tasks would leave behind.
+    pub(crate) leftovers: Leftovers,
 }
 
 /// A running attempt, as those see it who may have to answer for it.
@@ -146,6 +149,7 @@ impl Executor {
             tell: Box::new(tell),
             nested,
             adrift: AtomicUsize::new(0),
+            leftovers: Leftovers::default(),
         }
     }
 
@@ -473,6 +477,10 @@ impl TaskHost for Host<'_> {
             operator: operator.to_owned(),
             message,
         });
+    }
+
+    fn leftovers(&self) -> Leftovers {
+        self.executor.leftovers.clone()
     }
 
     fn scheduler(&self) -> Result<Arc<dyn Scheduler>> {

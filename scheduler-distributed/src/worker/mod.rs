@@ -169,6 +169,7 @@ async fn work(options: &WorkerOptions, registry: Arc<Registry>) -> Result<()> {
     let home = nested.clone();
     kvern_core::set_home(move || Ok(home.clone()));
     let executor = Arc::new(Executor::new(store.clone(), tell, nested));
+    let leftovers = executor.leftovers.clone();
     let (runs, waits, refuses) = (executor.clone(), executor.clone(), executor.clone());
     let uses = pool::Uses {
         run: Box::new(move |job: Job, seat: &pool::Seat| runs.run(&job, seat)),
@@ -207,6 +208,8 @@ async fn work(options: &WorkerOptions, registry: Arc<Registry>) -> Result<()> {
     // Running tasks may ask whether they should stop: nobody wants their results any more.
     let running = std::mem::take(&mut lock(&all).running);
     running.into_values().for_each(|w| w.stop.cancel());
+    // They are not waited for: the process is about to end.
+    leftovers.remove();
     if over.is_ok() {
         options.tell(|| format!("the scheduler at {} has ended", options.scheduler));
     }

@@ -84,6 +84,13 @@ impl Scheduler for Nested {
         self.client().map(|c| c.memory()).unwrap_or_default()
     }
 
+    fn stop(&self, why: &Error) {
+        let client = self.client.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(client) = client.as_ref() {
+            client.stop(why);
+        }
+    }
+
     fn close(&self) {
         let client = self.client.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(client) = client.as_ref() {

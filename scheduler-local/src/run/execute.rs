@@ -9,6 +9,7 @@ use kvern_core::events::{Event, Interest};
 use kvern_core::operator::TaskHost;
 use kvern_core::panics;
 use kvern_core::scheduler::Scheduler;
+use kvern_core::unfinished::Leftovers;
 use kvern_core::{Annotations, Error, ErrorKind, Key, Registry, Result, TaskContext, Value};
 
 use super::admitted::{self, Admitted};
@@ -284,9 +285,10 @@ impl RunCore {
             _ => result,
         };
         Some(match result {
-            Ok(value) if self.is_cancelled() => {
-                panics::discard(value);
-                Err(super::cancelled())
+            // Whatever it gives: nobody reads it any more, and whoever asks is told why.
+            result if self.is_cancelled() => {
+                let _ = result.map(panics::discard);
+                Err(self.why_stopped())
             }
             Ok(value) => {
                 if told {
@@ -522,6 +524,10 @@ impl TaskHost for Host<'_> {
             message: message.to_owned(),
         };
         self.run.observers.tell(Interest::Runs, &event);
+    }
+
+    fn leftovers(&self) -> Leftovers {
+        self.run.driver.leftovers()
     }
 
     fn scheduler(&self) -> Result<Arc<dyn Scheduler>> {

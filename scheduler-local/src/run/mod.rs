@@ -25,6 +25,7 @@ use kvern_core::layer::Datum;
 use kvern_core::panics;
 use kvern_core::plan::Prepared;
 use kvern_core::scheduler::{Progress, Scheduler};
+use kvern_core::unfinished::Leftovers;
 use kvern_core::{Error, ErrorKind, Handle, Kernel, Result, TaskGraph, Value};
 
 pub(crate) use admitted::{as_waiting, unmanaged};
@@ -63,6 +64,11 @@ pub(crate) trait Driver: Send + Sync {
 
     /// Somebody waits on a thread that runs no task of its own, but may be a part of one (of rayon work that a kernel started): what it lends.
     fn lender(&self) -> Option<Arc<dyn lend::Lender>>;
+
+    /// What running tasks would leave behind, where they are not all waited for.
+    fn leftovers(&self) -> Leftovers {
+        Leftovers::default()
+    }
 
     /// For tasks that submit tasks.
     fn scheduler(&self) -> Option<Arc<dyn Scheduler>>;
@@ -411,11 +417,21 @@ impl RunCore {
 
     /// Stops the run.
     pub(crate) fn cancel_all(&self) {
+        self.stop_all(cancelled);
+    }
+
+    /// Stops the run for this reason.
+    pub(crate) fn stop_all(&self, why: impl FnOnce() -> Error) {
         if self.is_ended() {
             return;
         }
-        self.verdict.stop(cancelled);
-        if self.gate.shut() {
+        self.verdict.stop(why);
+        let sweeps = self.gate.shut();
+        // From here on there is one answer to whoever asks, whatever running tasks give.
+        for &task in self.tasks.outputs() {
+            self.slots[task as usize].refuse();
+        }
+        if sweeps {
             self.sweep();
         }
         self.outputs.cancelled(self);

@@ -121,8 +121,7 @@ impl Outputs {
         }
         // Once told that there is none, nobody is told otherwise.
         if slot.refuse() {
-            let why = run.stopped().cloned().unwrap_or_else(cancelled);
-            return Some(Err(as_cancelled(why)));
+            return Some(Err(run.why_stopped()));
         }
         // It came meanwhile. SAFETY: as above.
         Some(unsafe { slot.look(copy_out) })
@@ -138,6 +137,11 @@ fn as_cancelled(e: Error) -> Error {
 }
 
 impl RunCore {
+    /// What a task of a run that was stopped has in the place of a result.
+    pub(super) fn why_stopped(&self) -> Error {
+        as_cancelled(self.stopped().cloned().unwrap_or_else(cancelled))
+    }
+
     /// One want fewer; what nobody else holds comes out, to be dropped outside the lock.
     fn let_go(&self, inner: &mut Inner, output: usize) -> Option<Stored> {
         let wants = &mut inner.wants[output];

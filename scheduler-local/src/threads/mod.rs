@@ -28,12 +28,13 @@ mod stand_in;
 mod worker;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::time::{Duration, Instant};
 
 use kvern_core::annotations::Demand;
 use kvern_core::events::{Observer, Observers, Subscription};
-use kvern_core::scheduler::{Description, MemoryUse};
+use kvern_core::scheduler::{Description, GRACE, MemoryUse};
+use kvern_core::unfinished::Leftovers;
 use kvern_core::{Error, ErrorKind, Handle, Plan, Registry, Result, Run, Scheduler, Value};
 
 use crate::memory::{Memory, MemoryOptions};
@@ -87,6 +88,10 @@ struct Inner {
     observers: Arc<Observers>,
     ids: AtomicU64,
     closed: AtomicBool,
+    /// Why nothing is computed any more, if somebody said so, and when.
+    stopped: OnceLock<(Error, Instant)>,
+    /// What running tasks would leave behind.
+    leftovers: Leftovers,
     /// Runs that are not over.
     jobs: Mutex<Vec<Arc<Job>>>,
     /// Raised when `jobs` changes, so that workers look at the list only then.
@@ -164,6 +169,8 @@ impl ThreadScheduler {
             observers,
             ids: AtomicU64::new(0),
             closed: AtomicBool::new(false),
+            stopped: OnceLock::new(),
+            leftovers: Leftovers::default(),
             jobs: Mutex::new(Vec::new()),
             generation: AtomicU64::new(0),
             workers: AtomicUsize::new(0),
@@ -258,27 +265,48 @@ impl Inner {
 
     fn check_open(&self) -> Result<()> {
         if self.closed.load(Ordering::SeqCst) {
-            Err(closed("threads"))
+            Err(self.why())
         } else {
             Ok(())
         }
+    }
+
+    /// Why nothing is computed any more.
+    fn why(&self) -> Error {
+        let stopped = self.stopped.get();
+        stopped.map_or_else(|| closed("threads"), |(why, _)| why.clone())
     }
 
     fn next_id(&self) -> u64 {
         self.ids.fetch_add(1, Ordering::Relaxed) + 1
     }
 
-    fn shut(&self) {
+    /// Takes nothing any more, and cancels what is not over.
+    fn cancel_all(&self) {
         self.closed.store(true, Ordering::SeqCst);
         let jobs = self.lock_jobs().clone();
         for job in &jobs {
-            job.run.cancel_all();
+            match self.stopped.get() {
+                Some((why, _)) => job.run.stop_all(|| why.clone()),
+                None => job.run.cancel_all(),
+            }
         }
-        drop(jobs);
+    }
+
+    fn shut(&self) {
+        self.cancel_all();
         // A task of ours that closes its own backend must not wait for itself.
         while worker::current(self).is_none() && !self.lock_jobs().is_empty() {
+            if let Some((_, since)) = self.stopped.get()
+                && since.elapsed() > GRACE
+            {
+                // Those that are left go with the process.
+                break;
+            }
             std::thread::sleep(Duration::from_micros(200));
         }
+        // Also of those that have ended: threads of theirs may not have noticed yet.
+        self.leftovers.remove();
         self.monitor.stop();
         self.memory.close_if_unused();
     }
@@ -304,6 +332,10 @@ impl Driver for Inner {
 
     fn gives_up(&self) -> bool {
         true
+    }
+
+    fn leftovers(&self) -> Leftovers {
+        self.leftovers.clone()
     }
 
     fn scheduler(&self) -> Option<Arc<dyn Scheduler>> {
@@ -369,7 +401,7 @@ impl Scheduler for ThreadScheduler {
         } else {
             // A close that did not see this run yet has raised the flag before.
             if inner.closed.load(Ordering::SeqCst) {
-                run.cancel_all();
+                run.stop_all(|| inner.why());
             }
             let wanted = if job.is_tiny() {
                 1
@@ -401,6 +433,11 @@ impl Scheduler for ThreadScheduler {
 
     fn memory(&self) -> MemoryUse {
         self.inner.memory.usage()
+    }
+
+    fn stop(&self, why: &Error) {
+        let _first = self.inner.stopped.set((why.clone(), Instant::now()));
+        self.inner.cancel_all();
     }
 
     fn close(&self) {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use kvern_core::layer::TaskId;
-use kvern_core::{ErrorKind, OpRef, Root, TaskList};
+use kvern_core::{Error, ErrorKind, OpRef, Root, TaskList, Value};
 
 use crate::check::{assert_same, expect_error, plan, reference, submit, wide};
 use crate::fixture::Fixture;
@@ -135,6 +135,72 @@ pub fn closing_while_running(fx: &Fixture) {
     assert_eq!(after.count(), 0, "a task ran after close");
     let m = scheduler.memory();
     assert_eq!((m.live, m.held, m.spilled), (0, 0, 0), "{m:?}");
+}
+
+/// A backend that is stopped answers at once, in the words that it was given, whatever its tasks do; and closing it does not wait for one that
+/// never asks.
+pub fn stopping_waits_for_nobody(fx: &Fixture) {
+    let scheduler = fx.open();
+    let (gate, begun, told) = (Gate::closed(), Probe::new(), Probe::new());
+    let mut list = TaskList::new();
+    let (deaf, good) = (
+        list.op(ops::gate(&gate.path(), &begun.path())),
+        list.op(ops::wait_for_cancel(&told.path())),
+    );
+    let mut tasks = vec![list.task(deaf, [])];
+    // Where there is a place beside the other.
+    let asks = scheduler.describe().threads > 1;
+    if asks {
+        tasks.push(list.task(good, []));
+    }
+    let run = submit(&scheduler, &[Root::all(&list.finish(tasks))]);
+    assert!(begun.wait_for(1, fx.waits()), "a task does not start");
+    assert!(
+        !asks || told.wait_for(1, fx.waits()),
+        "the other does not start"
+    );
+    let waiter = {
+        let (handle, limit) = (run.handle(0), fx.waits());
+        std::thread::spawn(move || handle.wait_timeout(limit))
+    };
+    let words = "the machine goes down";
+    let why = Error::new(ErrorKind::Cancelled, words);
+    scheduler.stop(&why);
+    let Ok(Some(waited)) = waiter.join() else {
+        panic!("one who waited for a task that never asks got nothing");
+    };
+    let answers = run.handles().into_iter().map(|h| fx.result("stopped", &h));
+    let mut answers: Vec<_> = answers.chain([waited]).collect();
+    answers.push(fx.finish("stopped", &run).map(|()| Value::UNIT));
+    let more = wide(&ops::block(), 2);
+    answers.push(
+        scheduler
+            .submit(plan(&[Root::all(&more)]))
+            .map(|_| Value::UNIT),
+    );
+    answers.push(
+        scheduler
+            .scatter(vec![Value::new(1u64)])
+            .map(|_| Value::UNIT),
+    );
+    for answer in answers {
+        let e = expect_error("stopped", answer, ErrorKind::Cancelled);
+        assert!(e.message().contains(words), "{e}");
+    }
+    assert!(
+        !asks || told.wait_for(2, fx.waits()),
+        "a running task was not told"
+    );
+    // On a thread of its own: it must not be this one that hangs.
+    let (closed, is_closed) = std::sync::mpsc::channel();
+    let closes = std::thread::spawn(move || {
+        scheduler.close();
+        let _ = closed.send(());
+    });
+    let in_time = is_closed.recv_timeout(fx.waits()).is_ok();
+    gate.open();
+    assert!(in_time, "close waits for a task that never asks");
+    assert!(closes.join().is_ok());
 }
 
 /// A closed backend refuses work with an error, is closed again without harm, and answers everything else.

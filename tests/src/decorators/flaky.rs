@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use kvern_core::events::{Observer, Subscription};
 use kvern_core::scheduler::{Description, MemoryUse, Progress};
-use kvern_core::{Handle, Key, Plan, Result, Run, Scheduler, Value};
+use kvern_core::{Error, Handle, Key, Plan, Result, Run, Scheduler, Value};
 
 use crate::rng::Rng;
 
@@ -87,6 +87,11 @@ impl Scheduler for Flaky {
     fn memory(&self) -> MemoryUse {
         self.mood.pause();
         self.inner.memory()
+    }
+
+    fn stop(&self, why: &Error) {
+        self.mood.pause();
+        self.inner.stop(why);
     }
 
     fn close(&self) {

@@ -10,7 +10,7 @@ use kvern_core::events::{Observer, Subscription};
 use kvern_core::optimize::Passes;
 use kvern_core::scheduler::{Description, MemoryUse, Progress};
 use kvern_core::{
-    ErrorKind, Graph, Handle, Key, Plan, Registry, Result, Run, RunHandle, Scheduler, Value,
+    Error, ErrorKind, Graph, Handle, Key, Plan, Registry, Result, Run, RunHandle, Scheduler, Value,
 };
 
 /// What a result was, without the result.
@@ -194,6 +194,10 @@ impl Scheduler for Recorded {
 
     fn memory(&self) -> MemoryUse {
         self.inner.memory()
+    }
+
+    fn stop(&self, why: &Error) {
+        self.inner.stop(why);
     }
 
     fn close(&self) {

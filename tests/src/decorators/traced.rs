@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use kvern_core::events::{Observer, Subscription};
 use kvern_core::scheduler::{Description, MemoryUse, Progress};
-use kvern_core::{Handle, Key, Plan, Result, Run, Scheduler, Value};
+use kvern_core::{Error, Handle, Key, Plan, Result, Run, Scheduler, Value};
 
 /// What was seen of one call of the protocol.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -81,6 +81,10 @@ impl Scheduler for Traced {
 
     fn memory(&self) -> MemoryUse {
         self.book.time("memory", || self.inner.memory())
+    }
+
+    fn stop(&self, why: &Error) {
+        self.book.time("stop", || self.inner.stop(why));
     }
 
     fn close(&self) {

@@ -205,6 +205,7 @@ impl Link {
         if let Some(e) = submit.expanded {
             state.expanded.insert(graph, e);
         }
+        let stopped = state.stopped.clone();
         drop(state);
         let event = Event::RunStarted {
             run: number,
@@ -218,6 +219,11 @@ impl Link {
             progress,
         };
         self.event(Interest::Runs, event);
+        // It was under way when all was stopped.
+        if let Some(why) = stopped {
+            run.stopped(&why).into_iter().for_each(|t| self.tell(t));
+            self.cancel(graph);
+        }
         let _ = submit.reply.send(Ok(run));
     }
 

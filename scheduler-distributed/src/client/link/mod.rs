@@ -65,6 +65,8 @@ struct State {
     progress: HashMap<GraphId, VecDeque<mpsc::Sender<Progress>>>,
     memory: VecDeque<mpsc::Sender<MemoryUse>>,
     workers: VecDeque<mpsc::Sender<Vec<(WorkerId, u32)>>>,
+    /// Why nothing is computed any more, though the scheduler is there.
+    stopped: Option<Error>,
     /// Why nothing can be submitted any more.
     over: Option<Error>,
 }
@@ -280,7 +282,7 @@ impl Link {
         let (reply, answer) = mpsc::channel();
         {
             let mut state = self.lock();
-            if let Some(e) = &state.over {
+            if let Some(e) = state.stopped.as_ref().or(state.over.as_ref()) {
                 return Err(e.clone());
             }
             let submit = Submit {
@@ -419,6 +421,20 @@ impl Link {
     pub(crate) fn cancel_all(&self) {
         let open: Vec<GraphId> = self.lock().open.keys().copied().collect();
         open.into_iter().for_each(|graph| self.cancel(graph));
+    }
+
+    /// Stops all graphs that have not ended, and refuses others. Whoever waits for what is not made is told why, at once, whatever the
+    /// scheduler does.
+    pub(crate) fn stop(&self, why: &Error) {
+        let mut state = self.lock();
+        state.stopped.get_or_insert_with(|| why.clone());
+        let runs: Vec<_> = state.runs.values().filter_map(Weak::upgrade).collect();
+        drop(state);
+        // First: what the scheduler says of a run that is cancelled says nothing of the reason.
+        for run in runs {
+            run.stopped(why).into_iter().for_each(|t| self.tell(t));
+        }
+        self.cancel_all();
     }
 
     /// Waits until no graph is left that has not ended, at most until then.
