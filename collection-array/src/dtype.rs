@@ -178,27 +178,52 @@ mod sealed {
     pub trait Sealed {}
 }
 
-/// What reductions of a type come out as. Implemented for every [`Element`].
+/// What sums and products of a type come out as. Implemented for every [`Element`].
 ///
-/// That of floats is one implementation, so that the type of a mean of literals is known while theirs is not: `array![1.0, 2.0]`.
+/// That of floats is one implementation, so that the type of a sum of literals is known while theirs is not: `array![1.0, 2.0]`.
 pub trait Reduced {
     /// What sums and products of this type come out as.
     type Sum: Element;
-    /// What means, variances and standard deviations of this type come out as.
-    type Mean: Element;
 }
 
 impl<T: Float> Reduced for T {
     type Sum = T;
+}
+
+/// What means, variances and standard deviations of a type come out as. Implemented for every [`Element`], with its own
+/// [`Kind`](Element::Kind), which the compiler finds.
+///
+/// There is one implementation a kind, and the kind is a parameter, so that the type of a mean is known while that of literals is not:
+/// `array![1, 2]`.
+pub trait Averaged<Kind> {
+    /// What they come out as.
+    type Mean: Element;
+}
+
+impl<T: Float> Averaged<kind::Floating> for T {
     type Mean = T;
+}
+
+impl<T: Exact> Averaged<kind::Whole> for T {
+    type Mean = f64;
+}
+
+/// The kinds of element types.
+pub mod kind {
+    /// `f32` and `f64`.
+    #[derive(Debug, Clone, Copy)]
+    pub enum Floating {}
+    /// Integers and `bool`.
+    #[derive(Debug, Clone, Copy)]
+    pub enum Whole {}
 }
 
 macro_rules! reduced {
     ($($t:ty => $sum:ty),*) => { $(
         impl Reduced for $t {
             type Sum = $sum;
-            type Mean = f64;
         }
+        impl Exact for $t {}
     )* };
 }
 reduced!(bool => i64, i8 => i64, i16 => i64, i32 => i64, i64 => i64, u8 => u64, u16 => u64, u32 => u64, u64 => u64);
@@ -207,6 +232,7 @@ reduced!(bool => i64, i8 => i64, i16 => i64, i32 => i64, i64 => i64, u8 => u64, 
 pub trait Element:
     sealed::Sealed
     + Reduced
+    + Averaged<Self::Kind>
     + Copy
     + Default
     + PartialEq
@@ -218,6 +244,8 @@ pub trait Element:
     + DeserializeOwned
     + 'static
 {
+    /// What kind of type it is: [`kind::Floating`] or [`kind::Whole`].
+    type Kind;
     /// The run-time name of this type.
     const DTYPE: DType;
     /// 0, or `false`.
@@ -248,10 +276,12 @@ pub trait Element:
 pub trait Ordered: Element + PartialOrd {}
 /// Element types with arithmetic: all but `bool`.
 pub trait Number: Element {}
+/// Element types without fractions: integers and `bool`.
+pub trait Exact: Element<Kind = kind::Whole> {}
 /// Integers.
 pub trait Integer: Number + Ordered + Eq {}
 /// Real floating-point numbers.
-pub trait Float: Number + Ordered {}
+pub trait Float: Number + Ordered + Element<Kind = kind::Floating> {}
 
 /// One value with its element type.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
@@ -442,9 +472,10 @@ impl<T: Element> From<T> for Scalar {
 }
 
 macro_rules! element {
-    ($($t:ty, $variant:ident, $zero:expr, $one:expr);* $(;)?) => { $(
+    ($($t:ty, $variant:ident, $kind:ident, $zero:expr, $one:expr);* $(;)?) => { $(
         impl sealed::Sealed for $t {}
         impl Element for $t {
+            type Kind = kind::$kind;
             const DTYPE: DType = DType::$variant;
             const ZERO: Self = $zero;
             const ONE: Self = $one;
@@ -470,17 +501,17 @@ macro_rules! element {
 }
 
 element! {
-    bool, Bool, false, true;
-    i8, I8, 0, 1;
-    i16, I16, 0, 1;
-    i32, I32, 0, 1;
-    i64, I64, 0, 1;
-    u8, U8, 0, 1;
-    u16, U16, 0, 1;
-    u32, U32, 0, 1;
-    u64, U64, 0, 1;
-    f32, F32, 0.0, 1.0;
-    f64, F64, 0.0, 1.0;
+    bool, Bool, Whole, false, true;
+    i8, I8, Whole, 0, 1;
+    i16, I16, Whole, 0, 1;
+    i32, I32, Whole, 0, 1;
+    i64, I64, Whole, 0, 1;
+    u8, U8, Whole, 0, 1;
+    u16, U16, Whole, 0, 1;
+    u32, U32, Whole, 0, 1;
+    u64, U64, Whole, 0, 1;
+    f32, F32, Floating, 0.0, 1.0;
+    f64, F64, Floating, 0.0, 1.0;
 }
 
 macro_rules! mark {

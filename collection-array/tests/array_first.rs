@@ -7,7 +7,7 @@
     reason = "what is tested is that each form is taken"
 )]
 
-use kvern_array::{Array, Axes, Chunks, Slice, concatenate, keepdims, stack, where_};
+use kvern_array::{Array, Axes, Chunks, Element, Slice, concatenate, keepdims, stack, where_};
 use kvern_core::{Result, Session};
 use kvern_scheduler_local as _;
 use ndarray::{Array1, Array2, CowArray, array, s};
@@ -23,6 +23,11 @@ fn literals_need_no_type() -> Result<()> {
     let sum = x.sum(..)?.item_in(&session)?;
     let spread = x.std(())?.item_in(&session)?;
     assert!(sum == 7.0 && spread > 1.0, "{sum} {spread}");
+    // Of whole numbers means are f64, whichever integers the literals become.
+    let whole = Array::from_ndarray(array![1, 2, 6], 2)?;
+    let mean = whole.mean(())?.item_in(&session)?;
+    let var = whole.var(())?.item_in(&session)?;
+    assert!(mean == 3.0 && var == 14.0 / 3.0, "{mean} {var}");
     // Of f32 and integers the type is what it was.
     let f: f32 = Array::from_ndarray(array![1.0f32, 2.0], ())?
         .mean(())?
@@ -34,6 +39,19 @@ fn literals_need_no_type() -> Result<()> {
         .sum(())?
         .item_in(&session)?;
     assert_eq!((f, i, n), (1.5, 1.5, 300));
+    Ok(())
+}
+
+/// In code for any type of elements means have the type that the element says.
+#[test]
+fn means_in_code_for_any_type() -> Result<()> {
+    fn centred<T: Element>(x: &Array<T>) -> Result<Array<T::Mean>> {
+        x.mean(keepdims(..))
+    }
+    let of_floats: Array<f32> = centred(&Array::from_ndarray([1.0f32, 2.0], 2)?)?;
+    let of_whole: Array<f64> = centred(&Array::from_ndarray([1u8, 2], 2)?)?;
+    assert_eq!(of_floats.reference()?[[0]], 1.5);
+    assert_eq!(of_whole.reference()?[[0]], 1.5);
     Ok(())
 }
 

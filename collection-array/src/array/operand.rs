@@ -16,6 +16,14 @@ use sealed::{Opaque, Sealed};
 
 /// An operand of elements `T`: an [`Array`], a reference to one, or a single value, which is broadcast. Sealed.
 ///
+/// A number of another type is none, so that nothing is converted in silence:
+///
+/// ```compile_fail,E0277
+/// let x = kvern_array::Array::<i64>::zeros(3, ())?;
+/// let y = &x * 2.5; // `x.astype::<f64>() * 2.5`, or `&x * 2`
+/// # Ok::<(), kvern_core::Error>(())
+/// ```
+///
 /// Beside an array of floats a whole number of type `i32`, as a literal without a point is one, stands for the float (the nearest one,
 /// where `f32` does not have it): `&x * 2`, `x.power(2)`, `x.clip(0, 1)`.
 #[diagnostic::on_unimplemented(
@@ -28,6 +36,12 @@ pub trait Operand<T: Element>: Sealed<T> {}
 
 /// What [`where_`](super::where_) chooses from: an [`Operand`] that has the type of the elements itself, so that they can be told
 /// from it. Sealed.
+///
+/// ```compile_fail,E0277
+/// let x = kvern_array::Array::<f64>::zeros(3, ())?;
+/// let y = kvern_array::where_(&x.greater(1.0)?, &x, 2)?; // write 2.0
+/// # Ok::<(), kvern_core::Error>(())
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no choice for an array of `{T}`",
     label = "not an array of `{T}`, nor a value of that type",

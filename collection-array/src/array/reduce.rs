@@ -5,7 +5,7 @@ use std::ops::RangeFull;
 use kvern_core::{Error, Result};
 
 use super::Array;
-use crate::dtype::{Element, Number, Ordered};
+use crate::dtype::{Averaged, Element, Number, Ordered};
 use crate::kernels::Reduce;
 use crate::shape::{FromNumber, Given, IntoAxis};
 
@@ -198,7 +198,15 @@ impl<T: Element> Array<T> {
         self.reduce(Reduce::Prod, axes)
     }
 
-    /// Mean over axes, NaN of nothing: `f32` of `f32`, else `f64`.
+    /// Mean over axes, NaN of nothing: `f32` of `f32`, else `f64`. (`K` is the [kind](crate::dtype::kind) of numbers, which the compiler finds.)
+    ///
+    /// ```
+    /// use kvern_array::Array;
+    /// let x = Array::from_ndarray(ndarray::array![[1, 2], [3, 5]], ())?;
+    /// assert_eq!(x.mean(())?.reference()?[[]], 2.75);
+    /// assert_eq!(x.mean(0)?.reference()?, ndarray::array![2.0, 3.5].into_dyn());
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
     ///
     /// ```
     /// use kvern_array::Array;
@@ -209,7 +217,10 @@ impl<T: Element> Array<T> {
     ///
     /// # Errors
     /// As [`Array::sum`].
-    pub fn mean(&self, axes: impl Into<Axes>) -> Result<Array<T::Mean>> {
+    pub fn mean<K>(&self, axes: impl Into<Axes>) -> Result<Array<<T as Averaged<K>>::Mean>>
+    where
+        T: Averaged<K>,
+    {
         self.reduce(Reduce::Mean, axes)
     }
 
@@ -272,8 +283,11 @@ impl<T: Number> Array<T> {
     ///
     /// # Errors
     /// As [`Array::sum`].
-    pub fn var(&self, axes: impl Into<Axes>) -> Result<Array<T::Mean>> {
-        self.var_ddof(axes, 0)
+    pub fn var<K>(&self, axes: impl Into<Axes>) -> Result<Array<<T as Averaged<K>>::Mean>>
+    where
+        T: Averaged<K>,
+    {
+        self.reduce(Reduce::Var { ddof: 0 }, axes)
     }
 
     /// [`Array::var`] with the divisor `count - ddof`: 1 for the unbiased estimate of a sample.
@@ -287,7 +301,14 @@ impl<T: Number> Array<T> {
     ///
     /// # Errors
     /// As [`Array::sum`].
-    pub fn var_ddof(&self, axes: impl Into<Axes>, ddof: u32) -> Result<Array<T::Mean>> {
+    pub fn var_ddof<K>(
+        &self,
+        axes: impl Into<Axes>,
+        ddof: u32,
+    ) -> Result<Array<<T as Averaged<K>>::Mean>>
+    where
+        T: Averaged<K>,
+    {
         self.reduce(Reduce::Var { ddof }, axes)
     }
 
@@ -302,8 +323,11 @@ impl<T: Number> Array<T> {
     ///
     /// # Errors
     /// As [`Array::sum`].
-    pub fn std(&self, axes: impl Into<Axes>) -> Result<Array<T::Mean>> {
-        self.std_ddof(axes, 0)
+    pub fn std<K>(&self, axes: impl Into<Axes>) -> Result<Array<<T as Averaged<K>>::Mean>>
+    where
+        T: Averaged<K>,
+    {
+        self.reduce(Reduce::Std { ddof: 0 }, axes)
     }
 
     /// The root of [`Array::var_ddof`].
@@ -317,7 +341,14 @@ impl<T: Number> Array<T> {
     ///
     /// # Errors
     /// As [`Array::sum`].
-    pub fn std_ddof(&self, axes: impl Into<Axes>, ddof: u32) -> Result<Array<T::Mean>> {
+    pub fn std_ddof<K>(
+        &self,
+        axes: impl Into<Axes>,
+        ddof: u32,
+    ) -> Result<Array<<T as Averaged<K>>::Mean>>
+    where
+        T: Averaged<K>,
+    {
         self.reduce(Reduce::Std { ddof }, axes)
     }
 }

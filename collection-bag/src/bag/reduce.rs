@@ -339,7 +339,7 @@ impl<T: Number> Bag<T> {
     /// ```
     /// use kvern_bag::Bag;
     /// assert_eq!(Bag::from_sequence([i64::MAX, 1, -2], 3).sum().reference()?, i64::MAX - 1);
-    /// assert_eq!(Bag::from_sequence([0.1f64; 10], 3).sum().reference()?, 1.0);
+    /// assert_eq!(Bag::from_sequence([0.1; 10], 3).sum().reference()?, 1.0);
     /// # Ok::<(), kvern_core::Error>(())
     /// ```
     pub fn sum(&self) -> Item<T::Sum> {

@@ -13,9 +13,24 @@ use crate::skipped::Skipped;
 use crate::value::Portable;
 
 /// A number that bags can sum and average: the integers of Rust up to 64 bits, `f32` and `f64`.
-pub trait Number: Copy + Send + Sync + 'static + sealed::Summed<Self::Sum> {
+pub trait Number:
+    Copy + Send + Sync + 'static + Totalled + sealed::Summed<<Self as Totalled>::Sum>
+{
+}
+
+/// What sums of numbers come out as. Implemented for every [`Number`].
+///
+/// That of floats is one implementation, so that the type of a sum of literals is known while theirs is not: `[0.1, 0.2]`.
+pub trait Totalled {
     /// The type of sums: 64 bits.
     type Sum: Portable + Copy + Default;
+}
+
+/// `f32` and `f64`.
+pub trait Float {}
+
+impl<T: Float> Totalled for T {
+    type Sum = f64;
 }
 
 pub(crate) mod sealed {
@@ -137,7 +152,8 @@ fn signed(negative: bool, x: f64) -> f64 {
 
 macro_rules! integers {
     ($($sum:ty: $($t:ty)*;)*) => {$($(
-        impl Number for $t {
+        impl Number for $t {}
+        impl Totalled for $t {
             type Sum = $sum;
         }
 
@@ -186,9 +202,8 @@ integers! {
 
 macro_rules! floats {
     ($($t:ty)*) => {$(
-        impl Number for $t {
-            type Sum = f64;
-        }
+        impl Float for $t {}
+        impl Number for $t {}
 
         impl Summed<f64> for $t {
             type Acc = FloatSum;
