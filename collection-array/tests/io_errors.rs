@@ -485,3 +485,30 @@ fn archives_that_contradict_themselves() {
         patched(&dir, true, |b| central(b) + 46 + 5 + 6 + 4, &[255; 8]).ends_with("is impossible")
     );
 }
+
+#[test]
+#[cfg(unix)]
+fn a_pipe_or_a_folder_is_refused_and_not_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("pipe.npy");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.unwrap().success());
+    for (path, part) in [
+        (pipe, "pipe.npy: cannot open it: it is no file but a pipe"),
+        (folder.path().to_owned(), "it is a folder"),
+    ] {
+        // On a thread of its own, so that it is not this one that hangs.
+        let (say, said) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            let [one, two] = [
+                NpyReader::open(&path).map(drop),
+                NpzArchive::open(&path).map(drop),
+            ];
+            say.send([one.unwrap_err().to_string(), two.unwrap_err().to_string()])
+        });
+        let words = said
+            .recv_timeout(std::time::Duration::from_secs(60))
+            .unwrap();
+        assert!(words.iter().all(|w| w.contains(part)), "{words:?}");
+    }
+}

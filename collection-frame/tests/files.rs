@@ -14,6 +14,8 @@ use tempfile::TempDir;
 mod csv;
 #[path = "files/kinds.rs"]
 mod kinds;
+#[path = "files/odd.rs"]
+mod odd;
 #[path = "files/round.rs"]
 mod round;
 

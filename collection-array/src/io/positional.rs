@@ -19,14 +19,22 @@ impl PositionalFile {
     /// Opens `path` for reading.
     pub(super) fn open(path: &Path) -> Result<Self, NpyError> {
         let origin: Arc<str> = path.display().to_string().into();
-        let file = File::open(path).map_err(|e| NpyError::io(&origin, "open it", e))?;
+        let failed = |e| NpyError::io(&origin, "open it", e);
+        // Before it is opened: whoever opens a pipe waits for its writer.
+        let about = std::fs::metadata(path).map_err(failed)?;
+        if !about.is_file() {
+            let what = match about.is_dir() {
+                true => "it is a folder",
+                false => {
+                    "it is no file but a pipe, a socket or a device, and arrays are read in pieces: save what comes from it to a file first"
+                }
+            };
+            return Err(failed(io::Error::new(io::ErrorKind::InvalidInput, what)));
+        }
+        let file = File::open(path).map_err(failed)?;
         let meta = file
             .metadata()
             .map_err(|e| NpyError::io(&origin, "read its length", e))?;
-        if !meta.is_file() {
-            let source = io::Error::new(io::ErrorKind::InvalidInput, "not a regular file");
-            return Err(NpyError::io(&origin, "open it", source));
-        }
         Ok(Self {
             file,
             len: meta.len(),

@@ -133,7 +133,16 @@ fn hidden(path: &Path) -> bool {
     name.is_none_or(|n| n.starts_with(['.', '_']))
 }
 
+/// A file that is there whole. A pipe can be read once and from its beginning only, and whoever opens one waits for its writer.
 fn file(path: &Path, folders: &[(String, String)]) -> Result<FoundFile> {
+    let about = std::fs::metadata(path).map_err(|e| io(path, "it cannot be read", e))?;
+    if !about.is_file() {
+        let words = format!(
+            "{} is no file but a pipe, a socket or a device: frames read files in pieces; save what comes from it to a file first",
+            path.display()
+        );
+        return Err(Error::new(ErrorKind::Io, words));
+    }
     Ok(FoundFile {
         path: absolute(path)?,
         folders: folders.to_vec(),

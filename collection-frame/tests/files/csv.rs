@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 use super::{both, fails, ints, put, session};
 
-fn put_gz(folder: &TempDir, name: &str, text: &str) -> PathBuf {
+pub(super) fn put_gz(folder: &TempDir, name: &str, text: &str) -> PathBuf {
     let path = folder.path().join(name);
     let file = std::fs::File::create(&path).unwrap();
     let mut gz = flate2::write::GzEncoder::new(file, flate2::Compression::fast());

@@ -1,10 +1,10 @@
 //! One CSV file as text: packed or not, whole or a range of it, without the mark that some programs put before UTF-8.
 
 use std::fs::File;
-use std::io::{BufReader, Read, Seek, SeekFrom, Take};
+use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Take};
 use std::path::Path;
 
-use flate2::read::MultiGzDecoder;
+use flate2::bufread::GzDecoder;
 use kvern_core::{Error, ErrorKind, Result};
 
 use crate::error::io;
@@ -81,10 +81,49 @@ pub(super) fn open(path: &Path) -> Result<(Box<dyn Read + Send>, u64)> {
 pub(super) fn plain(path: &Path) -> Result<Box<dyn Read + Send>> {
     let file = File::open(path).map_err(|e| io(path, "it cannot be opened", e))?;
     Ok(if is_gz(path) {
-        Box::new(MultiGzDecoder::new(BufReader::with_capacity(BUFFER, file)))
+        Box::new(Members(Some(GzDecoder::new(BufReader::with_capacity(
+            BUFFER, file,
+        )))))
     } else {
         Box::new(file)
     })
+}
+
+/// The members of a file that is packed with gzip, one after the other; nothing once it has ended. Zeros behind a member are passed over, as gzip
+/// itself does: tapes and some programs fill blocks with them.
+struct Members(Option<GzDecoder<BufReader<File>>>);
+
+impl Read for Members {
+    fn read(&mut self, buf: &mut [u8]) -> std::io::Result<usize> {
+        while let Some(member) = &mut self.0 {
+            let n = member.read(buf)?;
+            if n > 0 || buf.is_empty() {
+                return Ok(n);
+            }
+            let rest = self.0.take().map(GzDecoder::into_inner);
+            let Some(mut rest) = rest else { break };
+            if without_zeros(&mut rest)? {
+                self.0 = Some(GzDecoder::new(rest));
+            }
+        }
+        Ok(0)
+    }
+}
+
+/// Passes over zeros. False: nothing comes after them.
+fn without_zeros(rest: &mut BufReader<File>) -> std::io::Result<bool> {
+    loop {
+        let have = rest.fill_buf()?;
+        if have.is_empty() {
+            return Ok(false);
+        }
+        let zeros = have.iter().take_while(|b| **b == 0).count();
+        let all = zeros == have.len();
+        rest.consume(zeros);
+        if !all {
+            return Ok(true);
+        }
+    }
 }
 
 /// The bytes `[start, end)` of a file that is not packed.
