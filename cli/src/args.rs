@@ -8,6 +8,7 @@ use kvern::core::text::{nearest, parse_duration};
 use lexopt::{Arg, Parser};
 
 use crate::cluster::{SchedulerArguments, WorkerArguments};
+use crate::doctor::Asked;
 use crate::help;
 
 /// What is asked for.
@@ -15,9 +16,7 @@ use crate::help;
 pub(crate) enum Request {
     /// A text that is known already: help or version.
     Text(String),
-    Doctor {
-        json: bool,
-    },
+    Doctor(Asked),
     ConfigList {
         json: bool,
     },
@@ -67,8 +66,9 @@ const COMMANDS: [&str; 6] = [
 ];
 const CONFIG_COMMANDS: [&str; 3] = ["list", "get", "where"];
 const BALLISTA_COMMANDS: [&str; 2] = ["scheduler", "executor"];
-const OPTIONS: [&str; 11] = [
+const OPTIONS: [&str; 12] = [
     "--json",
+    "--clean",
     "--help",
     "--version",
     "--listen",
@@ -139,13 +139,14 @@ impl Given {
 
 pub(crate) fn read(mut parser: Parser) -> Result<Request, WrongCommandLine> {
     let mut words: Vec<String> = Vec::new();
-    let (mut json, mut help, mut version) = (false, false, false);
+    let (mut json, mut help, mut version, mut clean) = (false, false, false, false);
     let mut given = Given::default();
     loop {
         let wrong = |what: String| wrong(what, words.first());
         match parser.next().map_err(|error| wrong(error.to_string()))? {
             None => break,
             Some(Arg::Long("json")) => json = true,
+            Some(Arg::Long("clean")) => clean = true,
             Some(Arg::Short('h') | Arg::Long("help")) => help = true,
             Some(Arg::Short('V') | Arg::Long("version")) => version = true,
             Some(Arg::Value(word)) => words.push(readable(word).map_err(wrong)?),
@@ -176,6 +177,9 @@ pub(crate) fn read(mut parser: Parser) -> Result<Request, WrongCommandLine> {
         [] | ["help"] => Ok(Request::Text(help::MAIN.to_owned())),
         ["help", command, ..] => help_of(command),
         [command, ..] if help => help_of(command),
+        [command, ..] if clean && *command != "doctor" => {
+            Err(wrong(format!("{command} takes no --clean"), Some(command)))
+        }
         ["scheduler", rest @ ..] => {
             scheduler(rest, given).map_err(|what| wrong(what, Some("scheduler")))
         }
@@ -190,11 +194,14 @@ pub(crate) fn read(mut parser: Parser) -> Result<Request, WrongCommandLine> {
                 Some(command),
             ))
         }
-        ["doctor"] => Ok(Request::Doctor { json }),
-        ["doctor", more, ..] => Err(wrong(
-            format!("doctor takes nothing more, and {more:?} stands there"),
-            Some("doctor"),
-        )),
+        ["doctor", folders @ ..] => Ok(Request::Doctor(Asked {
+            json,
+            clean,
+            folders: match folders {
+                [] => vec![".".into()],
+                some => some.iter().map(Into::into).collect(),
+            },
+        })),
         ["config", rest @ ..] => config(rest, json).map_err(|what| wrong(what, Some("config"))),
         [command, ..] => Err(unknown(command)),
     }
@@ -380,6 +387,15 @@ fn readable(word: OsString) -> Result<String, String> {
 mod tests {
     use super::*;
 
+    fn doctor(json: bool, clean: bool, folders: &[&str]) -> Request {
+        let folders = folders.iter().map(Into::into).collect();
+        Request::Doctor(Asked {
+            json,
+            clean,
+            folders,
+        })
+    }
+
     fn parse(line: &str) -> Result<Request, String> {
         read(Parser::from_iter(
             std::iter::once("kvern").chain(line.split_whitespace()),
@@ -389,8 +405,12 @@ mod tests {
 
     #[test]
     fn commands_and_options_stand_in_any_order() {
-        assert_eq!(parse("doctor --json"), Ok(Request::Doctor { json: true }));
-        assert_eq!(parse("--json doctor"), Ok(Request::Doctor { json: true }));
+        assert_eq!(parse("doctor --json"), Ok(doctor(true, false, &["."])));
+        assert_eq!(
+            parse("doctor --clean out /data"),
+            Ok(doctor(false, true, &["out", "/data"]))
+        );
+        assert_eq!(parse("--json doctor"), Ok(doctor(true, false, &["."])));
         let key = || "memory.limit".to_owned();
         assert_eq!(
             parse("config get memory.limit"),
@@ -510,10 +530,7 @@ mod tests {
             ("config get a b", "\"b\" stands there too"),
             ("config set a b", "config has no set"),
             ("config list a", "\"a\" stands there"),
-            (
-                "doctor who",
-                "\"who\" stands there\ntry `kvern doctor --help`",
-            ),
+            ("config list --clean", "config takes no --clean"),
             (
                 "doctor --jsn",
                 "there is no option --jsn (did you mean \"--json\"?)\ntry `kvern doctor --help`",
@@ -533,6 +550,7 @@ mod tests {
                 "--threads=0 is no number of threads",
             ),
             ("worker a --thread 2", "did you mean \"--threads\"?"),
+            ("worker a --clean", "worker takes no --clean"),
             ("-x", "there is no option -x"),
             ("--json=yes doctor", "--json"),
             ("zebra", "there is no command \"zebra\"\n"),

@@ -9,17 +9,30 @@ mod report;
 mod rows;
 mod spill;
 mod trial;
+mod unfinished;
+
+use std::path::PathBuf;
 
 use crate::output::{FAILED, Output};
 use facts::Facts;
 use findings::Level;
 
+/// What the doctor is asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Asked {
+    pub(crate) json: bool,
+    /// Whether what killed writers have left is removed.
+    pub(crate) clean: bool,
+    /// Where that is looked for.
+    pub(crate) folders: Vec<PathBuf>,
+}
+
 /// `kvern doctor`.
-pub(crate) fn run(json: bool) -> Output {
-    let facts = Facts::find();
+pub(crate) fn run(asked: &Asked) -> Output {
+    let facts = Facts::find(asked);
     let findings = findings::of(&facts);
     let sections = rows::sections(&facts);
-    let mut output = if json {
+    let mut output = if asked.json {
         Output::json(&report::as_json(&sections, &findings))
     } else {
         Output::success(report::as_text(&sections, &findings))

@@ -27,16 +27,19 @@ configuration, 2 if the command line could not be understood.
 pub(crate) const DOCTOR: &str = "\
 Show what this build and machine have, and what is amiss.
 
-Usage: kvern doctor [--json]
+Usage: kvern doctor [--json] [--clean] [FOLDER ...]
 
 Prints the version with its features, backends and operators, and computes a
 small graph; then the processor, its cores and vector units; the memory that
 this process may use, with the limits of its control groups; the spill folder,
 its free space and whether it can be written to (a small file is written and
-removed); and the configuration files. Ends with problems and warnings, each
+removed); and the configuration files. Then the unfinished files that killed
+writers have left (`.NAME.PROCESS-NUMBER.tmp`) in the folders, or in the current
+one, and not below, with size and age. Ends with problems and warnings, each
 with what to do about it.
 
 Options:
+  --clean     Remove those unfinished files; what is being written stays
   --json      Print JSON, for programs
   -h, --help  Show this
 

@@ -26,7 +26,7 @@ fn main() -> ExitCode {
     };
     let output = match request {
         Request::Text(text) => Output::success(text),
-        Request::Doctor { json } => doctor::run(json),
+        Request::Doctor(asked) => doctor::run(&asked),
         Request::ConfigList { json } => config::list(json),
         Request::ConfigGet { key, json } => config::get(&key, json),
         Request::ConfigWhere { key, json } => config::whence(&key, json),

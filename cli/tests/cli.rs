@@ -279,6 +279,43 @@ fn doctor_reports_on_this_machine() {
 }
 
 #[test]
+fn doctor_finds_and_removes_what_killed_writers_have_left() {
+    let place = Place::new();
+    let path = place.path().join("out.npy");
+    let alive = kvern::core::unfinished::Unfinished::begin(&path).unwrap();
+    let dead = place.path().join(".out.npy.4000000-7.tmp");
+    std::fs::write(&dead, [0; 3000]).unwrap();
+    let said = place.run("doctor");
+    let line = format!("{} (2.93KiB, ", dead.display());
+    assert!(
+        said.out.contains(&line) && said.out.contains(" s old)"),
+        "{said:?}"
+    );
+    assert!(
+        said.out
+            .contains("warning: Killed writers have left 1 unfinished file or folder (2.93KiB)"),
+        "{said:?}"
+    );
+    assert!(dead.exists());
+    let json = place.run("doctor --json --clean .").json();
+    let left = &json["unfinished_files"]["left_by_the_dead"];
+    assert_eq!(left[0]["bytes"], 3000, "{json:#}");
+    assert_eq!(left[0]["removed"], true, "{json:#}");
+    assert_eq!(left.as_array().unwrap().len(), 1, "{json:#}");
+    assert!(!dead.exists());
+    alive.finish().unwrap();
+    assert!(path.exists(), "what is being written stays");
+    let said = place.run("doctor --clean");
+    assert!(said.out.contains("nothing"), "{said:?}");
+    let said = place.run("doctor nowhere");
+    assert_eq!(said.status, 1);
+    assert!(
+        said.out.contains("nowhere cannot be looked into"),
+        "{said:?}"
+    );
+}
+
+#[test]
 fn doctor_names_what_is_in_the_way() {
     let place =
         Place::new().with_file("[memory]\nlimit = '9000TiB'\n[spill]\ndirectory = 'gone'\n");

@@ -7,9 +7,11 @@ use kvern::core::text::ByteAmount;
 use kvern::core::{BackendEntry, Registry};
 use kvern::scheduler_local::memory::limits::{self, Limit};
 
+use super::Asked;
 use super::machine::{self, Machine};
 use super::spill::{self, Spill};
 use super::trial::{self, Trial};
+use super::unfinished::{self, Unfinished};
 
 /// What was found out.
 #[derive(Debug, Clone)]
@@ -20,6 +22,7 @@ pub(crate) struct Facts {
     pub(crate) spill: Spill,
     pub(crate) config: Configured,
     pub(crate) trial: Trial,
+    pub(crate) unfinished: Unfinished,
 }
 
 /// What this program is made of.
@@ -68,7 +71,7 @@ pub(crate) struct Configured {
 }
 
 impl Facts {
-    pub(crate) fn find() -> Self {
+    pub(crate) fn find(asked: &Asked) -> Self {
         let (config, error) = match Config::load() {
             Ok(config) => (Some(config), None),
             Err(error) => {
@@ -97,6 +100,7 @@ impl Facts {
             },
             spill: spill::find(directory.unwrap_or_else(std::env::temp_dir)),
             config: configured(config.as_ref(), error),
+            unfinished: unfinished::find(&asked.folders, asked.clean),
         }
     }
 }

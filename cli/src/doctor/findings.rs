@@ -6,6 +6,7 @@ use kvern::scheduler_local::memory::limits::LimitSource;
 use super::facts::Facts;
 use super::spill::FileSystem;
 use super::trial::Trial;
+use super::unfinished::Fate;
 
 /// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -49,8 +50,38 @@ pub(crate) fn of(facts: &Facts) -> Vec<Finding> {
     build(facts, &mut add);
     memory(facts, &mut add);
     spill(facts, &mut add);
+    unfinished(facts, &mut add);
     findings.sort_by_key(|finding| finding.level);
     findings
+}
+
+fn unfinished(facts: &Facts, add: &mut impl FnMut(Level, String, &str)) {
+    for (folder, why) in &facts.unfinished.folders {
+        if let Some(why) = why {
+            let what = format!(
+                "The folder {} cannot be looked into: {why}",
+                folder.display()
+            );
+            add(Level::Problem, what, "Name a folder that can be read");
+        }
+    }
+    let found = facts.unfinished.found.iter();
+    let there: Vec<_> = found.filter(|(_, fate)| *fate != Fate::Removed).collect();
+    let bytes = there.iter().map(|(left, _)| left.bytes).sum();
+    if !there.is_empty() {
+        let what = format!(
+            "Killed writers have left {} unfinished {} ({})",
+            there.len(),
+            if there.len() == 1 {
+                "file or folder"
+            } else {
+                "files and folders"
+            },
+            format_bytes(bytes)
+        );
+        let remedy = "The next write to the same name removes what is left of it; `kvern doctor --clean` removes all that is listed above";
+        add(Level::Warning, what, remedy);
+    }
 }
 
 fn build(facts: &Facts, add: &mut impl FnMut(Level, String, &str)) {

@@ -10,6 +10,7 @@ use super::facts::{Build, Configured, Facts, Memory};
 use super::machine::Machine;
 use super::spill::Spill;
 use super::trial::Trial;
+use super::unfinished::{Fate, Unfinished};
 
 /// Rows under a title.
 pub(crate) struct Section {
@@ -58,7 +59,62 @@ pub(crate) fn sections(facts: &Facts) -> Vec<Section> {
         section("memory", memory(&facts.memory, &facts.config)),
         section("spill", spill(&facts.spill)),
         section("configuration", config(&facts.config)),
+        section("unfinished files", unfinished(&facts.unfinished)),
     ]
+}
+
+/// What killed writers have left.
+fn unfinished(of: &Unfinished) -> Vec<Row> {
+    let folders: Vec<String> = of
+        .folders
+        .iter()
+        .map(|(folder, why)| match why {
+            None => folder.display().to_string(),
+            Some(why) => format!("{} (cannot be read: {why})", folder.display()),
+        })
+        .collect();
+    let json_folders = of.folders.iter().map(|(folder, _)| json!(folder));
+    let mut lines = Vec::new();
+    let mut items = Vec::new();
+    for (left, fate) in &of.found {
+        let age = left.age.map(|age| age.as_secs());
+        let fate = match fate {
+            Fate::Stays => String::new(),
+            Fate::Removed => "; removed".to_owned(),
+            Fate::Cannot(why) => format!("; cannot be removed: {why}"),
+        };
+        lines.push(format!(
+            "{} ({}, {}){fate}",
+            left.path.display(),
+            format_bytes(left.bytes),
+            age.map_or_else(unknown, old)
+        ));
+        items.push(json!({
+            "path": left.path,
+            "target": left.target,
+            "bytes": left.bytes,
+            "seconds_old": age,
+            "removed": fate == "; removed",
+        }));
+    }
+    let text = match lines.is_empty() {
+        true => "nothing".to_owned(),
+        false => lines.join("\n"),
+    };
+    vec![
+        with_json("looked into", folders.join("\n"), json_folders.collect()),
+        with_json("left by the dead", text, Json::Array(items)),
+    ]
+}
+
+/// `3 h old`.
+fn old(seconds: u64) -> String {
+    match seconds {
+        0..=119 => format!("{seconds} s old"),
+        120..=7199 => format!("{} min old", seconds / 60),
+        7200..=172_799 => format!("{} h old", seconds / 3600),
+        _ => format!("{} days old", seconds / 86_400),
+    }
 }
 
 fn build(build: &Build, of: &Trial) -> Vec<Row> {

@@ -8,6 +8,7 @@ use kvern::scheduler_local::memory::limits::Limit;
 use super::super::facts::{Build, Configured, Memory};
 use super::super::machine::Machine;
 use super::super::spill::Spill;
+use super::super::unfinished::Unfinished;
 use super::*;
 
 const GIB: u64 = 1 << 30;
@@ -51,6 +52,7 @@ fn well() -> Facts {
             may_spill: true,
         },
         trial: Trial::Skipped("this machine is made up"),
+        unfinished: Unfinished::default(),
     }
 }
 
