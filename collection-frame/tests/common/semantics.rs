@@ -555,4 +555,12 @@ pub(crate) const SEMANTICS: &[(&str, &[&str])] = &[
         "SELECT o FROM (SELECT o FROM w WHERE g = 'a' ORDER BY o LIMIT 6 OFFSET 3) AS q ORDER BY o DESC",
         &["4"],
     ),
+    (
+        "SELECT o FROM (SELECT o FROM w WHERE g = 'a' ORDER BY o OFFSET 3) AS q ORDER BY o DESC",
+        &["4"],
+    ),
+    (
+        "SELECT o, row_number() OVER (ORDER BY o DESC) AS n FROM (SELECT o FROM w WHERE g = 'a' ORDER BY o OFFSET 2) AS q",
+        &["3 2", "4 1"],
+    ),
 ];
