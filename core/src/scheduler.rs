@@ -135,7 +135,7 @@ pub struct MemoryUse {
     pub held: u64,
 }
 
-/// A submitted plan. A backend shares its workers among its runs: a small one does not wait for the whole of a large one. The
+/// A submitted plan. A backend shares its workers among its runs of one priority: a small one does not wait for the whole of a large one. The
 /// results that a run reads from another are kept for as long as the reading run lives.
 ///
 /// Asking for a result after it was released is an error of kind [`ErrorKind::Cancelled`].
