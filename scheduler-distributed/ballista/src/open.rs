@@ -49,7 +49,7 @@ fn open(url: &SchedulerUrl, context: &OpenContext) -> Result<Arc<dyn Scheduler>>
 
 fn open_local(url: &SchedulerUrl, context: &OpenContext) -> Result<Arc<dyn Scheduler>> {
     // A program that did not say so before becomes one of the processes here at the latest.
-    crate::init();
+    crate::entry::init_late();
     let mut query = url.query();
     let mut options = LocalOptions::default();
     if let Some(executors) = query.get("executors").map_err(url_error)? {
