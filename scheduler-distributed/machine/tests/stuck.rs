@@ -171,3 +171,29 @@ fn a_worker_that_is_lost_takes_nothing_along() {
     h.done(t(inner, 0));
     assert_eq!(h.state(t(inner, 0)), Stored);
 }
+
+/// Tasks of a high priority that wait for others would all begin before these.
+#[test]
+fn what_tasks_wait_for_does_not_wait_behind_them() {
+    let mut h = House::new(&[1]);
+    h.event(Event::ClientJoined(TASKS));
+    h.event(Event::FromClient(TASKS, FromClient::ForTasks));
+    let rows: Vec<&[u32]> = vec![&[]; 100];
+    let mut outer = spec(&rows, &(0..100).collect::<Vec<_>>());
+    outer.priority = 5;
+    let outer = h.submit(outer);
+    let mut begun = 0;
+    while begun < 100 && h.state(t(outer, begun)) == Assigned {
+        h.start(t(outer, begun));
+        let inner = h.submit_as(TASKS, spec(&[&[]], &[0]));
+        secede(&mut h, t(outer, begun));
+        begun += 1;
+        if h.state(t(inner, 0)) == Assigned {
+            break;
+        }
+    }
+    assert!(
+        begun < 10,
+        "{begun} tasks wait before one that they wait for runs"
+    );
+}

@@ -222,6 +222,7 @@ pub fn make(
         }
     }
     made.spec.position = position;
+    made.spec.priority = (graph.count() % 3) as i32 - 1;
     if wild.mixed {
         made.spec.build = OWN_BUILD.into();
         let most = made.spec.op.iter().max().map_or(0, |op| op + 1);

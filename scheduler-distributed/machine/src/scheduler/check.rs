@@ -32,6 +32,25 @@ pub(super) fn check(s: &Scheduler) -> Result<(), String> {
         "{:?} are still to be looked at",
         s.fitting.unsure
     );
+    let mut running = BTreeMap::new();
+    for graph in s.graphs.iter().flatten() {
+        let runs = graph.tasks.iter().filter(|t| t.state == State::Running);
+        let runs = runs.count() as u32;
+        hold!(
+            runs == graph.running,
+            "of {} {runs} run, not {}",
+            graph.id,
+            graph.running
+        );
+        if runs > 0 {
+            *running.entry(graph.priority).or_default() += runs;
+        }
+    }
+    hold!(
+        running == s.running,
+        "by priority {running:?} run, not {:?}",
+        s.running
+    );
     for task in s.parked.tasks() {
         hold!(
             s.state(task) == Some(State::Parked),

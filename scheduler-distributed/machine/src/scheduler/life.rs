@@ -134,6 +134,13 @@ impl Scheduler {
         }
         let (runs, ran) = (to == State::Running, from == State::Running);
         graph.running = graph.running + u32::from(runs) - u32::from(ran);
+        if runs != ran {
+            let count = self.running.entry(graph.priority).or_default();
+            *count = *count + u32::from(runs) - u32::from(ran);
+            if *count == 0 {
+                self.running.remove(&graph.priority);
+            }
+        }
         if from == State::Parked {
             self.parked.remove(line.of);
         }

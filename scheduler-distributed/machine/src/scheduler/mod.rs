@@ -69,6 +69,8 @@ pub struct Scheduler {
     /// Graphs with ready tasks, by priority; of one priority each in turn has one placed, so that a small one does not wait for the whole of a large
     /// one.
     rings: BTreeMap<Reverse<i32>, VecDeque<u32>>,
+    /// How many tasks run, by the priority of their graphs.
+    running: BTreeMap<i32, u32>,
     /// When parked tasks are looked at again.
     parked: parked::Parked,
     /// Tasks whose inputs could not be reached.
@@ -115,6 +117,7 @@ impl Scheduler {
             resting: BTreeSet::new(),
             surplus: BTreeSet::new(),
             rings: BTreeMap::new(),
+            running: BTreeMap::new(),
             parked: parked::Parked::default(),
             missing: BTreeMap::new(),
             confirmed: BTreeMap::new(),

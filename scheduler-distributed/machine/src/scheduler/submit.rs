@@ -47,7 +47,13 @@ impl Scheduler {
             })
             .collect();
         let build = self.fitting.number(&spec.build);
-        let graph = Graph::new(id, client, build, spec);
+        let mut graph = Graph::new(id, client, build, spec);
+        // A task waits for it, and would wait behind others like itself, which would come to wait as well.
+        if self.clients.get(&client).is_some_and(|c| c.for_tasks)
+            && let Some((&highest, _)) = self.running.last_key_value()
+        {
+            graph.priority = graph.priority.max(highest);
+        }
         out.push(Effect::ToClient(
             client,
             ToClient::Accepted {
