@@ -357,6 +357,8 @@ pub fn what_was_given_up_is_tried_again(fx: &Fixture) {
     ]);
     let run = submit(&scheduler, &[Root::all(&layer.annotated(limit))]);
     fx.value("the second attempt", &run.handle(0));
+    let lines = probe.lines();
+    assert!(!lines.iter().any(|l| l == "left alone"), "{lines:?}");
     fx.until("the run is over", || run.progress().is_finished());
     drop(run);
     // A backend can be closed although its thread waits.

@@ -65,6 +65,7 @@ operator!(GateAtFirst, "gate-at-first", EFFECT, |(path, probe): (
         let end = Instant::now() + LONGEST;
         while first && !probe::is_open(&path) {
             if Instant::now() > end {
+                tell(&probe, "left alone")?;
                 return Err(Error::new(ErrorKind::Timeout, "nobody opened the gate"));
             }
             std::thread::sleep(Duration::from_millis(1));
@@ -145,7 +146,8 @@ pub fn gate(gate: &str, probe: &str) -> OpRef {
     named(&Gate, &(gate, probe))
 }
 
-/// Adds the line `tried` to a probe; if it is the first, it waits until the gate is open, whatever is cancelled.
+/// Adds the line `tried` to a probe; if it is the first, it waits until the gate is open, whatever is cancelled,
+/// and adds `left alone` if nobody opens it for long.
 pub fn gate_at_first(gate: &str, probe: &str) -> OpRef {
     named(&GateAtFirst, &(gate, probe))
 }
