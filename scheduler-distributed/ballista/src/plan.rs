@@ -77,14 +77,26 @@ fn node(plan: &dyn ExecutionPlan) -> Result<()> {
         return exchange(repartition);
     }
     if let Some(join) = plan.downcast_ref::<NestedLoopJoinExec>()
-        && join.filter().is_none()
+        && join.filter().is_none_or(|f| f.column_indices().is_empty())
         && *join.join_type() != JoinType::Inner
     {
         return Err(Error::new(
             ErrorKind::Unsupported,
             format!(
-                "EXISTS or NOT EXISTS of a subquery that is about no row is a join without a condition, whose sides Ballista exchanges when \
-                 it runs, and rows come twice: {INSTEAD}"
+                "EXISTS or NOT EXISTS of a subquery that is about no row, or an outer join ON TRUE, is a join without a condition, whose \
+                 sides Ballista exchanges when it runs, and rows come twice: {INSTEAD}"
+            ),
+        ));
+    }
+    if let Some(join) = plan.downcast_ref::<NestedLoopJoinExec>()
+        && *join.join_type() == JoinType::Full
+        && join.right().output_partitioning().partition_count() > 1
+    {
+        return Err(Error::new(
+            ErrorKind::Unsupported,
+            format!(
+                "a full outer join by something else than equal columns has to know what all partitions of one side found, which \
+                     Ballista's tasks do not tell each other, and rows come twice: {INSTEAD}"
             ),
         ));
     }

@@ -140,6 +140,19 @@ fn a_dictionary_comes_back_as_one_and_is_refused_where_its_rows_are_moved() {
 }
 
 #[test]
+fn full_outer_joins_by_something_else_than_equal_columns_are_refused() {
+    let (session, _cluster) = cluster(1);
+    let tables = tables();
+    let named = || tables.iter().map(|(name, frame)| (*name, frame));
+    for on in ["TRUE", "i.x < d.y"] {
+        let text = format!("SELECT count(*) AS n FROM i FULL JOIN d ON {on}");
+        let e = session.compute(&sql(&text, named()).unwrap()).unwrap_err();
+        assert_eq!(e.kind(), ErrorKind::Unsupported, "{e}");
+        assert!(e.message().contains("rows come twice"), "{e}");
+    }
+}
+
+#[test]
 fn a_nan_of_a_file_is_there() {
     let (session, _cluster) = cluster(1);
     let folder = tempfile::tempdir().unwrap();

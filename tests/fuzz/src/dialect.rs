@@ -112,12 +112,16 @@ pub const DUCK_CANNOT: &[(&str, &str)] = &[
 /// What kvern refuses by name, and why that is right: what the error holds, and the reason.
 pub const REFUSED: &[(&str, &str)] = &[
     (
-        "a subquery that is about no row is a join without a condition",
-        "EXISTS that is about no row, on Ballista: docs/KNOWN.md",
+        "is a join without a condition, whose sides Ballista exchanges",
+        "EXISTS that is about no row, and outer joins ON TRUE, on Ballista: docs/KNOWN.md",
     ),
     (
         "rows are moved by a float (PARTITION BY)",
         "a float as the key of a window, on Ballista: docs/KNOWN.md",
+    ),
+    (
+        "a full outer join by something else than equal columns has to know",
+        "full outer joins by other conditions over several partitions, on Ballista: docs/KNOWN.md",
     ),
     (
         "in Arrow's dictionary form (Dictionary(Int32, Utf8)), which Ballista takes apart on the way",
@@ -147,6 +151,12 @@ pub const REFUSED_OUTER: (&str, &str) = (
     "an outer join beside a count, on Ballista: docs/KNOWN.md",
 );
 
+/// The same of queries with several aggregates that say an order.
+pub const REFUSED_ORDERS: (&str, &str) = (
+    "Conflicting ordering requirements in aggregate functions",
+    "aggregates of one group in different orders: docs/KNOWN.md",
+);
+
 /// The reason why an error of DuckDB lets a seed pass.
 pub fn duck_cannot(error: &str) -> Option<&'static str> {
     DUCK_CANNOT
@@ -167,6 +177,9 @@ pub fn refused(error: &str, query: &Rel) -> Option<&'static str> {
     if error.contains("ballista://") && error.contains(REFUSED_OUTER.0) && has_outer(query) {
         return Some(REFUSED_OUTER.1);
     }
+    if error.contains(REFUSED_ORDERS.0) && has_two_orders(query) {
+        return Some(REFUSED_ORDERS.1);
+    }
     REFUSED
         .iter()
         .find(|known| error.contains(known.0))
@@ -179,6 +192,18 @@ fn has_outer(query: &Rel) -> bool {
     edit::visit(query, &mut |rel| {
         if let Rel::Join { how, .. } = rel {
             found |= matches!(how, How::Left | How::Right | How::Full);
+        }
+    });
+    found
+}
+
+/// Whether a query has two aggregates of one group that say an order.
+fn has_two_orders(query: &Rel) -> bool {
+    let mut found = false;
+    edit::visit(query, &mut |rel| {
+        if let Rel::Group { aggs, .. } = rel {
+            let ordered = aggs.iter().filter(|(_, agg)| !agg.order.is_empty());
+            found |= ordered.count() > 1;
         }
     });
     found
