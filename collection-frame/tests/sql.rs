@@ -333,3 +333,19 @@ fn rows_of_several_tables_are_in_the_order_of_two_names_of_a_column() {
         assert_eq!(got.join("|"), want);
     }
 }
+
+#[test]
+fn what_is_known_of_one_row_may_be_forgotten_where_rows_are_dealt_out() {
+    let tables = tables();
+    let named = tables.iter().map(|(name, frame)| (*name, frame));
+    let text = "SELECT n, m, count(*) OVER (PARTITION BY m ORDER BY m DESC NULLS LAST RANGE BETWEEN 2 PRECEDING AND UNBOUNDED FOLLOWING) AS c, \
+        lag(n, 1, 0) OVER (ORDER BY m ASC NULLS FIRST, n ASC NULLS LAST) AS l \
+        FROM (SELECT sum(o) AS n, max(b) AS m FROM (SELECT o, lag(o) OVER (ORDER BY o) AS b FROM w WHERE g = 'b') AS p) AS q \
+        LEFT ANTI JOIN (SELECT x AS c17 FROM i WHERE x > 5) AS r ON TRUE";
+    let f = sql(text, named).unwrap();
+    let session = Session::open("threads://?workers=3").unwrap();
+    for f in [f.via(Way::Local), f.via(Way::Tasks)] {
+        let f = f.repartition(2);
+        assert_eq!(rows(&session.compute(&f).unwrap(), false), ["6 2 1 0"]);
+    }
+}

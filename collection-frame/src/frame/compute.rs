@@ -23,7 +23,8 @@ use crate::engine::{Drive, Knobs, block_on, config, planner_with};
 use crate::error::from_df;
 use crate::ops::{engine_op, query_op};
 use crate::parts::{Input, Inputs};
-use crate::plan::{again, correlated, keys};
+use crate::plan::again::{self, Attempt};
+use crate::plan::{correlated, keys};
 use crate::value::{Batches, batches_of};
 
 /// How a frame is computed. The answer is the same.
@@ -100,10 +101,13 @@ impl Frame {
             Ok(made) => return Ok(made),
             Err(e) => e,
         };
-        if let Some(plan) = again::otherwise(&e, &self.plan, config.options_mut())
-            && let Ok(made) = make(&planner_with(config), &plan)?
-        {
-            return Ok(made);
+        for attempt in [Attempt::First, Attempt::Last] {
+            let other = again::otherwise(&e, &self.plan, config.options_mut(), attempt);
+            if let Some(plan) = other
+                && let Ok(made) = make(&planner_with(config.clone()), &plan)?
+            {
+                return Ok(made);
+            }
         }
         Err(correlated::told(e, &self.plan, &state))
     }

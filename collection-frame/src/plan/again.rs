@@ -11,11 +11,21 @@ use datafusion::logical_expr::{Expr, LogicalPlan};
 
 use super::own;
 
+/// How often it was tried in another way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Attempt {
+    /// Not yet.
+    First,
+    /// Once.
+    Last,
+}
+
 /// The plan as it might be made, which was not because of that error, with options that are set for it. `None`: there is no other way.
 pub(crate) fn otherwise(
     e: &DataFusionError,
     plan: &LogicalPlan,
     options: &mut ConfigOptions,
+    attempt: Attempt,
 ) -> Option<LogicalPlan> {
     let words = e.to_string();
     if let Some((_, differences)) = words.split_once("one converted from logical input schema.") {
@@ -28,7 +38,14 @@ pub(crate) fn otherwise(
     }
     if words.contains("does not satisfy order requirements") {
         // What it has left out of a sort it forgets further up: that two names are those of one column, that a key is a constant.
+        if attempt == Attempt::Last {
+            // And what it knows of one row, where rows are dealt out.
+            options.execution.target_partitions = 1;
+        }
         return apart(plan.clone()).ok();
+    }
+    if attempt == Attempt::Last {
+        return None;
     }
     // Fields of structs are computed near the files, of columns that come twice by two names.
     let leaves = &mut options.optimizer.enable_leaf_expression_pushdown;

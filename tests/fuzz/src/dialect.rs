@@ -170,7 +170,7 @@ pub fn refused(error: &str, query: &Rel) -> Option<&'static str> {
     if error.contains(REFUSED_ABOUT_A_ROW.0) && has_scalar_otherwise(query) {
         return Some(REFUSED_ABOUT_A_ROW.1);
     }
-    let lost = "BoundedWindowAggExec loses something on the way";
+    let lost = "WindowAggExec loses something on the way";
     if error.contains(lost) && error.contains(REFUSED_BACKWARDS.0) && has_shift(query) {
         return Some(REFUSED_BACKWARDS.1);
     }
