@@ -62,7 +62,10 @@ pub fn show(session: &Session) -> Result<Subscription> {
         "bar" => Style::Bar,
         "lines" => Style::Lines,
         "off" => Style::Off,
-        _ if std::io::stderr().is_terminal() => Style::Bar,
+        // Not on a terminal that cannot move its cursor (`TERM=dumb`).
+        _ if std::io::stderr().is_terminal() && !ProgressDrawTarget::stderr().is_hidden() => {
+            Style::Bar
+        }
         _ => Style::Lines,
     };
     Ok(show_as(session, style))
@@ -113,6 +116,8 @@ struct State {
     retried: u64,
     stopped: bool,
     bar: Option<ProgressBar>,
+    /// It has been drawn for this series.
+    drawn: bool,
     /// When the last line was printed.
     told: Option<Instant>,
     closed: bool,
@@ -174,6 +179,10 @@ impl Observer for Watch {
                     state.begun = Some(Instant::now());
                     self.0.bell.notify_all();
                 }
+                // It was taken away a moment ago, and is not to flicker.
+                if state.drawn && state.bar.is_none() {
+                    self.0.draw(&mut state);
+                }
             }
             Event::Progress { run, progress } => {
                 if let Some(p) = state.runs.get_mut(run) {
@@ -185,12 +194,19 @@ impl Observer for Watch {
                 run,
                 progress,
                 error,
-                ..
+                took,
             } if state.runs.remove(run).is_some() => {
                 state.over.add(progress);
-                state.stopped |= error.is_some();
+                let cancelled = |e: &kvern_core::Error| e.kind() == ErrorKind::Cancelled;
+                state.stopped |= error.as_ref().is_some_and(cancelled);
                 if state.runs.is_empty() {
                     state.idle = Some(Instant::now());
+                    // At once: what the program prints next is not to stand behind it. Of many short runs one after the other it would flicker.
+                    if *took >= TICK
+                        && let Some(bar) = state.bar.take()
+                    {
+                        bar.finish_and_clear();
+                    }
                 }
             }
             _ => {}
@@ -218,10 +234,10 @@ impl Shared {
             if state.closed {
                 return;
             }
-            if state.idle.is_some_and(|since| since.elapsed() >= TOGETHER) {
-                self.end(&mut state);
-            } else {
-                self.draw(&mut state);
+            match state.idle {
+                None => self.draw(&mut state),
+                Some(since) if since.elapsed() >= TOGETHER => self.end(&mut state),
+                Some(_) => {}
             }
         }
     }
@@ -247,11 +263,10 @@ impl Shared {
                 (self.print)(&line(counts, state.retried, state.rate(), took));
             }
         } else if !self.hidden {
-            let message = pace(counts, state.retried, state.rate());
+            let words = words(counts, state.retried, state.rate());
             let bar = state.bar.get_or_insert_with(|| bar(begun));
-            bar.set_length(counts.total);
-            bar.set_position(counts.over);
-            bar.set_message(message);
+            bar.set_message(words);
+            state.drawn = true;
         }
     }
 
@@ -281,6 +296,7 @@ impl Shared {
             let end = match (unfinished, shown.stopped) {
                 (true, _) => "so far",
                 (_, true) => "stopped",
+                _ if counts.failed > 0 => "over",
                 _ => "done",
             };
             let rate = counts.over as f64 / took.as_secs_f64().max(1e-9);
@@ -311,8 +327,9 @@ impl State {
     }
 }
 
+/// One line, however narrow the terminal is: the words are cut where it ends.
 fn bar(begun: Instant) -> ProgressBar {
-    let template = "{bar:40} {percent:>3}% {human_pos}/{human_len} tasks, {msg}";
+    let template = "{wide_msg}";
     // The template is a constant of ours; should it ever be wrong, the plain style still shows progress.
     let style =
         ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
@@ -321,11 +338,40 @@ fn bar(begun: Instant) -> ProgressBar {
         .with_elapsed(begun.elapsed())
 }
 
-/// `1.2GiB made, 260 tasks/s, about 0.8 s left, 2 failed or not run, 1 tried again`.
+/// How much is over, in whole percent; all of it only if all is.
+fn percent(c: Counts) -> u64 {
+    (100 * c.over.min(c.total))
+        .checked_div(c.total)
+        .unwrap_or(100)
+}
+
+/// The bar, and what stands beside it, the most important first: `████████████░░░░░░░░  60% 312/520 tasks, about 0.8 s left, 260 tasks/s`.
+fn words(c: Counts, retried: u64, rate: Option<f64>) -> String {
+    let filled = (percent(c) / 5) as usize;
+    format!(
+        "{}{} {:>3}% {}/{} tasks, {}",
+        "█".repeat(filled),
+        "░".repeat(20 - filled),
+        percent(c),
+        c.over,
+        c.total,
+        pace(c, retried, rate)
+    )
+}
+
+/// `about 0.8 s left, 2 failed or not run, 260 tasks/s, 1.2GiB made, 1 tried again`.
 fn pace(c: Counts, retried: u64, rate: Option<f64>) -> String {
     let mut parts = Vec::new();
-    if c.bytes > 0 {
-        parts.push(format!("{} made", format_bytes(c.bytes)));
+    if let Some(rate) = rate
+        && c.over < c.total
+    {
+        let left = (c.total - c.over) as f64 / rate;
+        if left >= 0.05 {
+            parts.push(format!("about {} left", short_time(left)));
+        }
+    }
+    if c.failed > 0 {
+        parts.push(format!("{} failed or not run", c.failed));
     }
     match rate {
         // A slow task is better told by how long it takes.
@@ -334,14 +380,8 @@ fn pace(c: Counts, retried: u64, rate: Option<f64>) -> String {
         Some(rate) => parts.push(format!("{rate:.0} tasks/s")),
         None => parts.push("none is done yet".to_owned()),
     }
-    if let Some(rate) = rate
-        && c.over < c.total
-    {
-        let left = (c.total - c.over) as f64 / rate;
-        parts.push(format!("about {} left", short_time(left)));
-    }
-    if c.failed > 0 {
-        parts.push(format!("{} failed or not run", c.failed));
+    if c.bytes > 0 {
+        parts.push(format!("{} made", format_bytes(c.bytes)));
     }
     if retried > 0 {
         parts.push(format!("{retried} tried again"));
@@ -359,13 +399,13 @@ fn short_time(seconds: f64) -> String {
     }
 }
 
-/// `312 of 520 tasks (60 %) in 1.2 s, 1.2GiB made, 260 tasks/s, about 0.8 s left`.
+/// `312 of 520 tasks (60 %) in 1.2 s, about 0.8 s left, 260 tasks/s, 1.2GiB made`.
 fn line(c: Counts, retried: u64, rate: Option<f64>, took: Duration) -> String {
-    let percent = (100 * c.over).checked_div(c.total).unwrap_or(100);
     format!(
-        "{} of {} tasks ({percent} %) in {}, {}",
+        "{} of {} tasks ({} %) in {}, {}",
         c.over,
         c.total,
+        percent(c),
         short_time(took.as_secs_f64()),
         pace(c, retried, rate)
     )
@@ -387,14 +427,19 @@ mod tests {
         });
         assert_eq!(
             line(c, 1, Some(156.0), Duration::from_secs(2)),
-            "312 of 520 tasks (60 %) in 2.0 s, 3MiB made, 156 tasks/s, about 1.3 s left, 2 failed or not run, 1 tried again"
+            "312 of 520 tasks (60 %) in 2.0 s, about 1.3 s left, 2 failed or not run, 156 tasks/s, 3MiB made, 1 tried again"
+        );
+        let bar = words(c, 0, None);
+        assert!(
+            bar.starts_with("████████████░░░░░░░░  60% 312/520 tasks, "),
+            "{bar}"
         );
         assert_eq!(
             line(Counts::default(), 0, None, Duration::from_secs(100)),
             "0 of 0 tasks (100 %) in 1 min 40 s, none is done yet"
         );
         assert_eq!(
-            pace(c, 0, Some(0.02)).split(", ").nth(1),
+            pace(c, 0, Some(0.02)).split(", ").nth(2),
             Some("50.0 s a task")
         );
         assert_eq!(short_time(11_530.0), "3 h 12 min");
@@ -463,6 +508,36 @@ mod tests {
             lines[1].starts_with("done: 10 of 10 tasks (100 %)"),
             "{lines:?}"
         );
+    }
+
+    #[test]
+    fn the_last_line_says_how_it_ended() {
+        let ends = |failed: u64, error: Option<kvern_core::Error>| {
+            let lines = printed(Style::Lines, |watch| {
+                begin(watch, 1, 8);
+                std::thread::sleep(FIRST_LINE + Duration::from_millis(500));
+                let progress = Progress {
+                    total: 8,
+                    data: 4,
+                    done: 8 - failed,
+                    failed,
+                    bytes: 0,
+                };
+                watch.event(&Event::RunFinished {
+                    run: 1,
+                    progress,
+                    error,
+                    took: Duration::ZERO,
+                });
+            });
+            lines.last().cloned().unwrap_or_default()
+        };
+        let error = |kind| Some(kvern_core::Error::new(kind, "no"));
+        assert!(ends(0, None).starts_with("done: 4 of 4 tasks"));
+        let over = ends(1, error(ErrorKind::Task));
+        assert!(over.starts_with("over: 4 of 4 tasks"), "{over}");
+        assert!(over.contains("1 failed or not run"), "{over}");
+        assert!(ends(2, error(ErrorKind::Cancelled)).starts_with("stopped: 4 of 4 tasks"));
     }
 
     #[test]
