@@ -25,6 +25,7 @@ use datafusion_proto::physical_plan::{
     PhysicalExtensionCodec, PhysicalPlanDecodeContext, PhysicalProtoConverterExtension,
 };
 use datafusion_proto::protobuf::FileScanExecConf;
+use kvern_core::operator::Operators;
 use kvern_core::{Error, ErrorKind, Registry, Result};
 use prost::Message;
 use serde::{Deserialize, Serialize};
@@ -85,19 +86,22 @@ pub(crate) fn check_travels(plan: &Arc<dyn ExecutionPlan>) -> Result<()> {
     })
 }
 
-/// Reads what [`encode`] wrote; the operators behind functions of columns are found in the registry, or else among the functions that this
+/// Reads what [`encode`] wrote; the operators behind functions of columns are found there, or else among the functions that this
 /// process made.
-pub(crate) fn decode(bytes: &[u8], registry: Option<&Registry>) -> Result<Arc<dyn ExecutionPlan>> {
-    decode_in(bytes, registry, &crate::engine::base().task_ctx())
+pub(crate) fn decode(
+    bytes: &[u8],
+    operators: Option<&dyn Operators>,
+) -> Result<Arc<dyn ExecutionPlan>> {
+    decode_in(bytes, operators, &crate::engine::base().task_ctx())
 }
 
 fn decode_in(
     bytes: &[u8],
-    registry: Option<&Registry>,
+    operators: Option<&dyn Operators>,
     context: &TaskContext,
 ) -> Result<Arc<dyn ExecutionPlan>> {
     // DataFusion wants a codec that borrows nothing.
-    let codec = Codec::of(registry.map(|r| Arc::new(r.clone())));
+    let codec = Codec::of(operators.map(Operators::shared));
     physical_plan_from_bytes_with_extension_codec(bytes, context, &codec).map_err(|e| {
         let words = format!("a plan of {} bytes cannot be read: {e}", bytes.len());
         Error::with_source(ErrorKind::Decode, words, from_df(e))
@@ -107,15 +111,15 @@ fn decode_in(
 /// Reads and writes what is ours.
 #[derive(Debug)]
 pub(crate) struct Codec {
-    registry: Option<Arc<Registry>>,
+    operators: Option<Arc<dyn Operators>>,
     /// Refuses functions that would not be found where the plan is read.
     strict: bool,
 }
 
 impl Codec {
-    fn of(registry: Option<Arc<Registry>>) -> Self {
+    fn of(operators: Option<Arc<dyn Operators>>) -> Self {
         Self {
-            registry,
+            operators,
             strict: false,
         }
     }
@@ -134,9 +138,9 @@ impl Codec {
     }
 
     /// For other programs with these operators.
-    pub(crate) fn strict(registry: Arc<Registry>) -> Self {
+    pub(crate) fn strict(operators: Arc<dyn Operators>) -> Self {
         Self {
-            registry: Some(registry),
+            operators: Some(operators),
             strict: true,
         }
     }
@@ -160,8 +164,8 @@ enum Node {
 
 impl PhysicalExtensionCodec for Codec {
     fn try_encode_udf(&self, udf: &ScalarUDF, buf: &mut Vec<u8>) -> DfResult<()> {
-        if let (true, Some(registry)) = (self.strict, &self.registry) {
-            function::check_portable(udf, registry).map_err(into_df)?;
+        if let (true, Some(operators)) = (self.strict, &self.operators) {
+            function::check_portable(udf, operators.as_ref()).map_err(into_df)?;
         }
         function::encode(udf, buf)
     }
@@ -190,7 +194,7 @@ impl PhysicalExtensionCodec for Codec {
     }
 
     fn try_decode_udf(&self, name: &str, buf: &[u8]) -> DfResult<Arc<ScalarUDF>> {
-        function::decode(name, buf, self.registry.as_deref())
+        function::decode(name, buf, self.operators.as_deref())
     }
 
     fn try_encode(

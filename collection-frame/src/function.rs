@@ -11,7 +11,7 @@ use datafusion::common::{DataFusionError, plan_err};
 use datafusion::logical_expr::{
     ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
-use kvern_core::operator::{OpBody, TaskHost};
+use kvern_core::operator::{OpBody, Operators, TaskHost};
 use kvern_core::{
     Error, ErrorKind, Graph, Kernel, Key, Layer, Meta, OpRef, Operator, Registry, Result, Root,
     TaskContext, TaskGraph, TaskList, Value,
@@ -104,7 +104,7 @@ struct Wire {
 }
 
 impl OpFunction {
-    fn new(name: &str, registry: &Registry, op: &OpRef) -> Result<Self> {
+    fn new(name: &str, operators: &dyn Operators, op: &OpRef) -> Result<Self> {
         let OpBody::Named(params) = op.body() else {
             return Err(Error::new(
                 ErrorKind::NotPortable,
@@ -125,8 +125,8 @@ impl OpFunction {
         Ok(Self {
             name: name.to_owned(),
             params: params.clone(),
-            operator: registry.operator(op.name(), Some(op.version()))?.clone(),
-            kernel: registry.resolve(op)?,
+            operator: operators.operator(op.name(), Some(op.version()))?.clone(),
+            kernel: operators.resolve(op)?,
             signature: Signature::variadic_any(volatility),
             task: TaskGraph::expand(&Graph::new(&[Root::all(&layer)]))?,
             op: op.clone(),
@@ -296,7 +296,7 @@ pub(crate) fn is_operator(udf: &ScalarUDF) -> bool {
 }
 
 /// Whether another program that has these operators linked computes the same by this function.
-pub(crate) fn check_portable(udf: &ScalarUDF, linked: &Registry) -> Result<()> {
+pub(crate) fn check_portable(udf: &ScalarUDF, linked: &dyn Operators) -> Result<()> {
     let inner: &dyn std::any::Any = udf.inner().as_ref();
     if let Some(own) = inner.downcast_ref::<OpFunction>() {
         let found = linked.operator(own.op.name(), Some(own.op.version()));
@@ -335,7 +335,7 @@ pub(crate) fn by_name_only(name: &str) -> Error {
 pub(crate) fn decode(
     name: &str,
     bytes: &[u8],
-    registry: Option<&Registry>,
+    operators: Option<&dyn Operators>,
 ) -> datafusion::common::Result<Arc<ScalarUDF>> {
     if let Some(own) = own::read(bytes) {
         return Ok(own);
@@ -348,8 +348,8 @@ pub(crate) fn decode(
         let words = format!("the function {name} ({} bytes) cannot be read", bytes.len());
         to_df(Error::with_source(ErrorKind::Decode, words, e))
     })?;
-    let found = match registry {
-        Some(registry) => OpFunction::new(&wire.name, registry, &wire.op),
+    let found = match operators {
+        Some(operators) => OpFunction::new(&wire.name, operators, &wire.op),
         None => Err(Error::new(
             ErrorKind::NotRegistered,
             format!("the function {name} is not known in this process"),

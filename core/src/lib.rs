@@ -22,44 +22,13 @@
 //! # Ok::<(), kvern_core::Error>(())
 //! ```
 
-pub mod annotations;
-pub mod blocks;
-pub mod bulk;
-pub mod collection;
-pub mod config;
-mod context;
-mod current;
-pub mod delayed;
-pub mod error;
-pub mod events;
-pub mod expand;
-pub mod explain;
-mod function;
-pub mod futures;
+mod base;
 pub mod graph;
-pub mod handle;
-pub mod key;
-pub mod layer;
-pub mod meta;
-mod numbers;
 pub mod operator;
-pub mod optimize;
-pub mod order;
-pub mod pages;
-pub mod panics;
-pub mod picture;
-pub mod plan;
-pub mod program;
-pub mod reference;
-pub mod registry;
-pub mod scheduler;
+mod protocol;
 pub mod session;
-mod show;
-pub mod stop;
-pub mod text;
+mod settings;
 pub mod travel;
-pub mod unfinished;
-pub mod url;
 pub mod value;
 
 #[doc(hidden)]
@@ -69,10 +38,21 @@ pub mod __private;
 /// The serde whose traits values and parameters have.
 pub use serde;
 
+pub use base::{blocks, error, key, meta, pages, panics, text, unfinished};
+#[doc(no_inline)]
+pub use graph::{annotations, expand, explain, layer, optimize, order, picture, plan, registry};
+#[doc(no_inline)]
+pub use operator::program;
+pub use protocol::{events, handle, scheduler};
+#[doc(no_inline)]
+pub use session::{collection, delayed, futures, reference, stop};
+pub use settings::{config, url};
+#[doc(no_inline)]
+pub use value::bulk;
+
 pub use annotations::Annotations;
 pub use blocks::{AxisMap, BlockBytes, Grid, Splits};
 pub use collection::{Collection, Computation};
-pub use current::{is_cancelled, set_home};
 pub use delayed::{Delayed, delayed};
 pub use error::{Error, ErrorKind, Result};
 pub use expand::TaskGraph;
@@ -86,7 +66,7 @@ pub use operator::{Kernel, OpRef, OpTraits, Operator, TaskContext};
 pub use plan::Plan;
 pub use registry::{OperatorEntry, Registry};
 pub use scheduler::{BackendEntry, Run, Scheduler};
-pub use session::Session;
+pub use session::{Session, is_cancelled, set_home};
 pub use value::{TypeEntry, Value};
 
 pub use kvern_macros::op;

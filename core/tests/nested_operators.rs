@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use kvern_core::operator::Operators;
 use kvern_core::{
     Error, ErrorKind, Graph, Kernel, Layer, OpRef, Operator, Registry, Result, Root, TaskContext,
     TaskGraph, TaskList, Value,
@@ -38,11 +39,11 @@ impl Operator for Twice {
         Err(Error::new(ErrorKind::Unsupported, "it needs a registry"))
     }
 
-    fn instantiate_in(&self, params: &[u8], registry: &Registry) -> Result<Arc<dyn Kernel>> {
+    fn instantiate_in(&self, params: &[u8], operators: &dyn Operators) -> Result<Arc<dyn Kernel>> {
         let name = String::from_utf8_lossy(params).into_owned();
-        let inner = registry
+        let inner = operators
             .operator(&name, None)?
-            .instantiate_in(&[], registry)?;
+            .instantiate_in(&[], operators)?;
         Ok(Arc::new(
             move |inputs: &mut [Value], ctx: &TaskContext<'_>| {
                 let once = inner.run(inputs, ctx)?;

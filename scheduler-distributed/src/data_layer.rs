@@ -52,7 +52,7 @@ impl Items {
 pub(crate) fn of_datum(datum: &Datum) -> Option<&Item> {
     match datum {
         Datum::Value(v) => v.downcast_ref(),
-        Datum::Handle(_) => None,
+        Datum::Pending(_) => None,
     }
 }
 

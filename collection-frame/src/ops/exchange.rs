@@ -7,10 +7,9 @@ use arrow::record_batch::RecordBatch;
 use datafusion::physical_plan::Partitioning;
 use datafusion::physical_plan::metrics::Time;
 use datafusion::physical_plan::repartition::{BatchPartitioner, RepartitionExec};
-use kvern_core::operator::decode_params;
+use kvern_core::operator::{Operators, decode_params};
 use kvern_core::{
-    Error, Kernel, OpRef, OpTraits, Operator, Registry, Result, TaskContext, Value,
-    register_operator,
+    Error, Kernel, OpRef, OpTraits, Operator, Result, TaskContext, Value, register_operator,
 };
 use serde::{Deserialize, Serialize};
 
@@ -60,15 +59,15 @@ impl Operator for Split {
         kernel(params, None)
     }
 
-    fn instantiate_in(&self, params: &[u8], registry: &Registry) -> Result<Arc<dyn Kernel>> {
-        kernel(params, Some(registry))
+    fn instantiate_in(&self, params: &[u8], operators: &dyn Operators) -> Result<Arc<dyn Kernel>> {
+        kernel(params, Some(operators))
     }
 }
 register_operator!(Split);
 
-fn kernel(params: &[u8], registry: Option<&Registry>) -> Result<Arc<dyn Kernel>> {
+fn kernel(params: &[u8], operators: Option<&dyn Operators>) -> Result<Arc<dyn Kernel>> {
     let p: SplitParams = decode_params(SPLIT, params)?;
-    let plan = crate::codec::decode(&p.plan, registry)?;
+    let plan = crate::codec::decode(&p.plan, operators)?;
     let rule = plan
         .downcast_ref::<RepartitionExec>()
         .map(|r| r.partitioning().clone())

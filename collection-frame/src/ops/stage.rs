@@ -5,10 +5,9 @@ use std::sync::Arc;
 use datafusion::physical_plan::execution_plan::reset_plan_states;
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
 use futures::TryStreamExt;
-use kvern_core::operator::decode_params;
+use kvern_core::operator::{Operators, decode_params};
 use kvern_core::{
-    Error, Kernel, OpRef, OpTraits, Operator, Registry, Result, TaskContext, Value,
-    register_operator,
+    Error, Kernel, OpRef, OpTraits, Operator, Result, TaskContext, Value, register_operator,
 };
 use serde::{Deserialize, Serialize};
 
@@ -70,15 +69,15 @@ impl Operator for Stage {
         kernel(params, None)
     }
 
-    fn instantiate_in(&self, params: &[u8], registry: &Registry) -> Result<Arc<dyn Kernel>> {
-        kernel(params, Some(registry))
+    fn instantiate_in(&self, params: &[u8], operators: &dyn Operators) -> Result<Arc<dyn Kernel>> {
+        kernel(params, Some(operators))
     }
 }
 register_operator!(Stage);
 
-fn kernel(params: &[u8], registry: Option<&Registry>) -> Result<Arc<dyn Kernel>> {
+fn kernel(params: &[u8], operators: Option<&dyn Operators>) -> Result<Arc<dyn Kernel>> {
     let p: Params = decode_params(NAME, params)?;
-    let plan = crate::codec::decode(&p.plan, registry)?;
+    let plan = crate::codec::decode(&p.plan, operators)?;
     Ok(Arc::new(StageKernel {
         plan,
         inputs: p.inputs,

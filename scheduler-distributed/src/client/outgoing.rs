@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use kvern_core::annotations::Demand;
-use kvern_core::layer::{Data, Datum};
+use kvern_core::layer::{Data, Datum, Pending};
 use kvern_core::{
     Error, ErrorKind, Graph, Handle, Key, Layer, Outputs, Result, Root, TaskGraph, Value,
 };
@@ -159,15 +159,18 @@ fn items(link: &Arc<Link>, layer: &Layer, sent: &mut Vec<Arc<ClusterRun>>) -> Re
     for (t, item) in items.iter_mut().enumerate() {
         let here = match layer.kind().datum(t) {
             Some(Datum::Value(v)) => v.clone(),
-            Some(Datum::Handle(h)) => {
-                if let Some(run) = own(link, h, &mut known) {
-                    *item = Some(Item::Output(run.output(h.output())));
+            Some(Datum::Pending(pending)) => {
+                if let Some(handle) = Handle::of(pending.as_ref())
+                    && let Some(run) = own(link, handle, &mut known)
+                {
+                    *item = Some(Item::Output(run.output(handle.output())));
                     continue;
                 }
-                match h.try_get() {
+                match pending.try_get() {
                     Some(result) => result?,
                     None => {
-                        *item = Some(Item::Output(follow(link, h, sent)?));
+                        let output = follow(link, pending.as_ref(), sent)?;
+                        *item = Some(Item::Output(output));
                         continue;
                     }
                 }
@@ -221,7 +224,11 @@ fn own(
 }
 
 /// The result of another backend's task, which is not there yet: its place is announced now, and it is put there when it comes.
-fn follow(link: &Arc<Link>, handle: &Handle, sent: &mut Vec<Arc<ClusterRun>>) -> Result<OutputRef> {
+fn follow(
+    link: &Arc<Link>,
+    pending: &dyn Pending,
+    sent: &mut Vec<Arc<ClusterRun>>,
+) -> Result<OutputRef> {
     let (run, places) = announce(link, &[0], Some(vec![None]))?;
     let Some(&(_, object)) = places.first() else {
         return Err(Error::new(
@@ -232,15 +239,16 @@ fn follow(link: &Arc<Link>, handle: &Handle, sent: &mut Vec<Arc<ClusterRun>>) ->
     let output = run.output(0);
     let link = link.clone();
     sent.push(run);
-    handle.when_done(move |result| {
-        match result.and_then(|v| Ok((Parcel::new(link.registry(), &v)?, v))) {
-            Ok((parcel, value)) => {
-                if let Some(worker) = link.backed().came(object, value) {
-                    link.put(worker, object, parcel);
-                }
+    let then = move |result: Result<Value>| match result
+        .and_then(|v| Ok((Parcel::new(link.registry(), &v)?, v)))
+    {
+        Ok((parcel, value)) => {
+            if let Some(worker) = link.backed().came(object, value) {
+                link.put(worker, object, parcel);
             }
-            Err(e) => link.not_put(object, &e),
         }
-    });
+        Err(e) => link.not_put(object, &e),
+    };
+    pending.when_done(Box::new(then));
     Ok(output)
 }

@@ -7,11 +7,9 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use kvern_core::error::{ErrorRecord, TaskInfo};
-use kvern_core::operator::{CancelFlag, Kernel, TaskHost};
+use kvern_core::operator::{CancelFlag, Kernel, Submitter, TaskHost};
 use kvern_core::unfinished::Leftovers;
-use kvern_core::{
-    Annotations, Error, ErrorKind, Key, OpRef, Registry, Result, Scheduler, TaskContext, Value,
-};
+use kvern_core::{Annotations, Error, ErrorKind, Key, OpRef, Result, TaskContext, Value};
 use kvern_machine::wire::{Assign, Input, Source};
 use kvern_machine::worker::Outcome;
 use kvern_machine::{Attempt, GraphId, Payload, TaskRef};
@@ -483,17 +481,15 @@ impl TaskHost for Host<'_> {
         self.executor.leftovers.clone()
     }
 
-    fn scheduler(&self) -> Result<Arc<dyn Scheduler>> {
-        Ok(self.executor.nested.clone())
-    }
-
-    fn registry(&self) -> Option<Arc<Registry>> {
-        Some(self.executor.store.registry().clone())
+    fn submitter(&self) -> Result<Submitter> {
+        let registry = self.executor.store.registry().clone();
+        Ok(Submitter::new(self.executor.nested.clone(), Some(registry)))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use kvern_core::Registry;
     use kvern_machine::{ClientId, WorkerId};
 
     use super::*;

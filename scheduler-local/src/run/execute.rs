@@ -6,11 +6,10 @@ use std::time::{Duration, Instant};
 
 use kvern_core::error::TaskInfo;
 use kvern_core::events::{Event, Interest};
-use kvern_core::operator::TaskHost;
+use kvern_core::operator::{Submitter, TaskHost};
 use kvern_core::panics;
-use kvern_core::scheduler::Scheduler;
 use kvern_core::unfinished::Leftovers;
-use kvern_core::{Annotations, Error, ErrorKind, Key, Registry, Result, TaskContext, Value};
+use kvern_core::{Annotations, Error, ErrorKind, Key, Result, TaskContext, Value};
 
 use super::admitted::{self, Admitted};
 use super::limits::{Limited, Ticket};
@@ -530,11 +529,9 @@ impl TaskHost for Host<'_> {
         self.run.driver.leftovers()
     }
 
-    fn scheduler(&self) -> Result<Arc<dyn Scheduler>> {
-        self.run.driver.scheduler().ok_or_else(super::cancelled)
-    }
-
-    fn registry(&self) -> Option<Arc<Registry>> {
-        Some(self.run.memory.registry().clone())
+    fn submitter(&self) -> Result<Submitter> {
+        let scheduler = self.run.driver.scheduler().ok_or_else(super::cancelled)?;
+        let registry = self.run.memory.registry().clone();
+        Ok(Submitter::new(scheduler, Some(registry)))
     }
 }

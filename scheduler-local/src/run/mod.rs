@@ -21,7 +21,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
 use std::time::Instant;
 
 use kvern_core::events::{Event, Interest, Observers};
-use kvern_core::layer::Datum;
+use kvern_core::layer::{Datum, Pending};
 use kvern_core::panics;
 use kvern_core::plan::Prepared;
 use kvern_core::scheduler::{Progress, Scheduler};
@@ -51,7 +51,7 @@ pub(crate) enum Stored {
     Foreign(Value),
     /// A large result of another run, fetched by each task that reads it: it may be on disk there, and holding a copy here would
     /// be memory that nobody counts.
-    Elsewhere(Handle),
+    Elsewhere(Arc<dyn Pending>),
     /// A value under the budget's care.
     Kept(Arc<Cell>),
     Failed(Error),
@@ -226,7 +226,7 @@ impl RunCore {
         for (task, datum) in self.tasks.data().to_vec() {
             match datum {
                 Datum::Value(v) => self.arrive(task, Stored::Foreign(v), &mut ready),
-                Datum::Handle(h) => self.follow(task, &h),
+                Datum::Pending(p) => self.follow(task, p.as_ref()),
             }
         }
         ready
@@ -238,10 +238,10 @@ impl RunCore {
         self.arrive(task, stored, &mut Vec::new());
     }
 
-    fn follow(self: &Arc<Self>, task: u32, handle: &Handle) {
+    fn follow(self: &Arc<Self>, task: u32, pending: &dyn Pending) {
         // Holds no strong reference: a dropped run does not live on in the other run's list of watchers.
         let me = Arc::downgrade(self);
-        handle.when_done(move |result| {
+        let then = move |result: Result<Value>| {
             let Some(run) = me.upgrade() else { return };
             let mut ready = Vec::new();
             let stored = match result {
@@ -255,7 +255,8 @@ impl RunCore {
             if !ready.is_empty() {
                 run.driver.ready(&run, ready);
             }
-        });
+        };
+        pending.when_done(Box::new(then));
     }
 
     /// Which run it is, to compare.
@@ -266,7 +267,7 @@ impl RunCore {
     /// The runs whose results it reads, as [`RunCore::address`]es.
     pub(crate) fn reads(&self) -> Vec<usize> {
         let handles = self.tasks.data().iter().filter_map(|(_, d)| match d {
-            Datum::Handle(h) => Some(Arc::as_ptr(h.run()).addr()),
+            Datum::Pending(p) => Handle::of(p.as_ref()).map(|h| Arc::as_ptr(h.run()).addr()),
             Datum::Value(_) => None,
         });
         let mut all: Vec<usize> = handles.collect();
@@ -275,12 +276,12 @@ impl RunCore {
         all
     }
 
-    /// The handle that a data task stands for.
-    fn elsewhere(&self, task: u32) -> Option<Handle> {
+    /// The result of another run that a data task stands for.
+    fn elsewhere(&self, task: u32) -> Option<Arc<dyn Pending>> {
         let data = self.tasks.data();
         let at = data.binary_search_by_key(&task, |d| d.0).ok()?;
         match &data[at].1 {
-            Datum::Handle(h) => Some(h.clone()),
+            Datum::Pending(p) => Some(p.clone()),
             Datum::Value(_) => None,
         }
     }

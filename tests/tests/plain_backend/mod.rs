@@ -202,7 +202,7 @@ impl<'a> Doing<'a> {
         for (t, datum) in tasks.data() {
             let value = match datum {
                 Datum::Value(v) => Ok(v.clone()),
-                Datum::Handle(h) => h.wait(),
+                Datum::Pending(p) => p.wait(),
             };
             self.finish(*t, value);
         }

@@ -1,0 +1,5 @@
+//! Between those who have a graph and those who run it: schedulers, runs, handles on results, events.
+
+pub mod events;
+pub mod handle;
+pub mod scheduler;
