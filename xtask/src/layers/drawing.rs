@@ -7,6 +7,7 @@
 //!     is the ground: …                  why, quoted to whoever breaks the rule
 //!     never tokio rayon                 crates that its whole tree must not hold
 //!     at most 15 crates                 how many its whole tree may hold, itself not counted
+//!     floors base < value < graph           folders of its sources: each may name those before it
 //!     home of postcard                  where code that needs this crate belongs
 //!     only home of libloading           the same, and nobody else may name it
 //! planned kvern-frame -> kvern-core     drawn, but not built yet
@@ -33,6 +34,8 @@ pub(crate) struct Crate {
     pub(crate) at_most: Option<usize>,
     pub(crate) home_of: Vec<String>,
     pub(crate) only_home_of: Vec<String>,
+    /// Folders of its sources, lowest first; those of one step are strangers to each other.
+    pub(crate) floors: Vec<Vec<String>>,
 }
 
 impl Drawing {
@@ -113,6 +116,11 @@ fn read_line(drawing: &mut Drawing, line: &str) -> Result<(), String> {
         one.home_of.extend(names(list));
     } else if let Some(list) = line.strip_prefix("only home of ") {
         one.only_home_of.extend(names(list));
+    } else if let Some(stairs) = line.strip_prefix("floors ") {
+        one.floors = stairs.split('<').map(names).collect();
+        if one.floors.iter().any(Vec::is_empty) {
+            return Err(format!("`{line}` is not `floors LOWEST < NEXT < …`"));
+        }
     } else if let Some(rest) = line.strip_prefix("at most ") {
         let count = rest
             .strip_suffix(" crates")
@@ -122,7 +130,7 @@ fn read_line(drawing: &mut Drawing, line: &str) -> Result<(), String> {
         line.clone_into(&mut one.is);
     } else {
         return Err(format!(
-            "`{line}` starts with none of: tests with, is, never, at most, home of, only home of"
+            "`{line}` starts with none of: tests with, is, never, at most, floors, home of, only home of"
         ));
     }
     Ok(())
@@ -202,6 +210,7 @@ core
     is the ground
     never tokio rayon
     at most 15 crates
+    floors base < settings value < graph
 ```
 ```text
 not -> drawn
@@ -228,6 +237,10 @@ not -> drawn
         assert_eq!(core.is, "is the ground");
         assert_eq!(core.never, ["tokio", "rayon"]);
         assert_eq!(core.at_most, Some(15));
+        assert_eq!(
+            core.floors,
+            [vec!["base"], vec!["settings", "value"], vec!["graph"]]
+        );
     }
 
     #[test]

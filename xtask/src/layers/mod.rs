@@ -1,11 +1,12 @@
 //! `cargo xtask layers`: the crates depend on each other only as the drawing in `ARCHITECTURE.md` says.
 //!
 //! The drawing is the one truth: [`drawing`] reads it, [`edges`] holds the manifests against it, [`tree`]
-//! looks below the manifests where the drawing limits a whole dependency tree, and [`prove`] breaks a copy
+//! looks below the manifests where the drawing limits a whole dependency tree, [`floors`] looks inside a crate, and [`prove`] breaks a copy
 //! of the workspace to show that the check can fail.
 
 mod drawing;
 mod edges;
+mod floors;
 mod prove;
 mod tree;
 
@@ -22,6 +23,7 @@ pub(crate) const COMMAND: Command = Command {
     details: "
 Reads the block marked `layers` in ARCHITECTURE.md and fails on every dependency between our crates,
 and on every foreign crate, that the block does not allow; each failure says where such code belongs.
+The same holds of the floors inside a crate, the folders of its sources, where the block draws them.
 
 --prove  also copy the workspace, give the copy forbidden dependencies, and fail unless the check
          refuses each of them",
@@ -57,6 +59,7 @@ fn check(workspace: &Workspace) -> Result<(), Failure> {
     // A circle or an unknown crate would make cargo fail below with words that teach less.
     if wrong.is_empty() {
         wrong = tree::violations(workspace, &drawing)?;
+        wrong.extend(floors::violations(workspace, &drawing, &packages)?);
     }
     if wrong.is_empty() {
         println!("{}", summary(&drawing, &packages));
