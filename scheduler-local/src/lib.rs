@@ -25,5 +25,3 @@ mod threads;
 
 pub use serial::{SyncOptions, SyncScheduler};
 pub use threads::{ThreadOptions, ThreadScheduler};
-
-pub(crate) use open::default_budget;

@@ -10,7 +10,7 @@ use kvern_core::url::{SchedulerUrl, UrlError};
 use kvern_core::{BackendEntry, Error, ErrorKind, Result, Scheduler};
 
 use crate::memory::MemoryOptions;
-use crate::memory::limits::available_memory;
+use crate::memory::limits::{available_cores, available_memory, default_budget};
 use crate::serial::SyncScheduler;
 use crate::threads::ThreadScheduler;
 
@@ -155,13 +155,4 @@ fn config_error(e: ConfigError) -> Error {
 
 fn url_error(e: UrlError) -> Error {
     Error::with_source(ErrorKind::Config, e.to_string(), e)
-}
-
-/// 70 % of what this process may use.
-pub(crate) fn default_budget() -> u64 {
-    available_memory().map_or(u64::MAX, |b| b / 10 * 7)
-}
-
-pub(crate) fn available_cores() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
 }

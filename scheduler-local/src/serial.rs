@@ -11,12 +11,12 @@ use kvern_core::annotations::Demand;
 use kvern_core::events::{Interest, Observer, Observers, Subscription};
 use kvern_core::scheduler::{Description, MemoryUse};
 use kvern_core::unfinished::Leftovers;
-use kvern_core::{Error, ErrorKind, Handle, Plan, Registry, Result, Run, Scheduler, Value};
+use kvern_core::{Error, Handle, Plan, Registry, Result, Run, Scheduler, Value};
 
 use crate::deep;
 use crate::memory::{Memory, MemoryOptions};
 use crate::run::lend::Lender;
-use crate::run::{Driver, Outcome, RunCore, Scratch, as_run};
+use crate::run::{Driver, Outcome, RunCore, Scratch, as_run, closed};
 use crate::scatter;
 
 /// Between two progress events of a run.
@@ -57,7 +57,9 @@ impl SyncScheduler {
     /// Opens the backend.
     pub fn new(options: &SyncOptions, registry: Arc<Registry>) -> Self {
         let memory = MemoryOptions {
-            budget: options.memory.unwrap_or_else(crate::default_budget),
+            budget: options
+                .memory
+                .unwrap_or_else(crate::memory::limits::default_budget),
             spill: !options.no_spill,
             directory: None,
             spill_limit: None,
@@ -286,11 +288,4 @@ impl Scheduler for SyncScheduler {
         // Threads that tasks have started may not have noticed yet that these have ended.
         self.inner.leftovers.remove();
     }
-}
-
-pub(crate) fn closed(scheme: &str) -> Error {
-    Error::new(
-        ErrorKind::Cancelled,
-        format!("the {scheme}:// backend is closed"),
-    )
 }

@@ -8,12 +8,17 @@ use kvern_core::{Key, Result, Value};
 
 use super::Memory;
 use super::file::Extent;
-use crate::run::RunCore;
+
+/// What knows when results are read next.
+pub(crate) trait NextUse: Send + Sync {
+    /// Position of the next task that reads this task's result; beyond all positions if none does.
+    fn next_use(&self, task: u32) -> u64;
+}
 
 /// Whose result it is: tells the key and when it is read next.
 #[derive(Clone)]
 pub(crate) struct Owner {
-    pub(crate) run: Weak<RunCore>,
+    pub(crate) run: Weak<dyn NextUse>,
     pub(crate) task: u32,
     pub(crate) key: Key,
 }

@@ -132,3 +132,13 @@ fn resources(root: &Path) -> Vec<Limit> {
         })
         .collect()
 }
+
+/// 70 % of what this process may use.
+pub(crate) fn default_budget() -> u64 {
+    available_memory().map_or(u64::MAX, |b| b / 10 * 7)
+}
+
+/// How many threads the system lets this process run at once.
+pub(crate) fn available_cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}

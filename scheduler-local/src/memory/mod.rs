@@ -17,7 +17,7 @@ use kvern_core::scheduler::MemoryUse;
 use kvern_core::text::format_bytes;
 use kvern_core::{Error, ErrorKind, Registry, Result, Value};
 
-pub(crate) use cell::{Cell, Owner};
+pub(crate) use cell::{Cell, NextUse, Owner};
 use file::SpillFile;
 
 /// Smaller values are never spilled: a disk write costs more than they are worth, and there would be too many to choose from.

@@ -38,7 +38,7 @@ pub(crate) use outputs::as_run;
 use slot::Slot;
 use verdict::Verdict;
 
-use crate::memory::{Cell, Memory, Owner, SPILL_MIN};
+use crate::memory::{Cell, Memory, NextUse, Owner, SPILL_MIN};
 
 /// What a slot holds.
 #[derive(Default)]
@@ -403,19 +403,6 @@ impl RunCore {
         self.wake.notify_all();
     }
 
-    /// Position of the next task that reads this one's result.
-    pub(crate) fn next_use(&self, task: u32) -> u64 {
-        let (off, rows) = &self.dependents;
-        let readers = &rows[off[task as usize] as usize..off[task as usize + 1] as usize];
-        let waiting = readers
-            .iter()
-            .filter(|&&r| !self.slots[r as usize].is_filled());
-        waiting
-            .map(|&r| u64::from(self.position[r as usize]))
-            .min()
-            .unwrap_or(u64::MAX)
-    }
-
     /// Stops the run.
     pub(crate) fn cancel_all(&self) {
         self.stop_all(cancelled);
@@ -515,6 +502,28 @@ fn counts_as_held(stored: &Stored) -> bool {
 
 pub(crate) fn cancelled() -> Error {
     Error::new(ErrorKind::Cancelled, "the run was cancelled")
+}
+
+/// The error of a backend that takes no more runs.
+pub(crate) fn closed(scheme: &str) -> Error {
+    Error::new(
+        ErrorKind::Cancelled,
+        format!("the {scheme}:// backend is closed"),
+    )
+}
+
+impl NextUse for RunCore {
+    fn next_use(&self, task: u32) -> u64 {
+        let (off, rows) = &self.dependents;
+        let readers = &rows[off[task as usize] as usize..off[task as usize + 1] as usize];
+        let waiting = readers
+            .iter()
+            .filter(|&&r| !self.slots[r as usize].is_filled());
+        waiting
+            .map(|&r| u64::from(self.position[r as usize]))
+            .min()
+            .unwrap_or(u64::MAX)
+    }
 }
 
 impl Drop for RunCore {

@@ -39,9 +39,8 @@ use kvern_core::{Error, ErrorKind, Handle, Plan, Registry, Result, Run, Schedule
 
 use crate::memory::{Memory, MemoryOptions};
 use crate::run::lend::Lender;
-use crate::run::{Driver, RunCore, as_run};
+use crate::run::{Driver, RunCore, as_run, closed};
 use crate::scatter;
-use crate::serial::closed;
 use frame::Frame;
 use monitor::Monitor;
 use queue::Job;
@@ -115,12 +114,16 @@ impl ThreadScheduler {
     /// [`ErrorKind::BadInput`] for no worker or more than 4096, [`ErrorKind::Io`] if threads cannot be started.
     pub fn new(options: &ThreadOptions, registry: Arc<Registry>) -> Result<Self> {
         let memory = MemoryOptions {
-            budget: options.memory.unwrap_or_else(crate::default_budget),
+            budget: options
+                .memory
+                .unwrap_or_else(crate::memory::limits::default_budget),
             spill: !options.no_spill,
             directory: options.spill_directory.clone(),
             spill_limit: options.spill_limit,
         };
-        let workers = options.workers.unwrap_or_else(crate::open::available_cores);
+        let workers = options
+            .workers
+            .unwrap_or_else(crate::memory::limits::available_cores);
         Self::with(workers, memory, registry, options.waiting)
     }
 

@@ -1,4 +1,4 @@
-//! Floors inside a crate: a folder names folders below its own, and no others.
+//! Floors inside a crate: a folder of its sources, or a file beside them, names those below it, and no others.
 //!
 //! Sources are read as words, without comments, texts and tests. A path that begins with `crate` or climbs out of its folder with `super` has to
 //! begin with a floor: what a crate shows at its face comes from all floors, so code inside it imports from where a thing is.
@@ -35,17 +35,18 @@ pub(crate) fn violations(
         }
         let macros: BTreeSet<String> = texts.iter().flat_map(|t| exported(&t.2)).collect();
         for floor in one.floors.iter().flatten() {
-            if !texts.iter().any(|t| folder_of(t.1) == Some(floor)) {
+            if !texts.iter().any(|t| floor_of(t.1) == floor) {
                 wrong.push(format!(
-                    "ARCHITECTURE.md draws the floor `{floor}` in `{}`, and there is no `{sources}{floor}/`",
+                    "ARCHITECTURE.md draws the floor `{floor}` in `{}`, and there is no `{sources}{floor}`",
                     one.name
                 ));
             }
         }
         for (file, path, text) in &texts {
-            let Some(floor) = folder_of(path).filter(|f| step(one, f).is_some()) else {
+            let floor = floor_of(path);
+            if step(one, floor).is_none() {
                 continue;
-            };
+            }
             wrong.extend(
                 names(path, text, &macros)
                     .into_iter()
@@ -84,8 +85,10 @@ fn step(one: &Crate, floor: &str) -> Option<usize> {
     one.floors.iter().position(|s| s.iter().any(|f| f == floor))
 }
 
-fn folder_of(path: &str) -> Option<&str> {
-    path.split_once('/').map(|(folder, _)| folder)
+/// The folder, or the file beside the folders, that a file belongs to.
+fn floor_of(path: &str) -> &str {
+    let first = path.split_once('/').map_or(path, |(folder, _)| folder);
+    first.trim_end_matches(".rs")
 }
 
 /// The first steps of all paths that leave the file's folder, each once.
