@@ -1,8 +1,8 @@
 //! What a developer command is, and the help that the table of commands writes by itself.
 
-use std::fmt;
 use std::fmt::Write as _;
 
+pub(crate) use crate::failure::Failure;
 use crate::text;
 use crate::workspace::Workspace;
 
@@ -26,31 +26,6 @@ pub(crate) enum Done {
     Ran,
     /// A tool or a target that only some machines have is missing: the sentence says which, and how to get it.
     Skipped(String),
-}
-
-/// A sentence that says what is wrong and what to do about it.
-#[derive(Debug)]
-pub(crate) struct Failure(String);
-
-impl Failure {
-    pub(crate) fn new(sentence: impl Into<String>) -> Self {
-        Self(sentence.into())
-    }
-
-    /// "WHAT: N", and one paragraph for each of them.
-    pub(crate) fn list(what: &str, sentences: &[String]) -> Self {
-        Self(format!(
-            "{what}: {}\n\n{}",
-            sentences.len(),
-            sentences.join("\n\n")
-        ))
-    }
-}
-
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
 }
 
 /// The command of that name, or a failure that names the nearest one.

@@ -10,6 +10,7 @@ mod command;
 mod deny;
 mod docs;
 mod examples;
+mod failure;
 mod features;
 mod fixtures;
 mod fmt;

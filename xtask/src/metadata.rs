@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
-use crate::command::Failure;
+use crate::failure::Failure;
 
 /// A member of the workspace.
 #[derive(Debug)]

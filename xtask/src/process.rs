@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
-use crate::command::Failure;
+use crate::failure::Failure;
 use crate::workspace::Workspace;
 
 /// The cargo that started us, or the one on the path, at the root of the workspace.

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::command::Failure;
+use crate::failure::Failure;
 use crate::metadata::{self, Package};
 use crate::process;
 

@@ -87,7 +87,7 @@ impl Ctx<'_> {
 
     /// Writes a line of that level (`kvern_plugin_abi::ctx::level`).
     pub fn log(&self, of: u32, message: &str) {
-        let target = Bytes::text(crate::export::name());
+        let target = Bytes::text(crate::host::name());
         // SAFETY: as above; both texts live for the call.
         unsafe { ((*self.raw).log)((*self.raw).host, of, target, Bytes::text(message)) };
     }

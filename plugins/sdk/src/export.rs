@@ -6,6 +6,7 @@ use kvern_plugin_abi as abi;
 use kvern_plugin_abi::decl::flags;
 use kvern_plugin_abi::{Bytes, HostApi, OpVTable, PluginDecl, Status, Table, layout, op, status};
 
+use crate::host::About;
 use crate::shim::quietly;
 
 /// An operator of this library; [`crate::plugin_op`] submits it.
@@ -16,22 +17,6 @@ pub struct OpEntry {
 
 inventory::collect!(OpEntry);
 
-/// What [`crate::export_plugin!`] knows of its crate.
-#[derive(Debug, Clone, Copy)]
-pub struct About {
-    /// The plugin's name.
-    pub name: &'static str,
-    /// The crate's version.
-    pub version: &'static str,
-    /// The crate's description.
-    pub description: &'static str,
-    /// The crate's licence.
-    pub licence: &'static str,
-}
-
-static ABOUT: OnceLock<About> = OnceLock::new();
-static HOST: OnceLock<HostApi> = OnceLock::new();
-
 /// The bits of the descriptor.
 pub const FLAGS: u64 = kvern_plugin_root::SABI_FLAG
     | if cfg!(panic = "unwind") {
@@ -39,19 +24,6 @@ pub const FLAGS: u64 = kvern_plugin_root::SABI_FLAG
     } else {
         0
     };
-
-/// The plugin's name, for lines of the log.
-pub(crate) fn name() -> &'static str {
-    ABOUT.get().map_or("plugin", |a| a.name)
-}
-
-/// A line for the host's log, from outside any call.
-pub(crate) fn log(level: u32, message: &str) {
-    if let Some(host) = HOST.get() {
-        // SAFETY: the host's function, which lives as long as the process.
-        unsafe { (host.log)(host.host, level, Bytes::text(name()), Bytes::text(message)) };
-    }
-}
 
 #[doc(hidden)]
 pub fn decl(about: &About) -> *const PluginDecl {
@@ -84,9 +56,7 @@ pub unsafe fn init(about: &About, host: *const HostApi) -> Status {
         if host.abi_major != abi::MAJOR {
             return status::UNSUPPORTED;
         }
-        // A second host in one process keeps the first's log.
-        let _ = HOST.set(*host);
-        let _ = ABOUT.set(*about);
+        crate::host::set(about, *host);
         crate::panics::install_hook();
         status::OK
     })

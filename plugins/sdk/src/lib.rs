@@ -24,6 +24,7 @@ pub mod arrow;
 pub mod context;
 pub mod error;
 pub mod export;
+mod host;
 pub mod input;
 pub mod json;
 #[cfg(feature = "linked")]

@@ -7,6 +7,7 @@ use kvern_plugin_abi as abi;
 use kvern_plugin_abi::value::kind;
 
 use crate::error::Result;
+use crate::json::Json;
 
 /// A type that an operator may give.
 pub trait IntoOutput {
@@ -114,7 +115,7 @@ impl IntoOutput for String {
     }
 }
 
-impl<T: serde::Serialize> IntoOutput for crate::Json<T> {
+impl<T: serde::Serialize> IntoOutput for Json<T> {
     fn describe() -> String {
         "json".into()
     }

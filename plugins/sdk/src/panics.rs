@@ -30,7 +30,7 @@ pub(crate) fn install_hook() {
                     }
                 });
             } else {
-                crate::export::log(level::ERROR, &format!("a thread panicked: {words}"));
+                crate::host::log(level::ERROR, &format!("a thread panicked: {words}"));
             }
         }));
     });

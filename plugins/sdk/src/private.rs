@@ -4,7 +4,8 @@ pub use inventory;
 pub use kvern_plugin_abi as abi;
 pub use kvern_plugin_root::export_root;
 
-pub use crate::export::{About, FLAGS, OpEntry, decl, init, query};
+pub use crate::export::{FLAGS, OpEntry, decl, init, query};
+pub use crate::host::About;
 pub use crate::input::{Inputs, read};
 pub use crate::operator::{NoParams, check_declaration};
 pub use crate::shim::table;
