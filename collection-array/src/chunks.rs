@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use kvern_core::config::Config;
 use kvern_core::{Error, ErrorKind, Result, Splits};
 
-use crate::dtype::DType;
+use crate::kernels::dtype::DType;
 
 /// Chunks smaller than this are not made only to keep all threads busy.
 const SMALL: u64 = 1 << 20;
@@ -84,7 +84,7 @@ fn fill(
     dtype: DType,
     bytes: Option<u64>,
 ) -> Result<Vec<Splits>> {
-    crate::shape::size(shape)?;
+    crate::geometry::shape::size(shape)?;
     let mut out: Vec<Option<Splits>> = Vec::with_capacity(shape.len());
     for (axis, (c, &n)) in list.iter().zip(shape).enumerate() {
         let n = n as u64;
@@ -170,7 +170,8 @@ fn target(bytes: Option<u64>, shape: &[usize], dtype: DType) -> Result<u64> {
         return Ok(n.max(1));
     }
     let configured = chunk_size()?;
-    let total = (crate::shape::size(shape)? as u64).saturating_mul(dtype.itemsize() as u64);
+    let total =
+        (crate::geometry::shape::size(shape)? as u64).saturating_mul(dtype.itemsize() as u64);
     let threads = std::thread::available_parallelism().map_or(1, |n| n.get() as u64);
     Ok(configured.min((total / (4 * threads)).max(SMALL)))
 }

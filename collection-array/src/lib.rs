@@ -16,24 +16,23 @@
 
 mod array;
 mod chunks;
-pub mod dtype;
 mod error;
 mod expr;
+mod geometry;
 pub mod io;
 pub mod kernels;
 mod keys;
 mod layers;
 mod lower;
 mod ops;
-mod shape;
 mod value;
 
 pub use array::*;
 pub use chunks::{AxisChunks, Chunks};
-pub use dtype::{DType, Element};
+pub use geometry::shape::IntoAxis;
+pub use kernels::dtype::{self, DType, Element};
 /// The ndarray whose types chunks and results have.
 pub use ndarray;
-pub use shape::IntoAxis;
 
 /// The examples of the README are tested.
 #[cfg(doctest)]

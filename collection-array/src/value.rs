@@ -7,7 +7,7 @@ use kvern_core::bulk::{Bulk, Lent, Numbers, Room, bytes_of, numbers_of};
 use kvern_core::{Error, ErrorKind, Result, TypeEntry, Value, register_type};
 use ndarray::{ArrayD, IxDyn};
 
-use crate::dtype::{DType, Element, each_variant, with_dtype};
+use crate::kernels::dtype::{DType, Element, each_variant, with_dtype};
 use crate::kernels::{AnyChunk, Partial};
 
 /// A chunk that holds its own memory.

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use kvern_core::{OpRef, Result, Splits};
 
 use super::Array;
-use crate::dtype::Element;
 use crate::expr::{Expr, Node, unify};
+use crate::kernels::dtype::Element;
 use crate::ops::expect::expected;
 
 impl<T: Element> Array<T> {
@@ -93,7 +93,7 @@ impl<T: Element> Array<T> {
     /// # Errors
     /// As [`Array::apply`], and if there is no such axis.
     pub fn apply_reduction<U: Element>(&self, op: &OpRef, axis: isize) -> Result<Array<U>> {
-        let axis = crate::shape::axis("apply_reduction", axis, self.ndim())?;
+        let axis = crate::geometry::shape::axis("apply_reduction", axis, self.ndim())?;
         let mut chunks = self.splits().to_vec();
         chunks[axis] = Splits::from_lengths([self.shape()[axis] as u64]);
         let whole = self.expr().rechunk(chunks.clone())?;

@@ -8,9 +8,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::{Array, IntoShape};
-use crate::Chunks;
-use crate::dtype::Element;
+use crate::chunks::Chunks;
 use crate::expr::{Expr, Node, Source};
+use crate::kernels::dtype::Element;
 use crate::ops::function::{
     FromBlockFn, FromFn, MapBlocks, MapBlocksTo, MapBlocksWith, Way, as_sent, function_op,
 };
@@ -145,7 +145,7 @@ impl<T: Element> Array<T> {
         let total = |c: &Vec<usize>| c.iter().try_fold(0usize, |all, &n| all.checked_add(n));
         let shape: Option<Vec<usize>> = chunks.iter().map(total).collect();
         match shape {
-            Some(shape) => crate::shape::size(&shape)?,
+            Some(shape) => crate::geometry::shape::size(&shape)?,
             None => {
                 return Err(Error::bad_input(format!(
                     "map_blocks_to: the chunks {chunks:?} along an axis sum to more than an address can count"

@@ -5,8 +5,8 @@ use kvern_core::{Delayed, Layer, Result, TaskList};
 
 use super::Array;
 use super::IntoShape;
-use crate::Chunks;
-use crate::dtype::Element;
+use crate::chunks::Chunks;
+use crate::kernels::dtype::Element;
 use crate::lower::lower;
 use crate::ops::list::{from_list_op, to_list_op};
 

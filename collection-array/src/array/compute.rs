@@ -10,9 +10,9 @@ use kvern_core::{
 };
 
 use super::Array;
-use crate::dtype::Element;
-use crate::expr::grid_of;
+use crate::geometry::grid_of;
 use crate::kernels::copy_into;
+use crate::kernels::dtype::{DType, Element};
 use crate::lower::lower;
 use crate::value::{chunk_of, take_chunk};
 
@@ -146,7 +146,7 @@ fn typed<T: Element>(chunk: crate::kernels::AnyChunk) -> Result<ArcArray<T, IxDy
         .map_err(|c| wrong_dtype::<T>(c.dtype()))
 }
 
-fn wrong_dtype<T: Element>(got: crate::DType) -> Error {
+fn wrong_dtype<T: Element>(got: DType) -> Error {
     Error::bad_input(format!(
         "a chunk of {got} came back for an array of {}",
         T::DTYPE

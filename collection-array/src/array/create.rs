@@ -7,13 +7,14 @@ use kvern_core::{Error, Key, Layer, Result, Splits, Value};
 
 use super::Array;
 use super::given::{IntoElements, IntoShape};
-use crate::Chunks;
-use crate::dtype::{DType, Element, Number, Scalar};
-use crate::expr::{Expr, Source, grid_of, unique_key};
+use crate::chunks::Chunks;
+use crate::expr::{Expr, Source, unique_key};
+use crate::geometry::grid_of;
+use crate::geometry::shape::IntoAxis;
 use crate::kernels::AnyChunk;
+use crate::kernels::dtype::{DType, Element, Number, Scalar};
 use crate::ops::block_ranges;
 use crate::ops::source::{Formula, formula_op};
-use crate::shape::IntoAxis;
 
 impl<T: Element> Array<T> {
     /// An array over data at hand: an ndarray, a view or a reference of one, a list. Nothing that is owned is copied: every chunk is a
@@ -319,7 +320,7 @@ impl<T: Number> Array<T> {
         chunks: impl Into<Chunks>,
     ) -> Result<Self> {
         let shape = shape.into_shape();
-        let axis = crate::shape::axis("indices", axis, shape.len())? as u32;
+        let axis = crate::geometry::shape::axis("indices", axis, shape.len())? as u32;
         Self::formula(shape, chunks, Formula::Index { axis }, "indices")
     }
 }

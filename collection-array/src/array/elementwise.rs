@@ -8,8 +8,8 @@ use kvern_core::Result;
 use super::Array;
 use super::operand::{Choice, Operand};
 use super::operators::{Bits, scalar};
-use crate::dtype::{Element, Float, Integer, Number, Ordered, Scalar};
 use crate::expr::Expr;
+use crate::kernels::dtype::{Element, Float, Integer, Number, Ordered, Scalar};
 use crate::kernels::{BinaryOp, ProgramBuilder, UnaryOp};
 
 impl<T: Element> Array<T> {

@@ -9,8 +9,8 @@ use kvern_core::picture::Picture;
 use kvern_core::{Collection, Graph, Plan, Registry, Result};
 
 use super::Array;
-use crate::dtype::Element;
 use crate::expr::Expr;
+use crate::kernels::dtype::Element;
 use crate::lower::Regions;
 
 /// A longer expression is told by its ends.

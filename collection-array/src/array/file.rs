@@ -6,10 +6,10 @@ use std::sync::Arc;
 use kvern_core::{Error, Result, Session};
 
 use super::Array;
-use crate::Chunks;
-use crate::dtype::Element;
+use crate::chunks::Chunks;
 use crate::expr::{Expr, Source};
 use crate::io::NpyElement;
+use crate::kernels::dtype::Element;
 use crate::ops::file::{Place, dtype_of, npy_op};
 
 impl<T: Element> Array<T> {

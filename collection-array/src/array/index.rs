@@ -6,9 +6,9 @@ use kvern_core::{Error, Result};
 use ndarray::{Dimension, SliceInfo, SliceInfoElem};
 
 use super::Array;
-use crate::dtype::Element;
-use crate::ops::pick::Pick;
-use crate::shape::Given;
+use crate::geometry::pick::Pick;
+use crate::geometry::shape::Given;
+use crate::kernels::dtype::Element;
 
 /// What to take of one axis.
 ///

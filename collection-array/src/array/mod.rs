@@ -20,8 +20,8 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use crate::dtype::{DType, Element};
 use crate::expr::Expr;
+use crate::kernels::dtype::{DType, Element};
 
 pub use elementwise::where_;
 pub use given::{IntoElements, IntoShape};

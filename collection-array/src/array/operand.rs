@@ -1,8 +1,8 @@
 //! What stands on the right of a binary operation: an array or one value.
 
 use super::Array;
-use crate::dtype::Element;
 use crate::expr::Expr;
+use crate::kernels::dtype::Element;
 
 mod sealed {
     /// An expression that cannot be looked into from outside.

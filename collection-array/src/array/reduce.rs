@@ -5,9 +5,9 @@ use std::ops::RangeFull;
 use kvern_core::{Error, Result};
 
 use super::Array;
-use crate::dtype::{Averaged, Element, Number, Ordered};
+use crate::geometry::shape::{FromNumber, Given, IntoAxis};
 use crate::kernels::Reduce;
-use crate::shape::{FromNumber, Given, IntoAxis};
+use crate::kernels::dtype::{Averaged, Element, Number, Ordered};
 
 /// What a reduction goes over: `()` or `..` for all axes, `0`, `-1`, `[0, 2]`, `(0, 2)`, or a list; with [`keepdims`] the axes stay
 /// with length 1.
@@ -50,7 +50,7 @@ impl Axes {
     pub(super) fn in_order(&self, op: &str, ndim: usize) -> Result<Option<Vec<usize>>> {
         let count = |list: &Vec<Given>| {
             list.iter()
-                .map(|&a| crate::shape::wide_axis(op, a, ndim))
+                .map(|&a| crate::geometry::shape::wide_axis(op, a, ndim))
                 .collect()
         };
         self.list.as_ref().map(count).transpose()

@@ -5,10 +5,10 @@ use std::borrow::Borrow;
 use kvern_core::{Error, Result};
 
 use super::{Array, IntoShape};
-use crate::Chunks;
-use crate::dtype::Element;
+use crate::chunks::Chunks;
 use crate::expr::Expr;
-use crate::shape::{FromNumber, Given, IntoAxis};
+use crate::geometry::shape::{FromNumber, Given, IntoAxis};
+use crate::kernels::dtype::Element;
 
 /// What [`Array::reshape`] takes: a shape of which one length may be -1, to be found from the others. A number, a tuple, an array, a
 /// list or a slice of integers.
@@ -149,8 +149,8 @@ impl<T: Element> Array<T> {
     /// If one does not exist.
     pub fn swapaxes(&self, a: impl IntoAxis, b: impl IntoAxis) -> Result<Self> {
         let (a, b) = (
-            crate::shape::axis("swapaxes", a, self.ndim())?,
-            crate::shape::axis("swapaxes", b, self.ndim())?,
+            crate::geometry::shape::axis("swapaxes", a, self.ndim())?,
+            crate::geometry::shape::axis("swapaxes", b, self.ndim())?,
         );
         let mut axes: Vec<Option<usize>> = (0..self.ndim()).map(Some).collect();
         axes.swap(a, b);
@@ -169,8 +169,8 @@ impl<T: Element> Array<T> {
     /// # Errors
     /// If one does not exist.
     pub fn moveaxis(&self, from: impl IntoAxis, to: impl IntoAxis) -> Result<Self> {
-        let from = crate::shape::axis("moveaxis", from, self.ndim())?;
-        let to = crate::shape::axis("moveaxis", to, self.ndim())?;
+        let from = crate::geometry::shape::axis("moveaxis", from, self.ndim())?;
+        let to = crate::geometry::shape::axis("moveaxis", to, self.ndim())?;
         let mut axes: Vec<Option<usize>> = (0..self.ndim()).map(Some).collect();
         let moved = axes.remove(from);
         axes.insert(to, moved);
@@ -189,7 +189,7 @@ impl<T: Element> Array<T> {
     /// # Errors
     /// If there is no such place.
     pub fn expand_dims(&self, axis: impl IntoAxis) -> Result<Self> {
-        let axis = crate::shape::axis("expand_dims", axis, self.ndim() + 1)?;
+        let axis = crate::geometry::shape::axis("expand_dims", axis, self.ndim() + 1)?;
         let mut axes: Vec<Option<usize>> = (0..self.ndim()).map(Some).collect();
         axes.insert(axis, None);
         Ok(Self::of(self.expr().view(axes)?))
@@ -272,7 +272,7 @@ impl<T: Element> Array<T> {
                 usize::try_from(n).map_err(|_| bad("a length is no larger than an address"))?,
             );
         }
-        let known = crate::shape::size(&known)?;
+        let known = crate::geometry::shape::size(&known)?;
         let missing = match known {
             0 => 0,
             n => self.size() / n,
@@ -281,7 +281,9 @@ impl<T: Element> Array<T> {
             .iter()
             .map(|&n| usize::try_from(n).unwrap_or(missing))
             .collect();
-        if crate::shape::size(&shape)? != self.size() || (known == 0 && asked.contains(&-1)) {
+        if crate::geometry::shape::size(&shape)? != self.size()
+            || (known == 0 && asked.contains(&-1))
+        {
             return Err(bad("the numbers of elements differ"));
         }
         Ok(Self::of(self.expr().reshape(shape)?))
@@ -375,7 +377,7 @@ pub fn concatenate<T: Element>(
     axis: impl IntoAxis,
 ) -> Result<Array<T>> {
     let ndim = arrays.first().map_or(1, |a| a.borrow().ndim());
-    let axis = crate::shape::axis("concatenate", axis, ndim)?;
+    let axis = crate::geometry::shape::axis("concatenate", axis, ndim)?;
     let args = arrays.iter().map(|a| a.borrow().expr().clone()).collect();
     Ok(Array::of(Expr::concat("concatenate", args, axis)?))
 }
@@ -404,7 +406,7 @@ pub fn stack<T: Element>(
         )));
     }
     let ndim = arrays.first().map_or(1, |a| a.ndim() + 1);
-    let at = crate::shape::axis("stack", axis, ndim)?;
+    let at = crate::geometry::shape::axis("stack", axis, ndim)?;
     let args = arrays
         .iter()
         .map(|a| Ok(a.expand_dims(at)?.expr().clone()))

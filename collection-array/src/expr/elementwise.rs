@@ -5,9 +5,9 @@ use std::sync::Arc;
 use kvern_core::{Result, Splits};
 
 use super::{Expr, Node};
-use crate::dtype::{DType, Scalar};
+use crate::geometry::shape::broadcast;
+use crate::kernels::dtype::{DType, Scalar};
 use crate::kernels::{BinaryOp, Program, ProgramBuilder, UnaryOp};
-use crate::shape::broadcast;
 
 impl Expr {
     /// An array of no axes that stands for a scalar.
@@ -58,7 +58,7 @@ impl Expr {
         for a in &args {
             shape = broadcast(name, &shape, &a.shape)?;
         }
-        crate::shape::size(&shape)?;
+        crate::geometry::shape::size(&shape)?;
         let (chunks, args) = unify(&shape, args)?;
         Ok(Self::new(
             program.dtype(),

@@ -6,7 +6,7 @@ use kvern_core::{Error, Result, Splits};
 
 use super::{Expr, Node};
 use crate::chunks::check_blocks;
-use crate::ops::pick::Pick;
+use crate::geometry::pick::Pick;
 
 impl Expr {
     /// The same array in other chunks.
@@ -102,7 +102,7 @@ impl Expr {
             total = total.saturating_add(a.shape[axis]);
         }
         shape[axis] = total;
-        crate::shape::size(&shape)?;
+        crate::geometry::shape::size(&shape)?;
         // Other axes are cut alike, as the array with most chunks there.
         let mut chunks = first.chunks.clone();
         for (d, s) in chunks.iter_mut().enumerate() {

@@ -1,5 +1,6 @@
 //! The expression behind an [`Array`](crate::Array): what to compute, before anybody says in which tasks.
 
+pub(crate) mod cost;
 mod elementwise;
 mod gather;
 mod product;
@@ -16,9 +17,10 @@ use std::sync::{Arc, OnceLock};
 use kvern_core::key::{self, KeyBuilder};
 use kvern_core::{BlockBytes, Grid, Key, Layer, Meta, OpRef, Splits};
 
-use crate::dtype::{DType, Scalar};
+use crate::geometry::grid_of;
+use crate::geometry::pick::Pick;
+use crate::kernels::dtype::{DType, Scalar};
 use crate::kernels::{Program, Reduce};
-use crate::ops::pick::Pick;
 
 /// A node of the expression, with all that is known of its result.
 #[derive(Debug)]
@@ -284,10 +286,6 @@ impl Drop for Expr {
             }
         }
     }
-}
-
-pub(crate) fn grid_of(chunks: &[Splits]) -> Grid {
-    Grid::new(chunks.iter().map(|s| s.len() as u32).collect::<Vec<_>>())
 }
 
 /// A key that equals no other.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use kvern_core::{Error, Result, Splits};
 
 use super::{Expr, Node};
-use crate::shape::broadcast;
+use crate::geometry::shape::broadcast;
 
 impl Expr {
     /// The matrix product of the last two axes; both have two axes at least.
@@ -56,8 +56,16 @@ impl Expr {
         };
         let (a, b) = (cut(a, n - 1)?, cut(b, m - 2)?);
         shape.extend([a.shape[n - 2], b.shape[m - 1]]);
-        crate::shape::size(&shape)?;
-        let chunks = crate::lower::product_chunks(&batch, &a, &b);
+        crate::geometry::shape::size(&shape)?;
+        let chunks = product_chunks(&batch, &a, &b);
         Ok(Self::new(a.dtype, shape, chunks, Node::Product, vec![a, b]))
     }
+}
+
+/// The chunks of a product: batch axes broadcast, then rows of the one and columns of the other.
+fn product_chunks(batch: &[Splits], a: &Expr, b: &Expr) -> Vec<Splits> {
+    let mut chunks = batch.to_vec();
+    chunks.push(a.chunks[a.ndim() - 2].clone());
+    chunks.push(b.chunks[b.ndim() - 1].clone());
+    chunks
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use kvern_core::{Result, Splits};
 
 use super::{Expr, Node};
+use crate::geometry::pick::Pick;
 use crate::kernels::Reduce;
-use crate::ops::pick::Pick;
 
 impl Expr {
     /// `axes` are sorted and exist.

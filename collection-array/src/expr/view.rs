@@ -5,8 +5,8 @@ use std::sync::Arc;
 use kvern_core::key::KeyMap;
 use kvern_core::{Result, Splits};
 
+use super::cost::{CHEAP, cost};
 use super::{Expr, Node};
-use crate::lower::{CHEAP, cost};
 
 impl Expr {
     /// Axes in another order, new ones (`None`) of length 1; axes not named must have length 1.

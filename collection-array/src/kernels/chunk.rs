@@ -4,7 +4,7 @@ use ndarray::{ArcArray, ArrayD, ArrayViewD, IxDyn, SliceInfoElem};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::copy::to_contiguous;
-use crate::dtype::{DType, Element, Scalar, each_variant};
+use crate::kernels::dtype::{DType, Element, Scalar, each_variant};
 
 /// A chunk of any element type: a shared, possibly strided, n-d array.
 ///

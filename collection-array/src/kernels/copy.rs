@@ -10,7 +10,7 @@ use kvern_core::pages::buffer;
 
 use super::error::KernelError;
 use super::space::{Rows, Space, memory_order};
-use crate::dtype::Element;
+use crate::kernels::dtype::Element;
 
 /// Copies `src` into `dst`.
 ///

@@ -6,6 +6,7 @@
 mod arith;
 mod chunk;
 mod copy;
+pub mod dtype;
 mod error;
 mod eval;
 mod gemm;

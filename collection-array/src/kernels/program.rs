@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::error::KernelError;
 use super::op::{BinaryOp, UnaryOp};
 use super::rules::{binary_dtype, unary_dtype, where_dtype};
-use crate::dtype::{DType, Element, Scalar};
+use crate::kernels::dtype::{DType, Element, Scalar};
 
 /// A value inside a [`ProgramBuilder`] or [`Program`]: the result of one step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

@@ -7,7 +7,7 @@ use kvern_core::layer::Edge;
 use kvern_core::{BlockBytes, Grid, LayerEntry, LayerKind, OpRef, Result};
 use serde::{Deserialize, Serialize};
 
-use crate::expr::grid_of;
+use crate::geometry::grid_of;
 use crate::ops::gather::Geometry;
 
 const KIND: &str = "array.gather";

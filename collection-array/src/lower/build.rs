@@ -8,7 +8,8 @@ use kvern_core::{AxisMap, BlockBytes, Error, ErrorKind, Layer, LayerKind, OpRef,
 
 use super::Regions;
 use super::product::{gram, gram_of, product};
-use crate::expr::{Expr, Node, grid_of};
+use crate::expr::{Expr, Node};
+use crate::geometry::grid_of;
 use crate::kernels::{Program, ProgramBuilder, Reduce, Reg};
 use crate::layers::concat::Concat;
 use crate::layers::gather::Gather;

@@ -13,8 +13,7 @@ use std::sync::Arc;
 use kvern_core::{Layer, Result};
 
 use crate::expr::Expr;
-pub(crate) use product::product_chunks;
-pub(crate) use regions::{CHEAP, Regions, cost};
+pub(crate) use regions::Regions;
 
 /// The layer whose outputs are the chunks of `root`, row-major.
 ///

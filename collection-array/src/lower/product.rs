@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use kvern_core::layer::{Edge, OpIndex, TaskId};
-use kvern_core::{Grid, Layer, Result, Splits, TaskList};
+use kvern_core::{Grid, Layer, Result, TaskList};
 
 use crate::expr::{Expr, Node};
 use crate::ops::product::{Factors, add_blocks_op, product_op};
@@ -159,12 +159,4 @@ fn edge(slot: u32, grid: &Grid, batch: &[u32], row: u32, col: u32) -> Edge {
         slot,
         output: grid.index(&at) as u32,
     }
-}
-
-/// The chunks of a product: batch axes broadcast, then rows of the one and columns of the other.
-pub(crate) fn product_chunks(batch: &[Splits], a: &Expr, b: &Expr) -> Vec<Splits> {
-    let mut chunks = batch.to_vec();
-    chunks.push(a.chunks[a.ndim() - 2].clone());
-    chunks.push(b.chunks[b.ndim() - 1].clone());
-    chunks
 }

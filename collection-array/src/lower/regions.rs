@@ -4,15 +4,11 @@ use std::sync::Arc;
 
 use kvern_core::key::KeyMap;
 
+use crate::expr::cost::{CHEAP, cost};
 use crate::expr::{Expr, Node};
-use crate::kernels::{BinaryOp, Program, StepKind, UnaryOp};
 
 /// A region computes at most so many steps: its registers must stay in the first-level cache.
 const MOST_STEPS: usize = 96;
-
-/// An elementwise node whose steps, with those below it, cost at most this is computed again by each reader rather than kept: about what reading and
-/// writing the chunk would take.
-pub(crate) const CHEAP: usize = 3;
 
 /// The nodes of an expression, each once, and where each is computed.
 pub(crate) struct Regions {
@@ -140,34 +136,6 @@ fn n_ops(e: &Expr) -> usize {
         Node::Map(p) => p.n_ops(),
         _ => 0,
     }
-}
-
-/// What a program costs an element, an addition being 1.
-pub(crate) fn cost(p: &Program) -> usize {
-    use BinaryOp as B;
-    use UnaryOp as U;
-    let step = |kind: StepKind| match kind {
-        StepKind::Load(_) | StepKind::Const(_) => 0,
-        StepKind::Cast(_) | StepKind::Where(..) => 1,
-        StepKind::Unary(op, _) => match op {
-            U::Neg | U::Abs | U::Sign | U::Square | U::Floor | U::Ceil | U::Trunc | U::Rint => 1,
-            U::Deg2Rad
-            | U::Rad2Deg
-            | U::IsNan
-            | U::IsFinite
-            | U::IsInf
-            | U::LogicalNot
-            | U::BitNot => 1,
-            U::Sqrt | U::Reciprocal => 4,
-            _ => 16,
-        },
-        StepKind::Binary(op, ..) => match op {
-            B::Div | B::FloorDiv | B::Rem => 4,
-            B::Pow | B::Atan2 | B::Hypot => 16,
-            _ => 1,
-        },
-    };
-    p.steps().iter().map(|s| step(s.kind)).sum()
 }
 
 /// Every node once, each after what it reads, without recursion.

@@ -30,7 +30,7 @@ impl Extent {
             Self::Inputs(ndim) => {
                 let mut shape = vec![1; *ndim as usize];
                 for s in inputs {
-                    shape = crate::shape::broadcast("chunks", &shape, s)?;
+                    shape = crate::geometry::shape::broadcast("chunks", &shape, s)?;
                 }
                 Ok(shape)
             }

@@ -6,7 +6,7 @@ use kvern_core::{Error, ErrorKind, OpRef, Result, Splits, TaskContext, Value};
 use serde::{Deserialize, Serialize};
 
 use super::{BY_BLOCK, block_shape, named, operator};
-use crate::dtype::DType;
+use crate::kernels::dtype::DType;
 use crate::value::{chunk_of, describe, take_chunk, to_value};
 
 #[derive(Debug, Clone, Serialize, Deserialize)]

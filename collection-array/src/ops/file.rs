@@ -10,9 +10,9 @@ use kvern_core::{
 use serde::{Deserialize, Serialize};
 
 use super::{BY_BLOCK, block_ranges, named};
-use crate::dtype::{DType, with_dtype};
 use crate::io::{NpyDtype, NpyReader};
 use crate::kernels::AnyChunk;
+use crate::kernels::dtype::{DType, with_dtype};
 use crate::value::to_value;
 
 /// A file, or a member of one, as it was when it was opened.

@@ -12,7 +12,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::{BY_BLOCK, block_ranges};
-use crate::dtype::Element;
+use crate::kernels::dtype::Element;
 use crate::value::{chunk_of, to_value};
 
 /// Where a chunk lies: a range of positions an axis.

@@ -8,10 +8,10 @@ use kvern_core::{Error, OpRef, Result, Splits, TaskContext, Value};
 use ndarray::{ArrayD, ArrayViewMutD, IxDyn, Slice, SliceInfoElem};
 use serde::{Deserialize, Serialize};
 
-use super::pick::{Pick, Piece};
 use super::{BY_BLOCK, block_ranges, named, operator};
-use crate::dtype::{DType, Element, with_dtype};
-use crate::expr::grid_of;
+use crate::geometry::grid_of;
+use crate::geometry::pick::{Pick, Piece};
+use crate::kernels::dtype::{DType, Element, with_dtype};
 use crate::kernels::{AnyChunk, copy_into};
 use crate::value::{chunk_of, describe, take_chunk, to_value};
 

@@ -5,8 +5,8 @@ use ndarray::{ArrayD, IxDyn};
 use serde::{Deserialize, Serialize};
 
 use super::{BY_VALUE, named, operator};
-use crate::dtype::{DType, each_variant, with_dtype};
 use crate::kernels::AnyChunk;
+use crate::kernels::dtype::{DType, each_variant, with_dtype};
 use crate::value::{describe, take_chunk, to_value};
 
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -6,7 +6,6 @@ pub(crate) mod file;
 pub(crate) mod function;
 pub(crate) mod gather;
 pub(crate) mod list;
-pub(crate) mod pick;
 pub(crate) mod product;
 pub(crate) mod reduction;
 pub(crate) mod source;
@@ -17,7 +16,7 @@ use kvern_core::{Error, OpRef, OpTraits, Result, Splits};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::expr::grid_of;
+use crate::geometry::grid_of;
 
 /// An operator of this crate with its parameters.
 ///

@@ -6,9 +6,9 @@ use ndarray::{ArrayD, ArrayViewD, ArrayViewMut2, Axis, Ix2, IxDyn};
 use serde::{Deserialize, Serialize};
 
 use super::{BY_VALUE, named, operator};
-use crate::dtype::{DType, Element, with_dtype};
+use crate::geometry::shape::broadcast;
+use crate::kernels::dtype::{DType, Element, with_dtype};
 use crate::kernels::{AnyChunk, BinaryOp, ProgramBuilder, eval_reusing, matmul_into, syrk_into};
-use crate::shape::broadcast;
 use crate::value::{chunk_of, take_chunks, to_value};
 
 /// What the inputs are.

@@ -5,8 +5,8 @@ use ndarray::{ArrayD, IxDyn};
 use serde::{Deserialize, Serialize};
 
 use super::{BY_BLOCK, block_ranges, named, operator};
-use crate::dtype::{DType, Element, Scalar, with_dtype};
 use crate::kernels::AnyChunk;
+use crate::kernels::dtype::{DType, Element, Scalar, with_dtype};
 use crate::value::to_value;
 
 /// What an element is, by its position.

@@ -41,7 +41,7 @@ use self::blocked::{Part, Scheme, mirror, product};
 use self::matrix::{Source, Target};
 use super::error::KernelError;
 use super::level::Level;
-use crate::dtype::{Element, with_dtype};
+use crate::kernels::dtype::{Element, with_dtype};
 
 /// `c = a·b`, or `c += a·b` with `accumulate`.
 ///

@@ -9,7 +9,7 @@ use super::super::chunk::AnyVec;
 use super::super::level::{Body, Level, clone_for};
 use super::accumulate::{Accumulate, Finished, GROUP};
 use super::sums::{RowArgs, SegmentArgs, call_rows};
-use crate::dtype::{DType, Element, with_dtype};
+use crate::kernels::dtype::{DType, Element, with_dtype};
 
 /// Elements with an order; `bool` is handled as the byte that it is.
 trait Lane: Element {

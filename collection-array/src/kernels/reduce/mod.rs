@@ -23,7 +23,7 @@ use super::level::Level;
 use super::program::Program;
 use super::space::Space;
 use super::tiles::Tiles;
-use crate::dtype::DType;
+use crate::kernels::dtype::DType;
 
 /// A reduction, with NumPy's name and meaning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
