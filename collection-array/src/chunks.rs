@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use kvern_core::config::Config;
 use kvern_core::{Error, ErrorKind, Result, Splits};
 
-use crate::kernels::dtype::DType;
+use kvern_kernels::dtype::DType;
 
 /// Chunks smaller than this are not made only to keep all threads busy.
 const SMALL: u64 = 1 << 20;

@@ -3,12 +3,11 @@
 use kvern_core::{Error, ErrorKind};
 
 use crate::io::NpyError;
-use crate::kernels::KernelError;
+use kvern_kernels::KernelError;
 
-impl From<KernelError> for Error {
-    fn from(e: KernelError) -> Self {
-        Self::with_source(ErrorKind::BadInput, e.to_string(), e)
-    }
+/// What a kernel refuses: the operands do not fit it.
+pub(crate) fn refused(e: KernelError) -> Error {
+    Error::with_source(ErrorKind::BadInput, e.to_string(), e)
 }
 
 impl From<NpyError> for Error {

@@ -20,7 +20,6 @@ mod error;
 mod expr;
 mod geometry;
 pub mod io;
-pub mod kernels;
 mod keys;
 mod layers;
 mod lower;
@@ -31,6 +30,8 @@ pub use array::*;
 pub use chunks::{AxisChunks, Chunks};
 pub use geometry::shape::IntoAxis;
 pub use kernels::dtype::{self, DType, Element};
+/// What one thread computes on chunks in memory.
+pub use kvern_kernels as kernels;
 /// The ndarray whose types chunks and results have.
 pub use ndarray;
 

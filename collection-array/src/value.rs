@@ -7,8 +7,8 @@ use kvern_core::bulk::{Bulk, Lent, Numbers, Room, bytes_of, numbers_of};
 use kvern_core::{Error, ErrorKind, Result, TypeEntry, Value, register_type};
 use ndarray::{ArrayD, IxDyn};
 
-use crate::kernels::dtype::{DType, Element, each_variant, with_dtype};
-use crate::kernels::{AnyChunk, Partial};
+use kvern_kernels::dtype::{DType, Element, each_variant, with_dtype};
+use kvern_kernels::{AnyChunk, Partial};
 
 /// A chunk that holds its own memory.
 pub(crate) fn to_value(chunk: AnyChunk) -> Value {

@@ -6,8 +6,8 @@ use kvern_core::{OpRef, Result, Splits};
 
 use super::Array;
 use crate::expr::{Expr, Node, unify};
-use crate::kernels::dtype::Element;
 use crate::ops::expect::expected;
+use kvern_kernels::dtype::Element;
 
 impl<T: Element> Array<T> {
     /// Each chunk replaced by what an operator makes of it, of the same shape, with elements of type `U`. The operator is named, so the

@@ -10,10 +10,10 @@ use serde::de::DeserializeOwned;
 use super::{Array, IntoShape};
 use crate::chunks::Chunks;
 use crate::expr::{Expr, Node, Source};
-use crate::kernels::dtype::Element;
 use crate::ops::function::{
     FromBlockFn, FromFn, MapBlocks, MapBlocksTo, MapBlocksWith, Way, as_sent, function_op,
 };
+use kvern_kernels::dtype::Element;
 
 impl<T: Element> Array<T> {
     /// Each element is `f` of its position, and of nothing else: it should be pure.

@@ -6,9 +6,9 @@ use kvern_core::{Delayed, Layer, Result, TaskList};
 use super::Array;
 use super::IntoShape;
 use crate::chunks::Chunks;
-use crate::kernels::dtype::Element;
 use crate::lower::lower;
 use crate::ops::list::{from_list_op, to_list_op};
+use kvern_kernels::dtype::Element;
 
 impl<T: Element> Array<T> {
     /// An array of one chunk, of a list of its elements in C order that a task will make. Cut it smaller with [`Array::rechunk`].

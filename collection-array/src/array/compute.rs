@@ -10,11 +10,12 @@ use kvern_core::{
 };
 
 use super::Array;
+use crate::error::refused;
 use crate::geometry::grid_of;
-use crate::kernels::copy_into;
-use crate::kernels::dtype::{DType, Element};
 use crate::lower::lower;
 use crate::value::{chunk_of, take_chunk};
+use kvern_kernels::copy_into;
+use kvern_kernels::dtype::{DType, Element};
 
 /// Results larger than this are put together by several threads.
 const PARALLEL_BYTES: usize = 8 << 20;
@@ -34,7 +35,7 @@ impl<T: Element> Collection for Array<T> {
             return Ok(if owned.is_standard_layout() {
                 owned
             } else {
-                crate::kernels::to_contiguous(&owned.view())
+                kvern_kernels::to_contiguous(&owned.view())
             });
         }
         let splits = self.splits();
@@ -135,12 +136,12 @@ fn fill<T: Element>(
             .peek::<T>()
             .ok_or_else(|| wrong_dtype::<T>(chunk.dtype()))?;
         expect(typed.shape(), part.shape())?;
-        copy_into(part, typed.view())?;
+        copy_into(part, typed.view()).map_err(refused)?;
     }
     Ok(())
 }
 
-fn typed<T: Element>(chunk: crate::kernels::AnyChunk) -> Result<ArcArray<T, IxDyn>> {
+fn typed<T: Element>(chunk: kvern_kernels::AnyChunk) -> Result<ArcArray<T, IxDyn>> {
     chunk
         .downcast::<T>()
         .map_err(|c| wrong_dtype::<T>(c.dtype()))

@@ -11,10 +11,10 @@ use crate::chunks::Chunks;
 use crate::expr::{Expr, Source, unique_key};
 use crate::geometry::grid_of;
 use crate::geometry::shape::IntoAxis;
-use crate::kernels::AnyChunk;
-use crate::kernels::dtype::{DType, Element, Number, Scalar};
 use crate::ops::block_ranges;
 use crate::ops::source::{Formula, formula_op};
+use kvern_kernels::AnyChunk;
+use kvern_kernels::dtype::{DType, Element, Number, Scalar};
 
 impl<T: Element> Array<T> {
     /// An array over data at hand: an ndarray, a view or a reference of one, a list. Nothing that is owned is copied: every chunk is a

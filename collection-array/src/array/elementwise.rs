@@ -8,9 +8,10 @@ use kvern_core::Result;
 use super::Array;
 use super::operand::{Choice, Operand};
 use super::operators::{Bits, scalar};
+use crate::error::refused;
 use crate::expr::Expr;
-use crate::kernels::dtype::{Element, Float, Integer, Number, Ordered, Scalar};
-use crate::kernels::{BinaryOp, ProgramBuilder, UnaryOp};
+use kvern_kernels::dtype::{Element, Float, Integer, Number, Ordered, Scalar};
+use kvern_kernels::{BinaryOp, ProgramBuilder, UnaryOp};
 
 impl<T: Element> Array<T> {
     /// An operation that the trait bounds of the caller make sure of.
@@ -454,10 +455,14 @@ impl<T: Float> Array<T> {
             let mut b = ProgramBuilder::new();
             let x = b.input(T::DTYPE);
             let s = b.constant(scale);
-            let up = b.binary(there, x, s)?;
-            let r = b.unary(UnaryOp::Rint, up)?;
-            let down = b.binary(back, r, s)?;
-            Expr::map("round", b.finish(down)?, vec![self.expr().clone()])
+            let up = b.binary(there, x, s).map_err(refused)?;
+            let r = b.unary(UnaryOp::Rint, up).map_err(refused)?;
+            let down = b.binary(back, r, s).map_err(refused)?;
+            Expr::map(
+                "round",
+                b.finish(down).map_err(refused)?,
+                vec![self.expr().clone()],
+            )
         };
         match build() {
             Ok(e) => Self::of(e),
@@ -479,8 +484,12 @@ impl<T: Float> Array<T> {
             let mut b = ProgramBuilder::new();
             let x = b.input(T::DTYPE);
             let v = b.constant(nan);
-            let y = b.replace_nan(x, v)?;
-            Expr::map("replace_nan", b.finish(y)?, vec![self.expr().clone()])
+            let y = b.replace_nan(x, v).map_err(refused)?;
+            Expr::map(
+                "replace_nan",
+                b.finish(y).map_err(refused)?,
+                vec![self.expr().clone()],
+            )
         };
         match build() {
             Ok(e) => Self::of(e),

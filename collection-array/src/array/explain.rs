@@ -10,8 +10,8 @@ use kvern_core::{Collection, Graph, Plan, Registry, Result};
 
 use super::Array;
 use crate::expr::Expr;
-use crate::kernels::dtype::Element;
 use crate::lower::Regions;
+use kvern_kernels::dtype::Element;
 
 /// A longer expression is told by its ends.
 const SHOWN: usize = 40;

@@ -9,8 +9,8 @@ use super::Array;
 use crate::chunks::Chunks;
 use crate::expr::{Expr, Source};
 use crate::io::NpyElement;
-use crate::kernels::dtype::Element;
 use crate::ops::file::{Place, dtype_of, npy_op};
+use kvern_kernels::dtype::Element;
 
 impl<T: Element> Array<T> {
     /// The array in a `.npy` file. Only its header is read now; each chunk reads its own part.

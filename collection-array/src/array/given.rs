@@ -4,7 +4,7 @@ use ndarray::{
     ArcArray, ArrayBase, CowRepr, Data, Dim, Dimension, IxDyn, OwnedArcRepr, OwnedRepr, ViewRepr,
 };
 
-use crate::kernels::dtype::Element;
+use kvern_kernels::dtype::Element;
 
 /// Something that says a shape: `5`, `[2, 3]`, `(2, 3)`, `&[2, 3]`, `vec![2, 3]`, `()` for no axes, or what ndarray has (`raw_dim()`).
 pub trait IntoShape {

@@ -8,7 +8,7 @@ use ndarray::{Dimension, SliceInfo, SliceInfoElem};
 use super::Array;
 use crate::geometry::pick::Pick;
 use crate::geometry::shape::Given;
-use crate::kernels::dtype::Element;
+use kvern_kernels::dtype::Element;
 
 /// What to take of one axis.
 ///

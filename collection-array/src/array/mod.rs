@@ -21,7 +21,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use crate::expr::Expr;
-use crate::kernels::dtype::{DType, Element};
+use kvern_kernels::dtype::{DType, Element};
 
 pub use elementwise::where_;
 pub use given::{IntoElements, IntoShape};

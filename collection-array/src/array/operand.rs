@@ -2,7 +2,7 @@
 
 use super::Array;
 use crate::expr::Expr;
-use crate::kernels::dtype::Element;
+use kvern_kernels::dtype::Element;
 
 mod sealed {
     /// An expression that cannot be looked into from outside.

@@ -7,7 +7,7 @@ use std::ops;
 
 use super::Array;
 use super::operand::Operand;
-use crate::kernels::dtype::{Element, Float, Integer, Number};
+use kvern_kernels::dtype::{Element, Float, Integer, Number};
 
 /// Element types of bits: `bool` and the integers.
 pub trait Bits: Element {}

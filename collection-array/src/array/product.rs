@@ -4,7 +4,7 @@ use kvern_core::{Error, Result};
 
 use super::Array;
 use crate::expr::Expr;
-use crate::kernels::dtype::Number;
+use kvern_kernels::dtype::Number;
 
 impl<T: Number> Array<T> {
     /// Matrix product over the last axis of this and the last but one of `other`, as NumPy's `@`: leading axes are broadcast, an

@@ -6,8 +6,8 @@ use kvern_core::{Error, Result};
 
 use super::Array;
 use crate::geometry::shape::{FromNumber, Given, IntoAxis};
-use crate::kernels::Reduce;
-use crate::kernels::dtype::{Averaged, Element, Number, Ordered};
+use kvern_kernels::Reduce;
+use kvern_kernels::dtype::{Averaged, Element, Number, Ordered};
 
 /// What a reduction goes over: `()` or `..` for all axes, `0`, `-1`, `[0, 2]`, `(0, 2)`, or a list; with [`keepdims`] the axes stay
 /// with length 1.

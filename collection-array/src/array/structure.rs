@@ -8,7 +8,7 @@ use super::{Array, IntoShape};
 use crate::chunks::Chunks;
 use crate::expr::Expr;
 use crate::geometry::shape::{FromNumber, Given, IntoAxis};
-use crate::kernels::dtype::Element;
+use kvern_kernels::dtype::Element;
 
 /// What [`Array::reshape`] takes: a shape of which one length may be -1, to be found from the others. A number, a tuple, an array, a
 /// list or a slice of integers.

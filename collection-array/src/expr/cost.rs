@@ -1,6 +1,6 @@
 //! What elementwise work costs, for those who decide whether to do it twice.
 
-use crate::kernels::{BinaryOp, Program, StepKind, UnaryOp};
+use kvern_kernels::{BinaryOp, Program, StepKind, UnaryOp};
 
 /// An elementwise node whose steps, with those below it, cost at most this is computed again by each reader rather than kept: about what reading and
 /// writing the chunk would take.

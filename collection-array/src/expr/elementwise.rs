@@ -5,9 +5,10 @@ use std::sync::Arc;
 use kvern_core::{Result, Splits};
 
 use super::{Expr, Node};
+use crate::error::refused;
 use crate::geometry::shape::broadcast;
-use crate::kernels::dtype::{DType, Scalar};
-use crate::kernels::{BinaryOp, Program, ProgramBuilder, UnaryOp};
+use kvern_kernels::dtype::{DType, Scalar};
+use kvern_kernels::{BinaryOp, Program, ProgramBuilder, UnaryOp};
 
 impl Expr {
     /// An array of no axes that stands for a scalar.
@@ -18,8 +19,12 @@ impl Expr {
     pub(crate) fn unary(self: &Arc<Self>, op: UnaryOp) -> Result<Arc<Self>> {
         let mut b = ProgramBuilder::new();
         let x = b.input(self.dtype);
-        let y = b.unary(op, x)?;
-        Self::map(&op.to_string(), b.finish(y)?, vec![self.clone()])
+        let y = b.unary(op, x).map_err(refused)?;
+        Self::map(
+            &op.to_string(),
+            b.finish(y).map_err(refused)?,
+            vec![self.clone()],
+        )
     }
 
     pub(crate) fn binary(op: BinaryOp, a: &Arc<Self>, b: &Arc<Self>) -> Result<Arc<Self>> {
@@ -29,17 +34,21 @@ impl Expr {
         // A scalar is written into the program at once, so that `x ** 2.0` is known to be a square.
         let x = constant(a).map_or(x, |v| p.constant(v));
         let y = constant(b).map_or(y, |v| p.constant(v));
-        let z = p.binary(op, x, y)?;
-        Self::map(&op.to_string(), p.finish(z)?, vec![a.clone(), b.clone()])
+        let z = p.binary(op, x, y).map_err(refused)?;
+        Self::map(
+            &op.to_string(),
+            p.finish(z).map_err(refused)?,
+            vec![a.clone(), b.clone()],
+        )
     }
 
     pub(crate) fn select(cond: &Arc<Self>, a: &Arc<Self>, b: &Arc<Self>) -> Result<Arc<Self>> {
         let mut p = ProgramBuilder::new();
         let (c, x, y) = (p.input(cond.dtype), p.input(a.dtype), p.input(b.dtype));
-        let z = p.select(c, x, y)?;
+        let z = p.select(c, x, y).map_err(refused)?;
         Self::map(
             "where",
-            p.finish(z)?,
+            p.finish(z).map_err(refused)?,
             vec![cond.clone(), a.clone(), b.clone()],
         )
     }

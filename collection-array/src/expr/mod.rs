@@ -19,8 +19,8 @@ use kvern_core::{BlockBytes, Grid, Key, Layer, Meta, OpRef, Splits};
 
 use crate::geometry::grid_of;
 use crate::geometry::pick::Pick;
-use crate::kernels::dtype::{DType, Scalar};
-use crate::kernels::{Program, Reduce};
+use kvern_kernels::dtype::{DType, Scalar};
+use kvern_kernels::{Program, Reduce};
 
 /// A node of the expression, with all that is known of its result.
 #[derive(Debug)]
@@ -158,7 +158,7 @@ impl Node {
 
 /// The names of what a program computes, without loads and constants.
 fn program_label(p: &Program) -> String {
-    use crate::kernels::StepKind as S;
+    use kvern_kernels::StepKind as S;
     let names: Vec<String> = p
         .steps()
         .iter()
@@ -179,7 +179,7 @@ fn program_label(p: &Program) -> String {
 
 /// A program's content. Its text tells every step; a constant is told by its bits besides, since `-0.0` prints like `0.0`.
 fn program_key(p: &Program) -> Key {
-    use crate::kernels::StepKind;
+    use kvern_kernels::StepKind;
     let k = p
         .inputs()
         .iter()

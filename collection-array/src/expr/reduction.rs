@@ -6,7 +6,7 @@ use kvern_core::{Result, Splits};
 
 use super::{Expr, Node};
 use crate::geometry::pick::Pick;
-use crate::kernels::Reduce;
+use kvern_kernels::Reduce;
 
 impl Expr {
     /// `axes` are sorted and exist.

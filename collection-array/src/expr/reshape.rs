@@ -23,7 +23,7 @@ impl Expr {
                 .collect::<Vec<_>>()
         };
         if self.size() == 0 {
-            let none = crate::kernels::dtype::Scalar::Bool(false).cast(self.dtype);
+            let none = kvern_kernels::dtype::Scalar::Bool(false).cast(self.dtype);
             let chunks = whole(&shape);
             return Ok(Self::full(shape, chunks, none));
         }

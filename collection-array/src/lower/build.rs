@@ -8,15 +8,16 @@ use kvern_core::{AxisMap, BlockBytes, Error, ErrorKind, Layer, LayerKind, OpRef,
 
 use super::Regions;
 use super::product::{gram, gram_of, product};
+use crate::error::refused;
 use crate::expr::{Expr, Node};
 use crate::geometry::grid_of;
-use crate::kernels::{Program, ProgramBuilder, Reduce, Reg};
 use crate::layers::concat::Concat;
 use crate::layers::gather::Gather;
 use crate::ops::elementwise::{Extent, Region};
 use crate::ops::gather::Geometry;
 use crate::ops::reduction::{Reduction, combine_op, finish_op};
 use crate::ops::view::{reblock_op, view_op};
+use kvern_kernels::{Program, ProgramBuilder, Reduce, Reg};
 
 /// How many partials one task combines: few where they are large, since all are alive at once.
 const FAN_IN: u32 = 16;
@@ -245,7 +246,8 @@ fn body(regions: &Regions, root: usize) -> Result<Body> {
                 let args = regions.args[n]
                     .iter()
                     .map(|a| reg.get(a).copied().ok_or_else(missing));
-                b.inline(p, &args.collect::<Result<Vec<_>>>()?)?
+                b.inline(p, &args.collect::<Result<Vec<_>>>()?)
+                    .map_err(refused)?
             }
             _ => return Err(missing()),
         };
@@ -253,7 +255,7 @@ fn body(regions: &Regions, root: usize) -> Result<Body> {
     }
     let out = reg.get(&top).copied().ok_or_else(missing)?;
     Ok(Body {
-        program: b.finish(out)?,
+        program: b.finish(out).map_err(refused)?,
         leaves,
     })
 }

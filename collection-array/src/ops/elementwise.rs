@@ -4,8 +4,9 @@ use kvern_core::{OpRef, Result, Splits, TaskContext, Value};
 use serde::{Deserialize, Serialize};
 
 use super::{BY_BLOCK, BY_VALUE, block_shape, named, operator};
-use crate::kernels::{Program, eval_reusing};
+use crate::error::refused;
 use crate::value::{take_chunks, to_value};
+use kvern_kernels::{Program, eval_reusing};
 
 /// What every element is made of, and how the shape of the block is found.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -40,7 +41,7 @@ impl Extent {
 
 impl Region {
     pub(crate) fn check(&self) -> Result<()> {
-        Ok(self.program.validate()?)
+        self.program.validate().map_err(refused)
     }
 
     pub(crate) fn op(&self) -> Result<OpRef> {
@@ -54,7 +55,9 @@ impl Region {
         let chunks = take_chunks(inputs)?;
         let shapes: Vec<&[usize]> = chunks.iter().map(|c| c.shape()).collect();
         let shape = self.extent.shape(&shapes, ctx)?;
-        Ok(to_value(eval_reusing(&self.program, chunks, &shape)?))
+        Ok(to_value(
+            eval_reusing(&self.program, chunks, &shape).map_err(refused)?,
+        ))
     }
 }
 

@@ -6,8 +6,8 @@ use kvern_core::{Error, ErrorKind, OpRef, Result, Splits, TaskContext, Value};
 use serde::{Deserialize, Serialize};
 
 use super::{BY_BLOCK, block_shape, named, operator};
-use crate::kernels::dtype::DType;
 use crate::value::{chunk_of, describe, take_chunk, to_value};
+use kvern_kernels::dtype::DType;
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Expect {

@@ -11,9 +11,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{BY_BLOCK, block_ranges, named};
 use crate::io::{NpyDtype, NpyReader};
-use crate::kernels::AnyChunk;
-use crate::kernels::dtype::{DType, with_dtype};
 use crate::value::to_value;
+use kvern_kernels::AnyChunk;
+use kvern_kernels::dtype::{DType, with_dtype};
 
 /// A file, or a member of one, as it was when it was opened.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -12,8 +12,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::{BY_BLOCK, block_ranges};
-use crate::kernels::dtype::Element;
 use crate::value::{chunk_of, to_value};
+use kvern_kernels::dtype::Element;
 
 /// Where a chunk lies: a range of positions an axis.
 type Place = [Range<usize>];

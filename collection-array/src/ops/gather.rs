@@ -9,11 +9,12 @@ use ndarray::{ArrayD, ArrayViewMutD, IxDyn, Slice, SliceInfoElem};
 use serde::{Deserialize, Serialize};
 
 use super::{BY_BLOCK, block_ranges, named, operator};
+use crate::error::refused;
 use crate::geometry::grid_of;
 use crate::geometry::pick::{Pick, Piece};
-use crate::kernels::dtype::{DType, Element, with_dtype};
-use crate::kernels::{AnyChunk, copy_into};
 use crate::value::{chunk_of, describe, take_chunk, to_value};
+use kvern_kernels::dtype::{DType, Element, with_dtype};
+use kvern_kernels::{AnyChunk, copy_into};
 
 /// Where the elements of every output block are.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -196,7 +197,7 @@ impl Geometry {
         }
         Ok(to_value(
             with_dtype!(self.dtype, T => match part.peek::<T>() {
-                Some(a) => AnyChunk::from(crate::kernels::to_contiguous(&a.view())),
+                Some(a) => AnyChunk::from(kvern_kernels::to_contiguous(&a.view())),
                 None => part,
             }),
         ))
@@ -238,10 +239,7 @@ impl Geometry {
         let target = self.target(combination);
         let mut out = out;
         out.slice_each_axis_inplace(|axis| target[axis.axis.index()]);
-        Ok(copy_into(
-            out,
-            chunk.view().slice_move(info.as_slice()).into_dyn(),
-        )?)
+        copy_into(out, chunk.view().slice_move(info.as_slice()).into_dyn()).map_err(refused)
     }
 }
 

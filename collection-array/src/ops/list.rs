@@ -5,9 +5,9 @@ use ndarray::{ArrayD, IxDyn};
 use serde::{Deserialize, Serialize};
 
 use super::{BY_VALUE, named, operator};
-use crate::kernels::AnyChunk;
-use crate::kernels::dtype::{DType, each_variant, with_dtype};
 use crate::value::{describe, take_chunk, to_value};
+use kvern_kernels::AnyChunk;
+use kvern_kernels::dtype::{DType, each_variant, with_dtype};
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct FromList {

@@ -6,10 +6,11 @@ use ndarray::{ArrayD, ArrayViewD, ArrayViewMut2, Axis, Ix2, IxDyn};
 use serde::{Deserialize, Serialize};
 
 use super::{BY_VALUE, named, operator};
+use crate::error::refused;
 use crate::geometry::shape::broadcast;
-use crate::kernels::dtype::{DType, Element, with_dtype};
-use crate::kernels::{AnyChunk, BinaryOp, ProgramBuilder, eval_reusing, matmul_into, syrk_into};
 use crate::value::{chunk_of, take_chunks, to_value};
+use kvern_kernels::dtype::{DType, Element, with_dtype};
+use kvern_kernels::{AnyChunk, BinaryOp, ProgramBuilder, eval_reusing, matmul_into, syrk_into};
 
 /// What the inputs are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -157,9 +158,9 @@ fn add_product<T: Element>(
         };
         let mut c: ArrayViewMut2<'_, T> = c;
         if own {
-            syrk_into(&mut c, &a, accumulate)?;
+            syrk_into(&mut c, &a, accumulate).map_err(refused)?;
         } else {
-            matmul_into(&mut c, &a, &b, accumulate)?;
+            matmul_into(&mut c, &a, &b, accumulate).map_err(refused)?;
         }
     }
     Ok(())
@@ -200,8 +201,10 @@ impl AddBlocks {
         let mut sum = b.input(dtype);
         for _ in 1..chunks.len() {
             let next = b.input(dtype);
-            sum = b.binary(BinaryOp::Add, sum, next)?;
+            sum = b.binary(BinaryOp::Add, sum, next).map_err(refused)?;
         }
-        Ok(to_value(eval_reusing(&b.finish(sum)?, chunks, &shape)?))
+        Ok(to_value(
+            eval_reusing(&b.finish(sum).map_err(refused)?, chunks, &shape).map_err(refused)?,
+        ))
     }
 }

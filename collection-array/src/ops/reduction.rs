@@ -5,8 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use super::elementwise::{Extent, Region};
 use super::{BY_BLOCK, BY_VALUE, block_ranges, named, operator};
-use crate::kernels::{Origin, Partial, Reduce, combine, reduce_chunk};
+use crate::error::refused;
 use crate::value::{take_chunks, to_value};
+use kvern_kernels::{Origin, Partial, Reduce, combine, reduce_chunk};
 
 /// What is reduced: a program over blocks, which is never written down.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -58,20 +59,21 @@ impl Reduction {
             shape: splits.iter().map(|s| s.total() as usize).collect(),
         });
         let axes: Vec<usize> = self.axes.iter().map(|&a| a as usize).collect();
-        Ok(reduce_chunk(
+        reduce_chunk(
             self.reduce,
             &self.region.program,
             &chunks,
             &shape,
             &axes,
             origin.as_ref(),
-        )?)
+        )
+        .map_err(refused)
     }
 
     fn run(&self, inputs: &mut [Value], ctx: &TaskContext<'_>) -> Result<Value> {
         let partial = self.partial(inputs, ctx)?;
         if self.whole {
-            return Ok(to_value(partial.finish(self.keepdims)?));
+            return Ok(to_value(partial.finish(self.keepdims).map_err(refused)?));
         }
         Ok(partial_value(partial))
     }
@@ -134,9 +136,9 @@ impl Combining {
     }
 
     fn run(&self, inputs: &mut [Value], _: &TaskContext<'_>) -> Result<Value> {
-        let one = combine(take_partials(inputs)?)?;
+        let one = combine(take_partials(inputs)?).map_err(refused)?;
         Ok(match self.finish {
-            Some(keepdims) => to_value(one.finish(keepdims)?),
+            Some(keepdims) => to_value(one.finish(keepdims).map_err(refused)?),
             None => partial_value(one),
         })
     }

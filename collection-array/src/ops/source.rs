@@ -5,9 +5,9 @@ use ndarray::{ArrayD, IxDyn};
 use serde::{Deserialize, Serialize};
 
 use super::{BY_BLOCK, block_ranges, named, operator};
-use crate::kernels::AnyChunk;
-use crate::kernels::dtype::{DType, Element, Scalar, with_dtype};
 use crate::value::to_value;
+use kvern_kernels::AnyChunk;
+use kvern_kernels::dtype::{DType, Element, Scalar, with_dtype};
 
 /// What an element is, by its position.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]

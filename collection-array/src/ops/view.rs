@@ -5,9 +5,9 @@ use ndarray::{Axis, IxDyn};
 use serde::{Deserialize, Serialize};
 
 use super::{BY_BLOCK, BY_VALUE, block_shape, named, operator};
-use crate::kernels::AnyChunk;
-use crate::kernels::dtype::each_variant;
 use crate::value::{chunk_of, describe, to_value};
+use kvern_kernels::AnyChunk;
+use kvern_kernels::dtype::each_variant;
 
 /// Axes in another order. Every value holds the bytes of what it views, as long as that is not counted elsewhere.
 #[derive(Debug, Clone, Serialize, Deserialize)]

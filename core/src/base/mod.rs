@@ -4,7 +4,8 @@ pub mod blocks;
 pub mod error;
 pub mod key;
 pub mod meta;
-pub mod pages;
 pub mod panics;
 pub mod text;
 pub mod unfinished;
+
+pub use kvern_pages as pages;

@@ -53,7 +53,7 @@ const BREACHES: &[Breach] = &[
     },
     Breach {
         file: super::DRAWING,
-        from: "    at most 16 crates\n",
+        from: "    at most 17 crates\n",
         to: "    at most 1 crates\n",
         says: "more than the 1 that the drawing in ARCHITECTURE.md allows",
     },

@@ -6,16 +6,16 @@
 
 use ndarray::{ArrayD, ArrayViewD, ArrayViewMutD, IxDyn};
 
-use kvern_core::pages::buffer;
+use kvern_pages::buffer;
 
 use super::error::KernelError;
 use super::space::{Rows, Space, memory_order};
-use crate::kernels::dtype::Element;
+use crate::dtype::Element;
 
 /// Copies `src` into `dst`.
 ///
 /// ```
-/// use kvern_array::kernels::copy_into;
+/// use kvern_kernels::copy_into;
 /// use ndarray::{ArrayD, arr2};
 ///
 /// let src = arr2(&[[1, 2, 3], [4, 5, 6]]).into_dyn();

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::error::KernelError;
 use super::op::{BinaryOp, UnaryOp};
 use super::rules::{binary_dtype, unary_dtype, where_dtype};
-use crate::kernels::dtype::{DType, Element, Scalar};
+use crate::dtype::{DType, Element, Scalar};
 
 /// A value inside a [`ProgramBuilder`] or [`Program`]: the result of one step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -76,8 +76,8 @@ pub struct Step {
 /// An elementwise computation over any number of inputs that are broadcast together.
 ///
 /// ```
-/// use kvern_array::dtype::DType;
-/// use kvern_array::kernels::{AnyChunk, BinaryOp, Program, ProgramBuilder, UnaryOp, eval};
+/// use kvern_kernels::dtype::DType;
+/// use kvern_kernels::{AnyChunk, BinaryOp, Program, ProgramBuilder, UnaryOp, eval};
 /// use ndarray::arr1;
 ///
 /// // sqrt(a * a + b)

@@ -7,12 +7,12 @@
 use std::any::Any;
 use std::marker::PhantomData;
 
-use kvern_core::pages::filled;
+use kvern_pages::filled;
 
 use super::super::level::{Body, Level, clone_for};
 use super::accumulate::{Accumulate, Finished, GROUP, ShortRows};
 use super::products::Products;
-use crate::kernels::dtype::{DType, Element};
+use crate::dtype::{DType, Element};
 
 /// Elements of one output.
 #[derive(Clone, Copy)]

@@ -9,7 +9,7 @@ use std::mem::MaybeUninit;
 use super::level::{Args, Body, Kernel, Level, clone_for, scalar_only};
 use super::math;
 use super::op::{BinaryOp, UnaryOp};
-use crate::kernels::dtype::{CastTo, DType, with_dtype};
+use crate::dtype::{CastTo, DType, with_dtype};
 
 /// A function of one lane.
 pub(crate) trait Un {

@@ -1,6 +1,6 @@
 //! Multiplication and addition as a matrix product needs them, for every element type.
 
-use crate::kernels::dtype::Element;
+use crate::dtype::Element;
 
 /// A type whose matrices can be multiplied. Integers wrap; for `bool`, times is *and* and plus is *or*, as in NumPy.
 pub(super) trait Arith: Element {

@@ -6,11 +6,11 @@
 use std::marker::PhantomData;
 use std::mem::MaybeUninit;
 
-use kvern_core::pages;
+use kvern_pages as pages;
 
 use super::arith::Arith;
 use super::matrix::Source;
-use crate::kernels::level::Body;
+use crate::level::Body;
 
 /// A block to pack.
 #[derive(Clone, Copy, Debug)]

@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Display};
 
-use crate::kernels::dtype::DType;
+use crate::dtype::DType;
 
 /// An error of a chunk kernel; its text names the values and what was allowed.
 #[derive(Clone, Debug, PartialEq, Eq)]

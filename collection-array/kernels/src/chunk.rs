@@ -4,14 +4,14 @@ use ndarray::{ArcArray, ArrayD, ArrayViewD, IxDyn, SliceInfoElem};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::copy::to_contiguous;
-use crate::kernels::dtype::{DType, Element, Scalar, each_variant};
+use crate::dtype::{DType, Element, Scalar, each_variant};
 
 /// A chunk of any element type: a shared, possibly strided, n-d array.
 ///
 /// Cloning shares the buffer. It serialises as its elements in C order with the shape.
 ///
 /// ```
-/// use kvern_array::kernels::AnyChunk;
+/// use kvern_kernels::AnyChunk;
 /// use ndarray::arr2;
 ///
 /// let chunk = AnyChunk::from(arr2(&[[1.0, 2.0], [3.0, 4.0]]).into_dyn());

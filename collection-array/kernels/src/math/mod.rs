@@ -19,7 +19,7 @@ use std::mem::MaybeUninit;
 
 use super::level::{Args, Body, Kernel, Level, clone_for};
 use super::op::UnaryOp;
-use crate::kernels::dtype::DType;
+use crate::dtype::DType;
 
 /// A function of `f64` lanes.
 pub(super) trait Lanes {

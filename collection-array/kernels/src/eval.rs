@@ -2,7 +2,7 @@
 
 use ndarray::{ArcArray, ArrayD, IxDyn};
 
-use kvern_core::pages::buffer;
+use kvern_pages::buffer;
 
 use super::chunk::AnyChunk;
 use super::error::KernelError;
@@ -10,7 +10,7 @@ use super::level::Level;
 use super::program::Program;
 use super::space::{Space, broadcast, memory_order};
 use super::tiles::{TILE, Tiles};
-use crate::kernels::dtype::{Element, each_variant, with_dtype};
+use crate::dtype::{Element, each_variant, with_dtype};
 
 /// Evaluates `program` for every element of `out_shape`, broadcasting the inputs to it by NumPy's rule.
 ///

@@ -6,7 +6,7 @@ use super::pack::{Pack, Scratch, Slivers};
 use super::tile::{Plain, Tile};
 #[cfg(target_arch = "x86_64")]
 use super::{tile::InRegisters, vector::Vector};
-use crate::kernels::level::{Level, clone_for};
+use crate::level::{Level, clone_for};
 
 /// The shape of tiles and blocks for one element type on one instruction set, and the code for them.
 ///

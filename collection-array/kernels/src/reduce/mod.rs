@@ -23,7 +23,7 @@ use super::level::Level;
 use super::program::Program;
 use super::space::Space;
 use super::tiles::Tiles;
-use crate::kernels::dtype::DType;
+use crate::dtype::DType;
 
 /// A reduction, with NumPy's name and meaning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -135,8 +135,8 @@ pub struct Origin {
 /// without it, of this chunk.
 ///
 /// ```
-/// use kvern_array::kernels::{AnyChunk, Program, Reduce, combine, reduce_chunk};
-/// use kvern_array::dtype::DType;
+/// use kvern_kernels::{AnyChunk, Program, Reduce, combine, reduce_chunk};
+/// use kvern_kernels::dtype::DType;
 /// use ndarray::arr2;
 ///
 /// let x = AnyChunk::from(arr2(&[[1.0, 2.0], [3.0, 5.0]]).into_dyn());

@@ -41,7 +41,7 @@ use self::blocked::{Part, Scheme, mirror, product};
 use self::matrix::{Source, Target};
 use super::error::KernelError;
 use super::level::Level;
-use crate::kernels::dtype::{Element, with_dtype};
+use crate::dtype::{Element, with_dtype};
 
 /// `c = a·b`, or `c += a·b` with `accumulate`.
 ///
@@ -52,14 +52,14 @@ use crate::kernels::dtype::{Element, with_dtype};
 /// [`KernelError::Shape`] when the shapes do not fit together.
 ///
 /// ```
-/// use kvern_array::kernels::matmul_into;
+/// use kvern_kernels::matmul_into;
 /// use ndarray::{array, Array2};
 ///
 /// let a = array![[1.0, 2.0], [3.0, 4.0]];
 /// let mut c = Array2::zeros((2, 2));
 /// matmul_into(&mut c.view_mut(), &a.t(), &a.view(), false)?;
 /// assert_eq!(c, array![[10.0, 14.0], [14.0, 20.0]]);
-/// # Ok::<(), kvern_array::kernels::KernelError>(())
+/// # Ok::<(), kvern_kernels::KernelError>(())
 /// ```
 pub fn matmul_into<T: Element>(
     c: &mut ArrayViewMut2<'_, T>,
@@ -104,14 +104,14 @@ pub fn matmul_into_at<T: Element>(
 /// [`KernelError::Shape`] when `c` is not square with a row for each row of `a`.
 ///
 /// ```
-/// use kvern_array::kernels::syrk_into;
+/// use kvern_kernels::syrk_into;
 /// use ndarray::{array, Array2};
 ///
 /// let x = array![[1, 2, 3], [4, 5, 6]];
 /// let mut c = Array2::zeros((3, 3));
 /// syrk_into(&mut c.view_mut(), &x.t(), false)?;
 /// assert_eq!(c, array![[17, 22, 27], [22, 29, 36], [27, 36, 45]]);
-/// # Ok::<(), kvern_array::kernels::KernelError>(())
+/// # Ok::<(), kvern_kernels::KernelError>(())
 /// ```
 pub fn syrk_into<T: Element>(
     c: &mut ArrayViewMut2<'_, T>,

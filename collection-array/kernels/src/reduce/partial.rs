@@ -9,7 +9,7 @@ use super::moments::merge;
 use super::products::{times, together};
 use super::sums::two_sum;
 use super::{Reduce, extremes};
-use crate::kernels::dtype::{DType, Element, each_variant};
+use crate::dtype::{DType, Element, each_variant};
 
 /// What a reduction knows of some chunks, one value (or two) for every output element.
 ///

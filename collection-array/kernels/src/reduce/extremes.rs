@@ -3,13 +3,13 @@
 use std::any::Any;
 use std::marker::PhantomData;
 
-use kvern_core::pages::filled;
+use kvern_pages::filled;
 
 use super::super::chunk::AnyVec;
 use super::super::level::{Body, Level, clone_for};
 use super::accumulate::{Accumulate, Finished, GROUP};
 use super::sums::{RowArgs, SegmentArgs, call_rows};
-use crate::kernels::dtype::{DType, Element, with_dtype};
+use crate::dtype::{DType, Element, with_dtype};
 
 /// Elements with an order; `bool` is handled as the byte that it is.
 trait Lane: Element {

@@ -8,7 +8,7 @@ use super::error::KernelError;
 use super::level::{Args, Kernel, Level};
 use super::program::{Program, StepKind};
 use super::space::{Rows, Space};
-use crate::kernels::dtype::{DType, Scalar, each_variant};
+use crate::dtype::{DType, Scalar, each_variant};
 
 /// Elements of a tile: a handful of `f64` registers of this size stay in the first two levels of cache.
 pub(crate) const TILE: usize = 512;

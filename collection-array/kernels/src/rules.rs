@@ -4,7 +4,7 @@ use std::fmt::Display;
 
 use super::error::KernelError;
 use super::op::{BinaryOp, UnaryOp};
-use crate::kernels::dtype::DType;
+use crate::dtype::DType;
 
 const FLOATS: &str = "float32, float64";
 const INTS: &str = "integers";

@@ -6,7 +6,7 @@
 
 use std::any::Any;
 
-use kvern_core::pages::filled;
+use kvern_pages::filled;
 
 use super::super::level::{Body, Level, clone_for};
 use super::accumulate::{Accumulate, Finished, GROUP};

@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use super::arith::Arith;
 #[cfg(target_arch = "x86_64")]
 use super::vector::{Vector, prefetch};
-use crate::kernels::level::Body;
+use crate::level::Body;
 
 /// One tile to compute.
 #[derive(Clone, Copy, Debug)]

@@ -2,12 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use kvern_core::pages::buffer;
+use kvern_pages::buffer;
 
 use super::super::chunk::AnyVec;
 use super::super::copy::copy_raw;
 use super::super::space::c_strides;
-use crate::kernels::dtype::{Element, each_variant};
+use crate::dtype::{Element, each_variant};
 
 /// Rows that are added up together before the accumulators are touched.
 pub(crate) const GROUP: usize = 4;

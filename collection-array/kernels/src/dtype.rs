@@ -10,12 +10,12 @@ use ndarray::{ArcArray, IxDyn};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::kernels::{AnyChunk, AnyVec};
+use crate::{AnyChunk, AnyVec};
 
 /// The element type of an array, known at run time.
 ///
 /// ```
-/// use kvern_array::dtype::DType;
+/// use kvern_kernels::dtype::DType;
 ///
 /// assert_eq!("float64".parse::<DType>().unwrap(), DType::F64);
 /// assert_eq!(DType::U16.to_string(), "uint16");
@@ -338,6 +338,7 @@ impl CastTo<Self> for bool {
 }
 
 /// Runs `$body` with `$T` standing for the Rust type of the [`DType`] `$dtype`.
+#[macro_export]
 macro_rules! with_dtype {
     ($dtype:expr, $T:ident => $body:expr) => {
         match $dtype {
@@ -388,9 +389,10 @@ macro_rules! with_dtype {
         }
     };
 }
-pub(crate) use with_dtype;
+pub use crate::with_dtype;
 
 /// Runs `$body` with `$v` bound to the value inside the [`Scalar`], [`AnyChunk`] or [`AnyVec`] `$value`.
+#[macro_export]
 macro_rules! each_variant {
     ($Enum:ident, $value:expr, $v:ident => $body:expr) => {
         match $value {
@@ -408,7 +410,7 @@ macro_rules! each_variant {
         }
     };
 }
-pub(crate) use each_variant;
+pub use crate::each_variant;
 
 impl Scalar {
     /// The element type.
@@ -430,7 +432,8 @@ impl Scalar {
     }
 
     /// The bits of the value, which tell `0.0` from `-0.0` and a NaN from another.
-    pub(crate) fn to_bits(self) -> u64 {
+    #[must_use]
+    pub fn to_bits(self) -> u64 {
         match self {
             Self::F32(v) => u64::from(v.to_bits()),
             Self::F64(v) => v.to_bits(),
