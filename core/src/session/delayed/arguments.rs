@@ -42,6 +42,45 @@ pub trait Arguments<Args> {
     fn collect(self, out: &mut Vec<(Arc<Layer>, u32)>);
 }
 
+/// What a function is called with: a tuple of arguments, or the one argument of a function that takes one. `Form` says which; the compiler finds it.
+///
+/// ```no_run
+/// # use kvern_core::Session;
+/// # let session = Session::open("threads://")?;
+/// let squares = session.map(|x: &u64| x * x, 0..10u64)?;
+/// let sums = session.map(|x: &u64, y: &u64| x + y, [(1u64, 2u64), (3, 4)])?;
+/// # Ok::<(), kvern_core::Error>(())
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not fit the arguments of the function",
+    label = "expected a tuple with one value for each argument, or the value of the only argument",
+    note = "an argument of type `T` is a `T`, a `&Delayed<T>` or a `&TaskHandle<T>`"
+)]
+pub trait CallArguments<Args, Form> {
+    /// Adds the layer and output of each argument.
+    fn collect(self, out: &mut Vec<(Arc<Layer>, u32)>);
+}
+
+/// The form of [`CallArguments`] that is a tuple of arguments.
+#[derive(Debug)]
+pub enum InTuple {}
+
+/// The form of [`CallArguments`] that is the only argument.
+#[derive(Debug)]
+pub enum Alone {}
+
+impl<Args, A: Arguments<Args>> CallArguments<Args, InTuple> for A {
+    fn collect(self, out: &mut Vec<(Arc<Layer>, u32)>) {
+        Arguments::collect(self, out);
+    }
+}
+
+impl<T, A: Argument<T>> CallArguments<(T,), Alone> for A {
+    fn collect(self, out: &mut Vec<(Arc<Layer>, u32)>) {
+        out.push(self.place());
+    }
+}
+
 /// The arguments of a function whose last one is a list `&[&T]`: those before it (a tuple), and the type of an item. Where it is
 /// called, anything that can be iterated stands for the list: `(0.5, &parts)`, or `([&a, &b],)`.
 #[derive(Debug)]

@@ -82,7 +82,9 @@
 mod arguments;
 mod code;
 
-pub use arguments::{Argument, Arguments, Function, Local, WithList};
+pub use arguments::{
+    Alone, Argument, Arguments, CallArguments, Function, InTuple, Local, WithList,
+};
 pub(crate) use code::{Fallible, Serde, operator};
 
 use std::marker::PhantomData;
@@ -267,7 +269,8 @@ impl<F, Args, Out> DelayedFn<F, Args, Out> {
         }
     }
 
-    /// Calls it lazily. Each argument of the tuple is a value or a reference to a [`Delayed`] of the right type.
+    /// Calls it lazily, with a tuple of arguments, or with the one argument of a function that takes one. Each is a value or a reference to a
+    /// [`Delayed`] of the right type.
     ///
     /// ```
     /// use kvern_core::delayed;
@@ -276,7 +279,7 @@ impl<F, Args, Out> DelayedFn<F, Args, Out> {
     /// assert_eq!(power.call((&four, 3)).reference()?, 64.0);
     /// # Ok::<(), kvern_core::Error>(())
     /// ```
-    pub fn call<A: Arguments<Args>>(&self, args: A) -> Delayed<Out> {
+    pub fn call<A: CallArguments<Args, Form>, Form>(&self, args: A) -> Delayed<Out> {
         let mut inputs = Vec::new();
         args.collect(&mut inputs);
         one_task(self.op.clone(), inputs, self.merged)

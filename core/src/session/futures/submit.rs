@@ -13,7 +13,7 @@ use crate::graph::layer::{Edge, Layer, TaskList};
 use crate::graph::{Outputs, Root};
 use crate::operator::OpRef;
 use crate::session::Session;
-use crate::session::delayed::{Arguments, Fallible, Function, Serde, one_task, operator};
+use crate::session::delayed::{CallArguments, Fallible, Function, Serde, one_task, operator};
 use crate::value::Value;
 use crate::value::remote::Portable;
 
@@ -37,9 +37,10 @@ impl Session {
     /// As [`Scheduler::submit`](crate::Scheduler::submit): among others [`ErrorKind::NotPortable`](crate::ErrorKind::NotPortable)
     /// for a closure that captures, if the backend's workers are other processes, naming the bytes that it captures and what to do.
     #[track_caller]
-    pub fn submit<F, Args, Out>(&self, f: F, args: impl Arguments<Args>) -> Result<TaskHandle<Out>>
+    pub fn submit<F, Args, Out, A, Form>(&self, f: F, args: A) -> Result<TaskHandle<Out>>
     where
         F: Function<Args, Out>,
+        A: CallArguments<Args, Form>,
         Args: 'static,
         Out: Portable,
     {
@@ -59,13 +60,10 @@ impl Session {
     /// # Errors
     /// As [`Session::submit`].
     #[track_caller]
-    pub fn try_submit<F, Args, Out, E>(
-        &self,
-        f: F,
-        args: impl Arguments<Args>,
-    ) -> Result<TaskHandle<Out>>
+    pub fn try_submit<F, Args, Out, E, A, Form>(&self, f: F, args: A) -> Result<TaskHandle<Out>>
     where
         F: Function<Args, Result<Out, E>>,
+        A: CallArguments<Args, Form>,
         Args: 'static,
         Out: Portable,
         E: Into<Box<dyn std::error::Error + Send + Sync>> + 'static,
@@ -73,8 +71,8 @@ impl Session {
         self.tasks().try_submit(f, args)
     }
 
-    /// Starts a function for each tuple of arguments, as one graph, and returns at once: the handles are in the order of the
-    /// arguments.
+    /// Starts a function for each item, as one graph, and returns at once: the handles are in the order of the items. An item is a tuple of
+    /// arguments, or the one argument of a function that takes one ([`CallArguments`](crate::delayed::CallArguments)).
     ///
     /// ```no_run
     /// use kvern_core::Session;
@@ -87,14 +85,14 @@ impl Session {
     /// # Errors
     /// As [`Session::submit`].
     #[track_caller]
-    pub fn map<F, Args, Out, A>(
+    pub fn map<F, Args, Out, A, Form>(
         &self,
         f: F,
         args: impl IntoIterator<Item = A>,
     ) -> Result<Vec<TaskHandle<Out>>>
     where
         F: Function<Args, Out>,
-        A: Arguments<Args>,
+        A: CallArguments<Args, Form>,
         Args: 'static,
         Out: Portable,
     {
@@ -115,14 +113,14 @@ impl Session {
     /// # Errors
     /// As [`Session::submit`].
     #[track_caller]
-    pub fn try_map<F, Args, Out, E, A>(
+    pub fn try_map<F, Args, Out, E, A, Form>(
         &self,
         f: F,
         args: impl IntoIterator<Item = A>,
     ) -> Result<Vec<TaskHandle<Out>>>
     where
         F: Function<Args, Result<Out, E>>,
-        A: Arguments<Args>,
+        A: CallArguments<Args, Form>,
         Args: 'static,
         Out: Portable,
         E: Into<Box<dyn std::error::Error + Send + Sync>> + 'static,
@@ -347,9 +345,10 @@ impl Tasks<'_> {
     /// # Errors
     /// As [`Session::submit`].
     #[track_caller]
-    pub fn submit<F, Args, Out>(&self, f: F, args: impl Arguments<Args>) -> Result<TaskHandle<Out>>
+    pub fn submit<F, Args, Out, A, Form>(&self, f: F, args: A) -> Result<TaskHandle<Out>>
     where
         F: Function<Args, Out>,
+        A: CallArguments<Args, Form>,
         Args: 'static,
         Out: Portable,
     {
@@ -369,13 +368,10 @@ impl Tasks<'_> {
     /// # Errors
     /// As [`Session::submit`].
     #[track_caller]
-    pub fn try_submit<F, Args, Out, E>(
-        &self,
-        f: F,
-        args: impl Arguments<Args>,
-    ) -> Result<TaskHandle<Out>>
+    pub fn try_submit<F, Args, Out, E, A, Form>(&self, f: F, args: A) -> Result<TaskHandle<Out>>
     where
         F: Function<Args, Result<Out, E>>,
+        A: CallArguments<Args, Form>,
         Args: 'static,
         Out: Portable,
         E: Into<Box<dyn std::error::Error + Send + Sync>> + 'static,
@@ -396,14 +392,14 @@ impl Tasks<'_> {
     /// # Errors
     /// As [`Session::submit`].
     #[track_caller]
-    pub fn map<F, Args, Out, A>(
+    pub fn map<F, Args, Out, A, Form>(
         &self,
         f: F,
         args: impl IntoIterator<Item = A>,
     ) -> Result<Vec<TaskHandle<Out>>>
     where
         F: Function<Args, Out>,
-        A: Arguments<Args>,
+        A: CallArguments<Args, Form>,
         Args: 'static,
         Out: Portable,
     {
@@ -424,14 +420,14 @@ impl Tasks<'_> {
     /// # Errors
     /// As [`Session::submit`].
     #[track_caller]
-    pub fn try_map<F, Args, Out, E, A>(
+    pub fn try_map<F, Args, Out, E, A, Form>(
         &self,
         f: F,
         args: impl IntoIterator<Item = A>,
     ) -> Result<Vec<TaskHandle<Out>>>
     where
         F: Function<Args, Result<Out, E>>,
-        A: Arguments<Args>,
+        A: CallArguments<Args, Form>,
         Args: 'static,
         Out: Portable,
         E: Into<Box<dyn std::error::Error + Send + Sync>> + 'static,
@@ -455,7 +451,11 @@ impl Tasks<'_> {
         }
     }
 
-    fn one<Args, Out>(&self, op: OpRef, args: impl Arguments<Args>) -> Result<TaskHandle<Out>> {
+    fn one<Args, Out, A: CallArguments<Args, Form>, Form>(
+        &self,
+        op: OpRef,
+        args: A,
+    ) -> Result<TaskHandle<Out>> {
         let mut inputs = Vec::new();
         args.collect(&mut inputs);
         let (layer, output) = one_task::<Out>(self.op(op), inputs, self.pure).into_layer();
@@ -466,7 +466,7 @@ impl Tasks<'_> {
         Ok(TaskHandle::of(self.session.start(&[root])?.handle(0)))
     }
 
-    fn many<Args, Out, A: Arguments<Args>>(
+    fn many<Args, Out, A: CallArguments<Args, Form>, Form>(
         &self,
         op: OpRef,
         args: impl IntoIterator<Item = A>,
