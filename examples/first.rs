@@ -1,4 +1,4 @@
-//! The README's program: an array that is never whole in memory, and a plain function on top of it.
+//! A longer first program: an array that is never whole in memory, and a plain function on top of it.
 //!
 //! Run with `cargo run --release --example first`.
 

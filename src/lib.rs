@@ -119,6 +119,7 @@ mod book {
         feature = "progress"
     ))]
     chapters! {
+        Readme: "../README.md",
         First: "../docs/src/first.md",
         Sessions: "../docs/src/sessions.md",
         Arrays: "../docs/src/arrays.md",
