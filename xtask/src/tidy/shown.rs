@@ -5,10 +5,10 @@ use crate::workspace::Workspace;
 
 /// The files that hold it: functions of sessions, tasks, arrays, bags and frames. A folder stands for the files in it.
 const INTERFACE: &[&str] = &[
-    "core/src/annotations.rs",
-    "core/src/delayed/mod.rs",
-    "core/src/futures/",
-    "core/src/session.rs",
+    "core/src/graph/annotations.rs",
+    "core/src/session/delayed/mod.rs",
+    "core/src/session/futures/",
+    "core/src/session/mod.rs",
     "collection-array/src/array/",
     "collection-bag/src/bag/",
     "collection-bag/src/item.rs",
@@ -26,10 +26,10 @@ const INTERFACE: &[&str] = &[
 
 /// What is for those who build backends and collections, and what the example of its type shows.
 const WITHOUT: &[(&str, &[&str])] = &[
-    ("core/src/delayed/mod.rs", &["of_layer", "layer"]),
-    ("core/src/futures/mod.rs", &["of", "handle"]),
+    ("core/src/session/delayed/mod.rs", &["of_layer", "layer"]),
+    ("core/src/session/futures/mod.rs", &["of", "handle"]),
     (
-        "core/src/session.rs",
+        "core/src/session/mod.rs",
         &["passes", "scheduler", "submit_plan", "subscribe"],
     ),
     ("collection-array/src/array/mod.rs", &["splits"]),

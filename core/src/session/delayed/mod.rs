@@ -97,6 +97,9 @@ use crate::base::key;
 use crate::graph::annotations::Annotations;
 use crate::graph::expand::TaskGraph;
 use crate::graph::layer::{Data, Edge, Layer, TaskList};
+use crate::graph::optimize::Passes;
+use crate::graph::picture::Picture;
+use crate::graph::plan::Plan;
 use crate::graph::registry::Registry;
 use crate::graph::{Graph, Outputs, Root};
 use crate::operator::{OpRef, OpTraits};
@@ -464,9 +467,9 @@ impl<T: Clone + Send + Sync + 'static> Delayed<T> {
     /// # Errors
     /// What is wrong with the graph.
     pub fn explain(&self) -> Result<String> {
-        let registry = Arc::new(crate::Registry::linked()?);
-        let graph = crate::Graph::new(&self.roots()?);
-        let plan = crate::Plan::new(graph, registry, crate::optimize::Passes::default())?;
+        let registry = Arc::new(Registry::linked()?);
+        let graph = Graph::new(&self.roots()?);
+        let plan = Plan::new(graph, registry, Passes::default())?;
         Ok(plan.explain(None)?.to_string())
     }
 
@@ -483,7 +486,7 @@ impl<T: Clone + Send + Sync + 'static> Delayed<T> {
     /// # Errors
     /// If the file ends in neither or cannot be written.
     pub fn visualize(&self, path: impl AsRef<Path>) -> Result<()> {
-        crate::picture::Picture::of(crate::Graph::new(&self.roots()?))?.save(path)
+        Picture::of(Graph::new(&self.roots()?))?.save(path)
     }
 
     /// Computes it with the reference executor, one task after another.
