@@ -1,9 +1,6 @@
 //! A cluster of processes on this machine: a scheduler on a thread of this process, and workers that are this program, started again.
 
-use std::ffi::OsString;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use kvern_core::events::{Observer, Subscription};
 use kvern_core::scheduler::{Description, MemoryUse};
@@ -11,41 +8,10 @@ use kvern_core::{Error, ErrorKind, Handle, Plan, Registry, Result, Run, Schedule
 
 use crate::client::ClusterClient;
 use crate::limits;
+use crate::options::ClusterOptions;
 use crate::processes::Workers;
 use crate::server::{SchedulerOptions, SchedulerServer};
 use crate::token::Token;
-
-/// How a local cluster is set up.
-#[derive(Debug, Clone)]
-pub struct ClusterOptions {
-    /// Worker processes.
-    pub workers: usize,
-    /// Tasks that each runs at once.
-    pub threads: usize,
-    /// After how long a silence a worker is given up and another started in its place: a worker says every second that it is there, on a
-    /// thread that runs no task.
-    pub worker_ttl: Duration,
-    /// After so many workers lost while they ran it, a task fails.
-    pub allowed_failures: u32,
-    /// How long tasks wait when no worker is there that may run them, before they fail; none: for ever.
-    pub no_workers_timeout: Option<Duration>,
-    /// The program that becomes a worker by calling [`init`](crate::init), and its arguments; `None`: this one, without arguments.
-    pub program: Option<(PathBuf, Vec<OsString>)>,
-}
-
-impl Default for ClusterOptions {
-    /// A worker with one thread for each core.
-    fn default() -> Self {
-        Self {
-            workers: std::thread::available_parallelism().map_or(1, usize::from),
-            threads: 1,
-            worker_ttl: SchedulerOptions::WORKER_TTL,
-            allowed_failures: SchedulerOptions::ALLOWED_FAILURES,
-            no_workers_timeout: Some(SchedulerOptions::NO_WORKERS_TIMEOUT),
-            program: None,
-        }
-    }
-}
 
 /// A scheduler, its worker processes, and a client of them. A worker that ends by itself (a task crashed it, the system was out of memory)
 /// is followed by another, and so is one that hangs. Closing or dropping it ends them all.

@@ -10,7 +10,8 @@ use kvern_core::{BackendEntry, Error, ErrorKind, Result, Scheduler};
 
 use crate::client::ClusterClient;
 use crate::entry;
-use crate::local::{ClusterOptions, LocalCluster};
+use crate::local::LocalCluster;
+use crate::options::ClusterOptions;
 use crate::token::Token;
 
 const SOURCE: &str = concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION"));

@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 use kvern_core::{Error, ErrorKind, Result};
 
 use crate::entry::{self, NAME_VARIABLE, SECRET_VARIABLE, THREADS_VARIABLE, WORKER_VARIABLE};
-use crate::local::ClusterOptions;
 use crate::log::Lines;
+use crate::options::ClusterOptions;
 use crate::server::{Roll, SchedulerServer, Trouble};
 use crate::status;
 use crate::token::Token;

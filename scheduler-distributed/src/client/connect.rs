@@ -34,7 +34,7 @@ impl Connection {
         let (opened, answer) = mpsc::channel::<Result<Opened>>();
         let (to, secret, stop_control) = (address.to_owned(), token.clone(), stopped.clone());
         let control = spawn("kvern-client", move || {
-            run(async move {
+            crate::net::run(async move {
                 match begin(&to, &secret, registry).await {
                     Err(e) => drop(opened.send(Err(e))),
                     Ok((stream, messages, link, rest)) => {
@@ -52,7 +52,7 @@ impl Connection {
         let (data_link, secret) = (link.clone(), token.clone());
         let data = spawn("kvern-client-data", move || {
             let _over = Over(data_link.clone(), "the thread for its data");
-            run(fetch::serve(data_link, secret, fetches, stopped));
+            crate::net::run(fetch::serve(data_link, secret, fetches, stopped));
         })?;
         let call_link = Arc::downgrade(&link);
         let calls = spawn("kvern-client-calls", move || {
@@ -122,17 +122,6 @@ fn spawn(name: &str, f: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>
         .map_err(|e| {
             Error::with_source(ErrorKind::Io, format!("a thread cannot be started: {e}"), e)
         })
-}
-
-/// Runs a future on this thread.
-pub(crate) fn run<F: Future<Output = ()>>(f: F) {
-    match tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-    {
-        Ok(runtime) => runtime.block_on(f),
-        Err(e) => eprintln!("kvern: no event loop can be made: {e}"),
-    }
 }
 
 type Begun = (

@@ -336,7 +336,7 @@ mod tests {
         drop(free);
         let (to, at, secret) = (address.clone(), nowhere.clone(), token.clone());
         let worker = std::thread::spawn(move || {
-            super::super::connect::run(async move {
+            crate::net::run(async move {
                 without_data(to, at, secret).await;
             });
         });

@@ -19,7 +19,6 @@ use kvern_machine::wire::FromClient;
 
 use crate::token::Token;
 use connect::Connection;
-pub(crate) use connect::run;
 use running::ClusterRun;
 
 /// How long closing waits for running tasks to stop.

@@ -12,7 +12,7 @@ use kvern_machine::{GraphId, OutputRef, TaskRef, WorkerId};
 use super::keys::Keys;
 use super::link::Link;
 use super::tell::{Callback, Settled, Tell};
-use crate::worker::pool::while_waiting;
+use crate::seat::while_waiting;
 
 /// A submitted graph.
 pub(crate) struct ClusterRun {

@@ -155,7 +155,7 @@ impl SchedulerServer {
             .name("kvern-scheduler".into())
             .spawn(move || {
                 let _ends = ends;
-                crate::client::run(async move {
+                crate::net::run(async move {
                     match TcpListener::from_std(listener) {
                         Err(e) => drop(ready.send(Err(e))),
                         Ok(listener) => {

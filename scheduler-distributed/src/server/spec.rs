@@ -7,7 +7,7 @@ use kvern_core::{Annotations, Error, ErrorKind, Graph, OpRef, Result, TaskGraph}
 use kvern_machine::{Datum, GraphSpec};
 
 use crate::data_layer::{Item, of_datum};
-use crate::worker::Shared;
+use crate::graph_code::GraphCode;
 
 /// Expands it. `build`: that of its client.
 ///
@@ -47,7 +47,7 @@ pub(super) fn spec(graph: &Graph, build: String) -> Result<GraphSpec> {
     if backoff.iter().all(|n| *n == 0) {
         backoff = Vec::new();
     }
-    let shared = Shared {
+    let shared = GraphCode {
         ops,
         annotations: table.all,
     };

@@ -12,7 +12,8 @@ use kvern_machine::wire::{Role, ToWorker};
 use tokio::sync::mpsc::unbounded_channel;
 
 use super::*;
-use crate::client::{ClusterClient, run};
+use crate::client::ClusterClient;
+use crate::net::run;
 use crate::net::{hello, pipe};
 
 const PATIENCE: Duration = Duration::from_secs(60);

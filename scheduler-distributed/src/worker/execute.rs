@@ -9,46 +9,27 @@ use std::time::{Duration, Instant};
 use kvern_core::error::{ErrorRecord, TaskInfo};
 use kvern_core::operator::{CancelFlag, Kernel, Submitter, TaskHost};
 use kvern_core::unfinished::Leftovers;
-use kvern_core::{Annotations, Error, ErrorKind, Key, OpRef, Result, TaskContext, Value};
+use kvern_core::{Error, ErrorKind, Key, OpRef, Result, TaskContext, Value};
 use kvern_machine::wire::{Assign, Input, Source};
 use kvern_machine::worker::Outcome;
 use kvern_machine::{Attempt, GraphId, Payload, TaskRef};
-use serde::{Deserialize, Serialize};
 
 use super::Happened;
 use super::nested::Nested;
-use super::pool::Seat;
 use super::store::{Kept, Store};
+use crate::graph_code::GraphCode;
 use crate::parcel::{self, caught, discard};
+use crate::seat::Seat;
 
 /// Encoded results up to this many bytes are sent along with the news that they are made.
 const INLINE_MAX: u64 = 16 << 10;
-
-/// What the numbers in the tasks of a graph mean: sent once to each worker that gets a task of it.
-#[derive(Debug, Default, Serialize, Deserialize)]
-pub(crate) struct Shared {
-    pub(crate) ops: Vec<OpRef>,
-    pub(crate) annotations: Vec<Annotations>,
-}
-
-impl Shared {
-    pub(crate) fn encode(&self) -> Result<Payload> {
-        postcard::to_allocvec(self).map(Payload::from).map_err(|e| {
-            Error::with_source(
-                ErrorKind::NotPortable,
-                "the operators of the graph cannot be written",
-                e,
-            )
-        })
-    }
-}
 
 /// The code of an operator, or why there is none.
 type Resolved = Result<Arc<dyn Kernel>>;
 
 /// A graph as this worker knows it.
 struct Graph {
-    shared: Result<Shared>,
+    shared: Result<GraphCode>,
     /// The code of each operator, found when its first task runs.
     kernels: Vec<RwLock<Option<Resolved>>>,
 }
@@ -153,7 +134,7 @@ impl Executor {
 
     /// What a graph's numbers mean.
     pub(crate) fn learn(&self, graph: GraphId, shared: &Payload) {
-        let shared: Result<Shared> = postcard::from_bytes(shared.as_slice()).map_err(|e| {
+        let shared: Result<GraphCode> = postcard::from_bytes(shared.as_slice()).map_err(|e| {
             let words = format!("the operators of graph {graph} cannot be read");
             Error::with_source(ErrorKind::Decode, words, e)
         });

@@ -29,7 +29,6 @@ use crate::net::pipe::{First, first};
 use crate::net::{address, hello, pipe};
 use crate::parcel::discard;
 use crate::token::Token;
-pub(crate) use execute::Shared;
 use execute::{Executor, Job, Watch};
 use late::Late;
 use nested::Nested;
@@ -172,7 +171,7 @@ async fn work(options: &WorkerOptions, registry: Arc<Registry>) -> Result<()> {
     let leftovers = executor.leftovers.clone();
     let (runs, waits, refuses) = (executor.clone(), executor.clone(), executor.clone());
     let uses = pool::Uses {
-        run: Box::new(move |job: Job, seat: &pool::Seat| runs.run(&job, seat)),
+        run: Box::new(move |job: Job, seat: &crate::seat::Seat| runs.run(&job, seat)),
         waits: Box::new(move |begins| waits.waits(begins)),
         refuse: Box::new(move |job: Job, why| refuses.refuse(&job, why)),
         spawn: pool::threads(),
@@ -295,7 +294,7 @@ fn serve_data(
         .spawn(move || {
             // Whichever of the two ends, nobody would get values any more.
             let _ends: oneshot::Sender<()> = ends;
-            crate::client::run(async move {
+            crate::net::run(async move {
                 let keeper = store.clone();
                 if let Ok(listener) = TcpListener::from_std(listener) {
                     let serves = data::serve(listener, keeper, token.clone());

@@ -7,7 +7,6 @@
 //! Where no thread can be had, what waits for one is taken up by the threads that there are. If all of these wait themselves, nobody would ever:
 //! then, after some patience, jobs are refused, and whoever waits for them is told why.
 
-use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::io;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -15,6 +14,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use kvern_core::panics;
+
+use crate::seat::{BUSY, LEAVES, MINE, OVER, Seat, Seats, WAITS};
 
 /// How long an idle thread looks for work before it sleeps: waking it takes longer than that, and small tasks come close together.
 const LOOK: Duration = Duration::from_micros(30);
@@ -78,69 +79,6 @@ struct State<J> {
     /// Why no thread could be had for what waits.
     starved: Option<io::Error>,
     closed: bool,
-}
-
-/// How a job stands. Changed under the lock of the pool alone.
-const BUSY: u8 = 0;
-const WAITS: u8 = 1;
-const OVER: u8 = 2;
-
-/// What a running job counts as: busy, waiting for others, or over, which it also is when it was given up.
-#[derive(Clone)]
-pub(crate) struct Seat {
-    pool: Arc<dyn Seats>,
-    stands: Arc<AtomicU8>,
-}
-
-impl Seat {
-    /// A job that does not stop is given up: its thread goes on for as long as it does, and counts for nothing.
-    pub(crate) fn take_away(&self) {
-        self.pool.take_away(&self.stands);
-    }
-
-    /// On the thread of the job: it is done but for telling so, which may bring the next job. This thread will look for it.
-    pub(crate) fn leave(&self) {
-        LEAVES.set(true);
-        self.pool.leave(&self.stands);
-    }
-}
-
-/// The pool of a seat.
-trait Seats: Send + Sync {
-    /// The job waits for others; false: it was given up.
-    fn wait(&self, stands: &AtomicU8) -> bool;
-    fn go_on(&self, stands: &AtomicU8);
-    fn take_away(&self, stands: &AtomicU8);
-    fn leave(&self, stands: &AtomicU8);
-}
-
-thread_local! {
-    /// The seat of the task that this thread runs.
-    static MINE: RefCell<Option<Seat>> = const { RefCell::new(None) };
-    /// Whether this thread counts as one that is about to look for a job.
-    static LEAVES: Cell<bool> = const { Cell::new(false) };
-}
-
-/// Runs `f`, which waits for something; if this thread runs a task of a pool, another task may run meanwhile.
-pub(crate) fn while_waiting<R>(f: impl FnOnce() -> R) -> R {
-    /// Goes on also when `f` panics.
-    struct Back(Option<Seat>);
-    impl Drop for Back {
-        fn drop(&mut self) {
-            if let Some(seat) = self.0.take() {
-                seat.pool.go_on(&seat.stands);
-                MINE.with_borrow_mut(|m| *m = Some(seat));
-            }
-        }
-    }
-    let Some(seat) = MINE.with_borrow_mut(Option::take) else {
-        return f();
-    };
-    if !seat.pool.wait(&seat.stands) {
-        return f();
-    }
-    let _back = Back(Some(seat));
-    f()
 }
 
 /// Whether this thread runs a task of a pool.

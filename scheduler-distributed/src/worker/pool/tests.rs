@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
 
 use super::*;
+use crate::seat::while_waiting;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
