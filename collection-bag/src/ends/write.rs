@@ -217,7 +217,14 @@ mod tests {
     #[test]
     #[cfg(target_os = "linux")]
     fn a_full_disk_is_an_error() {
-        let full = || BufWriter::new(OpenOptions::new().write(true).open("/dev/full").unwrap());
+        let full = || {
+            BufWriter::new(
+                std::fs::OpenOptions::new()
+                    .write(true)
+                    .open("/dev/full")
+                    .unwrap(),
+            )
+        };
         let gzip = flate2::write::GzEncoder::new(full(), flate2::Compression::default());
         for mut out in [Out::Plain(full()), Out::Gzip(Box::new(gzip))] {
             Shown::write(&1, out.writer()).unwrap();
