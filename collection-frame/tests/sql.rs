@@ -8,8 +8,12 @@ mod rows;
 #[path = "common/semantic_tables.rs"]
 mod semantic_tables;
 
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, Int64Array};
+use arrow::record_batch::RecordBatch;
 use kvern_core::Session;
-use kvern_frame::{Way, sql};
+use kvern_frame::{Frame, Way, sql};
 use kvern_scheduler_local as _;
 use plans::{IN_ORDER, QUERIES, t, u};
 use rows::rows;
@@ -347,5 +351,72 @@ fn what_is_known_of_one_row_may_be_forgotten_where_rows_are_dealt_out() {
     for f in [f.via(Way::Local), f.via(Way::Tasks)] {
         let f = f.repartition(2);
         assert_eq!(rows(&session.compute(&f).unwrap(), false), ["6 2 1 0"]);
+    }
+}
+
+/// Over several batches: groups came once for each change of the key, and rows in the order of the other key alone.
+#[test]
+fn rows_without_a_partner_have_nulls_whatever_is_known_of_the_other_side() {
+    let column = |name: &str, values: Vec<i64>| {
+        let values: ArrayRef = Arc::new(Int64Array::from(values));
+        (name.to_owned(), values)
+    };
+    let t = (0..8).map(|n| {
+        let k = (n * 5000..(n + 1) * 5000).collect();
+        RecordBatch::try_from_iter([column("k", k)]).unwrap()
+    });
+    let k: Vec<i64> = (0..40_000).step_by(3).collect();
+    let c = vec![5; k.len()];
+    let u = RecordBatch::try_from_iter([column("k", k), column("c", c)]).unwrap();
+    let t = Frame::from_batches(t.collect::<Vec<_>>()).unwrap();
+    let u = Frame::from_batches([u]).unwrap();
+    let session = Session::open("threads://?workers=2").unwrap();
+    let filtered = "(SELECT k, c FROM u WHERE c = 5)";
+    let literal = "(SELECT k, 5 AS c FROM u)";
+    for side in [filtered, literal] {
+        for (text, want) in [
+            (
+                "SELECT c, count(*) FROM t LEFT JOIN {u} AS u ON t.k = u.k GROUP BY c ORDER BY c",
+                &["5 13334", "- 26666"][..],
+            ),
+            (
+                "SELECT c, count(*) FROM {u} AS u RIGHT JOIN t ON t.k = u.k GROUP BY c ORDER BY c",
+                &["5 13334", "- 26666"],
+            ),
+            (
+                "SELECT c, count(*) FROM t FULL JOIN {u} AS u ON t.k = u.k GROUP BY c ORDER BY c",
+                &["5 13334", "- 26666"],
+            ),
+            (
+                "SELECT t.k, c FROM t LEFT JOIN {u} AS u ON t.k = u.k WHERE t.k < 5 ORDER BY c, t.k",
+                &["0 5", "3 5", "1 -", "2 -", "4 -"],
+            ),
+            (
+                "SELECT t.k, c FROM t LEFT JOIN {u} AS u ON t.k = u.k AND t.k > 2 WHERE t.k < 5 ORDER BY c DESC NULLS LAST, t.k DESC",
+                &["3 5", "4 -", "2 -", "1 -", "0 -"],
+            ),
+            (
+                "SELECT k, row_number() OVER (ORDER BY c NULLS FIRST, k) FROM (SELECT t.k, c FROM t LEFT JOIN {u} AS u ON t.k = u.k WHERE t.k < 5) AS j ORDER BY k",
+                &["0 4", "1 1", "2 2", "3 5", "4 3"],
+            ),
+            (
+                "SELECT t.k, c FROM (SELECT k FROM t WHERE k < 4) AS t LEFT JOIN (SELECT * FROM {u} AS v WHERE k < 2) AS u ON t.k > u.k + 1 ORDER BY c, t.k",
+                &["2 5", "3 5", "0 -", "1 -"],
+            ),
+            (
+                "SELECT count(*) FROM (SELECT DISTINCT c FROM t LEFT JOIN {u} AS u ON t.k = u.k) AS d",
+                &["2"],
+            ),
+        ] {
+            let text = text.replace("{u}", side);
+            let f = sql(&text, [("t", &t), ("u", &u)]).unwrap();
+            for (way, partitions) in [(Way::Local, 1), (Way::Local, 3), (Way::Tasks, 3)] {
+                let f = f.via(way).repartition(partitions);
+                let got = session
+                    .compute(&f)
+                    .unwrap_or_else(|e| panic!("{text}: {e:?}"));
+                assert_eq!(rows(&got, true), want, "{way:?}, {partitions}: {text}");
+            }
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! What kvern does to plans beside what DataFusion does: before a plan is made ([`aggregate`], [`analyse`], [`names`], [`statement`],
 //! [`sets`], [`not_in`]), while it is made (the rules of [`nan`], [`groups`], [`determined`], [`windows`], [`null`] and [`push`], by functions of [`own`]),
-//! with what comes out ([`skip`], [`guard`], [`bounds`], [`keys`]), and when none can be made
+//! with what comes out ([`skip`], [`outer`], [`guard`], [`bounds`], [`keys`]), and when none can be made
 //! ([`again`], [`correlated`]).
 
 pub(crate) mod again;
@@ -16,6 +16,7 @@ pub(crate) mod names;
 pub(crate) mod nan;
 pub(crate) mod not_in;
 pub(crate) mod null;
+pub(crate) mod outer;
 pub(crate) mod own;
 pub(crate) mod push;
 pub(crate) mod sets;

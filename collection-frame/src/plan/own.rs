@@ -5,13 +5,15 @@ use std::sync::{Arc, LazyLock};
 use arrow::array::{ArrayRef, AsArray, PrimitiveArray};
 use arrow::compute::kernels::bitwise::bitwise_xor;
 use arrow::datatypes::{
-    DataType, Float16Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type,
-    UInt8Type, UInt16Type, UInt32Type, UInt64Type,
+    DataType, Field, FieldRef, Float16Type, Float32Type, Float64Type, Int8Type, Int16Type,
+    Int32Type, Int64Type, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
+use datafusion::common::config::ConfigOptions;
 use datafusion::common::{Result as DfResult, ScalarValue, internal_err};
 use datafusion::logical_expr::{
     ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility, lit,
 };
+use datafusion::physical_expr::{PhysicalExpr, ScalarFunctionExpr};
 
 use super::nan;
 
@@ -55,6 +57,27 @@ pub(crate) fn unrank() -> &'static Arc<ScalarUDF> {
 /// A value of which nothing is concluded while a query is planned, neither that it is the same in all rows nor what it is equal to.
 pub(crate) fn opaque(value: Expr) -> Expr {
     open().call(vec![value, unknown().call(Vec::new())])
+}
+
+/// [`opaque`] of a column of a physical plan.
+pub(crate) fn opaque_column(
+    column: Arc<dyn PhysicalExpr>,
+    field: &FieldRef,
+    options: &Arc<ConfigOptions>,
+) -> Arc<dyn PhysicalExpr> {
+    let call = |f: &Arc<ScalarUDF>, args, field| -> Arc<dyn PhysicalExpr> {
+        let (name, options) = (f.name(), options.clone());
+        Arc::new(ScalarFunctionExpr::new(
+            name,
+            f.clone(),
+            args,
+            field,
+            options,
+        ))
+    };
+    let null = Field::new(unknown().name(), DataType::Boolean, true);
+    let null = call(unknown(), Vec::new(), Arc::new(null));
+    call(open(), vec![column, null], field.clone())
 }
 
 /// A value that is not looked into while a query is planned.

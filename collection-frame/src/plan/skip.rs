@@ -12,9 +12,12 @@ use datafusion::physical_plan::limit::GlobalLimitExec;
 use datafusion::physical_plan::sorts::sort::SortExec;
 use datafusion::physical_plan::{ExecutionPlan, replace_children_if_necessary};
 
-/// DataFusion's rules, after the one that makes two steps of it.
+use super::outer::ForgetFilled;
+
+/// DataFusion's rules, after the one that makes two steps of it and the one that has outer joins forget.
 pub(crate) fn rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
-    let mut all: Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> = vec![Arc::new(SkipLast)];
+    let mut all: Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> =
+        vec![Arc::new(SkipLast), Arc::new(ForgetFilled)];
     all.extend(PhysicalOptimizer::new().rules);
     all
 }
