@@ -1,4 +1,4 @@
-//! Operators: what a task does. A graph names them ([`OpRef`]); a [`Registry`] turns names into code
+//! Operators: what a task does. A graph names them ([`OpRef`]); a [`Registry`](crate::Registry) turns names into code
 //! ([`Kernel`]).
 
 mod context;
@@ -157,7 +157,7 @@ pub enum OpBody {
     Program(Program),
 }
 
-/// Why a closure cannot leave this process ([`travel`](mod@crate::value::remote)).
+/// Why a closure cannot leave this process ([`travel`](mod@crate::travel)).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stays {
     /// It captures so many bytes.
@@ -256,7 +256,7 @@ impl OpRef {
         }))
     }
 
-    /// A closure that any process of this build can run ([`travel`](mod@crate::value::remote)), with parameters as bytes. The same code with the same
+    /// A closure that any process of this build can run ([`travel`](mod@crate::travel)), with parameters as bytes. The same code with the same
     /// parameters has the same key.
     pub fn travelling(
         name: impl Into<String>,

@@ -26,7 +26,7 @@ pub trait KernelMaker: 'static {
     /// Makes it, here or in another process.
     ///
     /// # Errors
-    /// [`ErrorKind::Decode`] for parameters that cannot be read.
+    /// [`ErrorKind::Decode`](crate::ErrorKind::Decode) for parameters that cannot be read.
     fn make(params: &[u8]) -> Result<Arc<dyn Kernel>>;
 }
 

@@ -291,7 +291,7 @@ impl Session {
 
     /// From now on Ctrl-C, and SIGTERM, cancel what this session computes instead of ending the process:
     ///
-    /// - Running functions are told ([`is_cancelled`](crate::is_cancelled), in worker processes too); nothing new begins.
+    /// - Running functions are told ([`is_cancelled`], in worker processes too); nothing new begins.
     /// - Every wait, and every later submit, gives an error of [`ErrorKind::Cancelled`] that says by what. The program prints it, drops the session
     ///   and leaves.
     /// - Dropping the session takes half a second at most, even if functions do not ask whether they should stop: their threads are left behind
@@ -353,7 +353,7 @@ impl Session {
 
     /// Cancels all runs and frees everything, now rather than with the last clone. The session is not current any more.
     ///
-    /// This waits for running functions, however long they take: one that takes long asks [`is_cancelled`](crate::is_cancelled) now and then. After
+    /// This waits for running functions, however long they take: one that takes long asks [`is_cancelled`] now and then. After
     /// [`Session::stop`], or Ctrl-C, it waits for [`GRACE`](crate::scheduler::GRACE) at most.
     ///
     /// ```no_run

@@ -102,7 +102,7 @@ impl Blockwise {
     /// A blockwise layer.
     ///
     /// # Errors
-    /// [`ErrorKind::BadInput`](ErrorKind::BadInput) if an argument's axes do not fit the grids.
+    /// [`ErrorKind::BadInput`](crate::ErrorKind::BadInput) if an argument's axes do not fit the grids.
     pub fn new(op: OpRef, grid: Grid, args: Vec<BlockArg>, bytes: BlockBytes) -> Result<Self> {
         let layer = Self {
             op: [op],

@@ -108,7 +108,7 @@ pub trait LayerKind: Any + Send + Sync + fmt::Debug {
     /// The layer without its inputs, to be sent or stored; what the kind's [`LayerEntry::decode`] reads.
     ///
     /// # Errors
-    /// [`ErrorKind::NotPortable`](crate::ErrorKind::NotPortable) if it holds what cannot leave this process.
+    /// [`ErrorKind::NotPortable`] if it holds what cannot leave this process.
     fn encode(&self) -> Result<Vec<u8>>;
 
     /// The same layer with other operators in the places of [`LayerKind::ops`]; `None` if the kind does not allow it.

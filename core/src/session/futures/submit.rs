@@ -72,7 +72,7 @@ impl Session {
     }
 
     /// Starts a function for each item, as one graph, and returns at once: the handles are in the order of the items. An item is a tuple of
-    /// arguments, or the one argument of a function that takes one ([`CallArguments`](crate::delayed::CallArguments)).
+    /// arguments, or the one argument of a function that takes one ([`CallArguments`]).
     ///
     /// ```no_run
     /// use kvern_core::Session;

@@ -19,7 +19,7 @@ pub trait Portable: Serialize + DeserializeOwned + Send + Sync + 'static {}
 impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> Portable for T {}
 
 /// Whether a closure can run in any process of this build: it has no bytes and no destructor ([what that leaves
-/// unproved](self#what-is-assumed)).
+/// unproved](crate::travel#what-is-assumed)).
 pub fn travels<F: 'static>(_f: &F) -> bool {
     nothing_to_send::<F>() && build_id().is_some()
 }
