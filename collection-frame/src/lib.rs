@@ -32,6 +32,8 @@ mod plan;
 mod read;
 mod value;
 
+#[doc(hidden)]
+pub use engine::batch_rows;
 pub use frame::{
     Columns, Count, Frame, GroupBy, JoinHow, JoinKeys, Names, SortKeys, Way, col, concat, sql,
     sql_with,

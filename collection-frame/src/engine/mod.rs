@@ -8,4 +8,5 @@ mod state;
 
 pub(crate) use drive::{Drive, block_on};
 pub(crate) use rows::stoppable;
+pub use state::batch_rows;
 pub(crate) use state::{Knobs, base, config, planner_with, task_context};

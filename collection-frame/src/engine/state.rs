@@ -1,6 +1,7 @@
 //! DataFusion's session state: one for the process, and what of it differs from run to run.
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use datafusion::common::config::ConfigNonZeroUsize;
@@ -53,11 +54,25 @@ pub(crate) fn base() -> &'static SessionState {
     })
 }
 
+/// Rows of a batch in this process; 0: as DataFusion has it.
+static BATCH_ROWS: AtomicUsize = AtomicUsize::new(0);
+
+/// For tests: from now on batches have about so many rows in this process (0: as DataFusion has it), so that a small table has many of
+/// them. What is wrong where batches meet shows in no other way.
+#[doc(hidden)]
+pub fn batch_rows(rows: usize) {
+    BATCH_ROWS.store(rows, Ordering::Relaxed);
+}
+
 /// DataFusion's options for such plans, when they are made and when they run.
 pub(crate) fn config(knobs: Knobs) -> SessionConfig {
     let mut config = SessionConfig::new()
         .with_target_partitions(knobs.partitions)
         .with_extension(Arc::new(knobs));
+    let rows = BATCH_ROWS.load(Ordering::Relaxed);
+    if rows > 0 {
+        config = config.with_batch_size(rows);
+    }
     let options = config.options_mut();
     // A partition that runs alone must read its own files only: DataFusion lets idle partitions take files of others, which they
     // would then read as well. Nor may rows overtake each other where their order counts.
