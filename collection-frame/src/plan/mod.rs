@@ -1,6 +1,6 @@
 //! What kvern does to plans beside what DataFusion does: before a plan is made ([`aggregate`], [`analyse`], [`names`], [`statement`],
 //! [`sets`], [`not_in`]), while it is made (the rules of [`nan`], [`groups`], [`determined`], [`windows`], [`null`] and [`push`], by functions of [`own`]),
-//! with what comes out ([`skip`], [`outer`], [`guard`], [`bounds`], [`keys`]), and when none can be made
+//! with what comes out ([`skip`], [`forget`], [`guard`], [`bounds`], [`keys`]), and when none can be made
 //! ([`again`], [`correlated`]).
 
 pub(crate) mod again;
@@ -9,6 +9,7 @@ pub(crate) mod analyse;
 pub(crate) mod bounds;
 pub(crate) mod correlated;
 pub(crate) mod determined;
+pub(crate) mod forget;
 pub(crate) mod groups;
 pub(crate) mod guard;
 pub(crate) mod keys;
@@ -16,7 +17,6 @@ pub(crate) mod names;
 pub(crate) mod nan;
 pub(crate) mod not_in;
 pub(crate) mod null;
-pub(crate) mod outer;
 pub(crate) mod own;
 pub(crate) mod push;
 pub(crate) mod sets;

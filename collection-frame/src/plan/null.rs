@@ -1,13 +1,16 @@
 //! Nulls that DataFusion (55.2) forgets when it simplifies (apache/datafusion#24246): `x ^ x` is 0 to it, `x IN (1) AND x IN (2)` is false, and
 //! `x NOT IN (1) OR x NOT IN (2)` is true, also where `x` is null. What becomes equal, or stands side by side, only when queries are put
 //! together is simplified in the same way, so a function of ours computes every `^`, and no list stands beside another one.
+//!
+//! And a list that has a computed item is made of comparisons: DataFusion computes it once, over no rows, and takes what comes for its value.
 
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
 use datafusion::common::{DFSchema, Result as DfResult};
+use datafusion::logical_expr::expr::InList;
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::utils::merge_schema;
-use datafusion::logical_expr::{BinaryExpr, Expr, ExprSchemable, LogicalPlan, Operator};
+use datafusion::logical_expr::{BinaryExpr, Expr, ExprSchemable, LogicalPlan, Operator, lit};
 use datafusion::optimizer::AnalyzerRule;
 
 use super::own;
@@ -70,9 +73,30 @@ fn inner(expr: Expr, schema: &DFSchema) -> DfResult<Transformed<Expr>> {
         Ok(match e {
             Expr::BinaryExpr(b) if b.op == Operator::BitwiseXor => xor(b, schema),
             Expr::BinaryExpr(b) if matches!(b.op, Operator::And | Operator::Or) => beside(b),
+            Expr::InList(l) if !l.expr.is_volatile() && l.list.iter().any(computed) => {
+                Transformed::yes(one_by_one(l))
+            }
             other => Transformed::no(other),
         })
     })
+}
+
+/// Whether an item of a list is computed of columns.
+fn computed(item: &Expr) -> bool {
+    !matches!(item, Expr::Column(_) | Expr::Literal(..)) && !item.column_refs().is_empty()
+}
+
+/// A list as comparisons: of an item such as `coalesce(x, x, 1)`, which is a constant where there are no rows, it would be that constant.
+fn one_by_one(list: InList) -> Expr {
+    let equal = list
+        .list
+        .into_iter()
+        .map(|item| list.expr.as_ref().clone().eq(item));
+    let any = equal.reduce(Expr::or).unwrap_or_else(|| lit(false));
+    match list.negated {
+        true => Expr::Not(Box::new(any)),
+        false => any,
+    }
 }
 
 fn xor(b: BinaryExpr, schema: &DFSchema) -> Transformed<Expr> {

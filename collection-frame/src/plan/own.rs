@@ -13,7 +13,10 @@ use datafusion::common::{Result as DfResult, ScalarValue, internal_err};
 use datafusion::logical_expr::{
     ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility, lit,
 };
+use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_expr::{PhysicalExpr, ScalarFunctionExpr};
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::projection::{ProjectionExec, ProjectionExpr};
 
 use super::nan;
 
@@ -59,8 +62,33 @@ pub(crate) fn opaque(value: Expr) -> Expr {
     open().call(vec![value, unknown().call(Vec::new())])
 }
 
+/// The rows of a physical plan, with nothing concluded of the columns that are chosen.
+pub(crate) fn opaque_rows(
+    input: Arc<dyn ExecutionPlan>,
+    chosen: impl Fn(&Arc<dyn PhysicalExpr>) -> bool,
+    options: &Arc<ConfigOptions>,
+) -> DfResult<Arc<dyn ExecutionPlan>> {
+    let schema = input.schema();
+    let mut any = false;
+    let columns = schema.fields().iter().enumerate().map(|(i, field)| {
+        let column: Arc<dyn PhysicalExpr> = Arc::new(Column::new(field.name(), i));
+        let expr = if chosen(&column) {
+            any = true;
+            opaque_column(column, field, options)
+        } else {
+            column
+        };
+        ProjectionExpr::new(expr, field.name().clone())
+    });
+    let columns: Vec<_> = columns.collect();
+    match any {
+        true => Ok(Arc::new(ProjectionExec::try_new(columns, input)?)),
+        false => Ok(input),
+    }
+}
+
 /// [`opaque`] of a column of a physical plan.
-pub(crate) fn opaque_column(
+fn opaque_column(
     column: Arc<dyn PhysicalExpr>,
     field: &FieldRef,
     options: &Arc<ConfigOptions>,

@@ -131,6 +131,26 @@ pub(crate) const QUERIES: &[(&str, &[&str])] = &[
 
 /// Those whose rows come in order.
 pub(crate) const IN_ORDER: &[(&str, &[&str])] = &[
+    // What rises but for nulls at its beginning is not sorted with the nulls last.
+    (
+        "SELECT o, max(x) OVER (ORDER BY o) AS m FROM (VALUES (1, NULL), (2, NULL), (3, 5), (4, 7)) AS w(o, x) ORDER BY m, o",
+        &["3 5", "4 7", "1 -", "2 -"],
+    ),
+    (
+        "SELECT o, max(x) OVER (ORDER BY o ROWS BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING) AS m \
+         FROM (VALUES (1, 7), (2, 5), (3, NULL)) AS w(o, x) ORDER BY m DESC NULLS FIRST, o",
+        &["3 -", "1 7", "2 5"],
+    ),
+    // An order above asks for a part of the one below, which chooses the rows.
+    (
+        "SELECT a, c FROM (SELECT g AS a, count(g) AS b, count(g) AS c FROM (VALUES ('x'), ('z'), ('y'), ('w')) AS v(g) \
+         GROUP BY GROUPING SETS ((g), (g)) ORDER BY b, c DESC, a LIMIT 3) AS q ORDER BY c NULLS LAST, b DESC, a",
+        &["w 1", "w 1", "x 1"],
+    ),
+    (
+        "SELECT n FROM (VALUES (-688), (580), (1), (NULL)) AS v(n) WHERE nullif(n, 580) IN (0, coalesce(n, n, 1)) ORDER BY n",
+        &["-688", "1"],
+    ),
     (
         "SELECT n FROM t ORDER BY n DESC NULLS LAST LIMIT 3 OFFSET 1",
         &["10", "9", "8"],

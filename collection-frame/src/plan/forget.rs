@@ -1,20 +1,26 @@
-//! The rows of an outer join that find no partner have nulls in the columns of the other side, whatever is known of that side's own rows.
-//! DataFusion (55.2) goes on knowing it. Over `t LEFT JOIN (SELECT * FROM u WHERE c = 5)` it takes `c` for the constant 5: it leaves `c` out of
-//! orders, and an aggregate by `c` takes its rows for sorted and ends a group whenever the next row has another key, so that groups come many
-//! times.
+//! What DataFusion (55.2) takes for known of the rows of an operator, and is not so. Before it optimises a plan, such columns go through a
+//! function of which nothing is concluded.
 //!
-//! So before DataFusion optimises a plan, such columns of a side that is filled up with nulls go through a function of which nothing is concluded.
+//! - The rows of an outer join that find no partner have nulls in the columns of the other side, whatever is known of that side's own rows.
+//!   Over `t LEFT JOIN (SELECT * FROM u WHERE c = 5)` it takes `c` for the constant 5: it leaves `c` out of orders, and an aggregate by `c`
+//!   takes its rows for sorted and ends a group whenever the next row has another key, so that groups come many times.
+//! - `max(x) OVER (ORDER BY o)` never falls, but it is null until there is a value. It is taken for sorted with the nulls last, and where the
+//!   frame loses rows with the nulls first, both the wrong way around.
 
 use std::sync::Arc;
 
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
 use datafusion::common::{JoinType, Result as DfResult};
+use datafusion::logical_expr::SetMonotonicity;
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::expressions::Column;
+use datafusion::physical_expr::window::{
+    PlainAggregateWindowExpr, SlidingAggregateWindowExpr, WindowExpr,
+};
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::joins::{HashJoinExec, NestedLoopJoinExec, SortMergeJoinExec};
-use datafusion::physical_plan::projection::{ProjectionExec, ProjectionExpr};
+use datafusion::physical_plan::windows::{BoundedWindowAggExec, WindowAggExec};
 use datafusion::physical_plan::{
     ExecutionPlan, ExecutionPlanProperties, replace_children_if_necessary,
 };
@@ -22,9 +28,9 @@ use datafusion::physical_plan::{
 use super::own;
 
 #[derive(Debug)]
-pub(crate) struct ForgetFilled;
+pub(crate) struct Forget;
 
-impl PhysicalOptimizerRule for ForgetFilled {
+impl PhysicalOptimizerRule for Forget {
     fn optimize(
         &self,
         plan: Arc<dyn ExecutionPlan>,
@@ -32,6 +38,14 @@ impl PhysicalOptimizerRule for ForgetFilled {
     ) -> DfResult<Arc<dyn ExecutionPlan>> {
         let options = Arc::new(options.clone());
         plan.transform_up(|node| {
+            let sorted = taken_for_sorted(node.as_ref());
+            if !sorted.is_empty() {
+                let chosen = |c: &Arc<dyn PhysicalExpr>| {
+                    let column = c.downcast_ref::<Column>();
+                    column.is_some_and(|c| sorted.contains(&c.index()))
+                };
+                return own::opaque_rows(node, chosen, &options).map(Transformed::yes);
+            }
             let Some(filled) = filled(node.as_ref()) else {
                 return Ok(Transformed::no(node));
             };
@@ -48,12 +62,36 @@ impl PhysicalOptimizerRule for ForgetFilled {
     }
 
     fn name(&self) -> &'static str {
-        "kvern_forget_filled"
+        "kvern_forget"
     }
 
     fn schema_check(&self) -> bool {
         true
     }
+}
+
+/// The columns of a window node that never rise or never fall, but for nulls.
+fn taken_for_sorted(node: &dyn ExecutionPlan) -> Vec<usize> {
+    let exprs = if let Some(window) = node.downcast_ref::<WindowAggExec>() {
+        window.window_expr()
+    } else if let Some(window) = node.downcast_ref::<BoundedWindowAggExec>() {
+        window.window_expr()
+    } else {
+        return Vec::new();
+    };
+    let first = node.schema().fields().len() - exprs.len();
+    let sorted = |expr: &Arc<dyn WindowExpr>| {
+        let any = expr.as_any();
+        let plain = any.downcast_ref::<PlainAggregateWindowExpr>();
+        let sliding = any.downcast_ref::<SlidingAggregateWindowExpr>();
+        let aggregate = plain.map(PlainAggregateWindowExpr::get_aggregate_expr);
+        let aggregate = aggregate.or(sliding.map(SlidingAggregateWindowExpr::get_aggregate_expr));
+        aggregate.is_some_and(|a| {
+            a.set_monotonicity() != SetMonotonicity::NotMonotonic && a.field().is_nullable()
+        })
+    };
+    let columns = exprs.iter().enumerate().filter(|(_, e)| sorted(e));
+    columns.map(|(i, _)| first + i).collect()
 }
 
 /// Which sides of a join are filled up with nulls; `None`: it is no join, or fills none.
@@ -81,27 +119,11 @@ fn forgotten(
     input: Arc<dyn ExecutionPlan>,
     options: &Arc<ConfigOptions>,
 ) -> DfResult<Arc<dyn ExecutionPlan>> {
-    let schema = input.schema();
     let known = input.equivalence_properties();
     let forget = |column: &Arc<dyn PhysicalExpr>| {
         let class = known.eq_group().get_equivalence_class(column);
         known.is_expr_constant(column).is_some()
             || class.is_some_and(|c| !c.iter().all(|e| e.is::<Column>()))
     };
-    let mut any = false;
-    let columns = schema.fields().iter().enumerate().map(|(i, field)| {
-        let column: Arc<dyn PhysicalExpr> = Arc::new(Column::new(field.name(), i));
-        let expr = if forget(&column) {
-            any = true;
-            own::opaque_column(column, field, options)
-        } else {
-            column
-        };
-        ProjectionExpr::new(expr, field.name().clone())
-    });
-    let columns: Vec<_> = columns.collect();
-    match any {
-        true => Ok(Arc::new(ProjectionExec::try_new(columns, input)?)),
-        false => Ok(input),
-    }
+    own::opaque_rows(input.clone(), forget, options)
 }
