@@ -2,7 +2,8 @@
 //! `x NOT IN (1) OR x NOT IN (2)` is true, also where `x` is null. What becomes equal, or stands side by side, only when queries are put
 //! together is simplified in the same way, so a function of ours computes every `^`, and no list stands beside another one.
 //!
-//! And a list that has a computed item is made of comparisons: DataFusion computes it once, over no rows, and takes what comes for its value.
+//! And a list that has an item of the row is made of comparisons. DataFusion computes an item such as `coalesce(x, x, 1)` once, over no rows, and takes
+//! what comes for its value; and it takes items that are written otherwise for other values: `x IN (1) AND x NOT IN (x)` is true of 1 to it.
 
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
@@ -81,12 +82,12 @@ fn inner(expr: Expr, schema: &DFSchema) -> DfResult<Transformed<Expr>> {
     })
 }
 
-/// Whether an item of a list is computed of columns.
+/// Whether an item of a list depends on the row.
 fn computed(item: &Expr) -> bool {
-    !matches!(item, Expr::Column(_) | Expr::Literal(..)) && !item.column_refs().is_empty()
+    !item.column_refs().is_empty()
 }
 
-/// A list as comparisons: of an item such as `coalesce(x, x, 1)`, which is a constant where there are no rows, it would be that constant.
+/// A list as comparisons.
 fn one_by_one(list: InList) -> Expr {
     let equal = list
         .list

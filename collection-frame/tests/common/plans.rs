@@ -152,6 +152,10 @@ pub(crate) const IN_ORDER: &[(&str, &[&str])] = &[
         &["-688", "1"],
     ),
     (
+        "SELECT n FROM (SELECT count(*) AS n FROM (VALUES (1)) AS v(n)) AS q WHERE n IN (1) AND n NOT IN (n)",
+        &[],
+    ),
+    (
         "SELECT n FROM t ORDER BY n DESC NULLS LAST LIMIT 3 OFFSET 1",
         &["10", "9", "8"],
     ),
