@@ -160,10 +160,6 @@ fn joins_give_each_row_once() {
             "SELECT a.n, b.n AS m FROM a LEFT JOIN b ON a.n > b.n + 20",
         ),
         (
-            "full",
-            "SELECT a.n, b.n AS m FROM a FULL JOIN b ON a.n > b.n + 20",
-        ),
-        (
             "right",
             "SELECT a.n, b.n AS m FROM a RIGHT JOIN b ON a.n > b.n + 20",
         ),

@@ -61,9 +61,16 @@ impl Shared {
     }
 }
 
-impl TaskHost for Shared {
+/// What a running task can ask.
+struct Host<'a> {
+    shared: &'a Shared,
+    /// When its time is over.
+    end: Option<Instant>,
+}
+
+impl TaskHost for Host<'_> {
     fn is_cancelled(&self) -> bool {
-        self.closed.load(Ordering::Relaxed)
+        self.shared.closed.load(Ordering::Relaxed) || self.end.is_some_and(|e| Instant::now() > e)
     }
 
     fn reserve(&self, _bytes: u64) -> Result<()> {
@@ -74,7 +81,7 @@ impl TaskHost for Shared {
 
     fn log(&self, key: Key, operator: &str, message: &str) {
         let (operator, message) = (operator.to_owned(), message.to_owned());
-        self.observers.tell(
+        self.shared.observers.tell(
             Interest::Runs,
             &Event::Log {
                 key,
@@ -273,13 +280,17 @@ impl<'a> Doing<'a> {
             worker: 0,
         };
         observers.tell(Interest::Tasks, &begun);
-        let mut retries = plan.tasks.annotations(task).map_or(0, |a| a.retries);
+        let how = plan.tasks.annotations(task).cloned().unwrap_or_default();
+        let (mut retries, mut pause) = (how.retries, how.backoff.unwrap_or_default());
         let shown: Vec<String> = inputs.iter().map(Value::describe).collect();
         let kernel = &plan.kernels[plan.tasks.op_index(task)];
-        let host: &dyn TaskHost = &**self.shared;
-        let ctx = TaskContext::new(host, &plan.tasks, task);
         loop {
             let start = Instant::now();
+            let host = Host {
+                shared: self.shared.as_ref(),
+                end: how.timeout.and_then(|limit| start.checked_add(limit)),
+            };
+            let ctx = TaskContext::new(&host, &plan.tasks, task);
             // The last attempt may take its inputs apart; an earlier one works on clones.
             let mut given = if retries == 0 {
                 std::mem::take(&mut inputs)
@@ -288,9 +299,14 @@ impl<'a> Doing<'a> {
             };
             let result = panics::caught(|| ctx.enter(|| kernel.run(&mut given, &ctx)));
             let result = result.unwrap_or_else(|p| Err(Error::new(ErrorKind::Panic, p.words)));
+            let took = start.elapsed();
+            let result = match how.timeout {
+                Some(limit) if took > limit => Err(Error::out_of_time(limit, Some(took))),
+                _ => result,
+            };
             match result {
                 Ok(v) => {
-                    let (took, bytes) = (start.elapsed(), v.nbytes());
+                    let bytes = v.nbytes();
                     let ended = Event::TaskFinished {
                         run,
                         key,
@@ -310,7 +326,7 @@ impl<'a> Doing<'a> {
                         inputs: shown.clone(),
                         call: None,
                     });
-                    let retried = retries > 0;
+                    let retried = retries > 0 && error.kind().may_pass();
                     let told = Event::TaskFailed {
                         run,
                         error: error.clone(),
@@ -321,6 +337,8 @@ impl<'a> Doing<'a> {
                         return Err(error);
                     }
                     retries -= 1;
+                    std::thread::sleep(pause);
+                    pause *= 2;
                 }
             }
         }
