@@ -30,12 +30,14 @@ pub(crate) enum Part {
 pub(crate) const PARTS: &[(&str, Part)] = &[
     ("core", Part::Package("kvern-core")),
     ("macros", Part::Package("kvern-macros")),
+    ("pages", Part::Package("kvern-pages")),
     ("local", Part::Package("kvern-scheduler-local")),
     ("machine", Part::Package("kvern-machine")),
     ("sim", Part::Package("kvern-sim")),
     ("cluster", Part::Package("kvern-scheduler-distributed")),
     ("ballista", Part::Package("kvern-ballista")),
     ("array", Part::Package("kvern-array")),
+    ("kernels", Part::Package("kvern-kernels")),
     ("bag", Part::Package("kvern-bag")),
     ("frame", Part::Package("kvern-frame")),
     ("facade", Part::Package(FACADE)),
@@ -106,7 +108,10 @@ mod tests {
             sentence.starts_with("unknown part `arrays`: did you mean `array`?"),
             "{sentence}"
         );
-        assert!(sentence.contains("core, macros, local"), "{sentence}");
+        assert!(
+            sentence.contains("core, macros, pages, local"),
+            "{sentence}"
+        );
         assert!(find("").is_err());
     }
 

@@ -44,7 +44,9 @@ fn a_job_waits_for_no_other_and_a_thread_takes_the_next() {
     for _ in 0..5 {
         told.recv_timeout(PATIENCE).unwrap();
     }
-    assert_eq!(threads_begun.load(Ordering::SeqCst), 5);
+    // One that has begun and has not taken its job yet is not counted, so that one more may be asked for in that moment.
+    let begun = threads_begun.load(Ordering::SeqCst);
+    assert!((5..=9).contains(&begun), "{begun} threads");
     // One after the other, they need no more.
     let pool = Arc::new(pool);
     fn next(pool: &Arc<Pool<Box<dyn FnOnce() + Send>>>, n: u32, tell: std::sync::mpsc::Sender<()>) {
@@ -60,7 +62,8 @@ fn a_job_waits_for_no_other_and_a_thread_takes_the_next() {
     }
     next(&pool, 1000, tell);
     told.recv_timeout(PATIENCE).unwrap();
-    assert!(threads_begun.load(Ordering::SeqCst) <= 6);
+    let all = threads_begun.load(Ordering::SeqCst);
+    assert!(all <= begun + 1, "{all} threads, {begun} before");
 }
 
 #[test]
