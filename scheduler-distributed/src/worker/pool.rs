@@ -206,8 +206,10 @@ impl<J: Send + 'static> Shared<J> {
     }
 
     fn work(self: Arc<Self>) {
-        self.lock().starting -= 1;
-        while let Some(job) = self.next() {
+        // Under one lock until it has a job or is idle: in between it would not be counted, and another thread would be asked for.
+        let mut state = self.lock();
+        state.starting -= 1;
+        while let Some(job) = self.next(state) {
             let seat = Seat {
                 pool: self.clone(),
                 stands: Arc::new(AtomicU8::new(BUSY)),
@@ -216,16 +218,15 @@ impl<J: Send + 'static> Shared<J> {
             // What it runs catches what tasks do; whatever else there is must not cost the thread.
             let _ = panics::caught(|| (self.uses.run)(job, &seat));
             MINE.with_borrow_mut(Option::take);
-            let mut state = self.lock();
+            state = self.lock();
             state.end(&seat.stands);
             state.leaving -= usize::from(LEAVES.take());
         }
     }
 
     /// The next job; `None`: this thread is not needed any more.
-    fn next(&self) -> Option<J> {
+    fn next<'a>(&'a self, mut state: MutexGuard<'a, State<J>>) -> Option<J> {
         let mut looked: Option<Instant> = None;
-        let mut state = self.lock();
         loop {
             if state.closed {
                 return None;

@@ -44,9 +44,7 @@ fn a_job_waits_for_no_other_and_a_thread_takes_the_next() {
     for _ in 0..5 {
         told.recv_timeout(PATIENCE).unwrap();
     }
-    // One that has begun and has not taken its job yet is not counted, so that one more may be asked for in that moment.
-    let begun = threads_begun.load(Ordering::SeqCst);
-    assert!((5..=9).contains(&begun), "{begun} threads");
+    assert_eq!(threads_begun.load(Ordering::SeqCst), 5);
     // One after the other, they need no more.
     let pool = Arc::new(pool);
     fn next(pool: &Arc<Pool<Box<dyn FnOnce() + Send>>>, n: u32, tell: std::sync::mpsc::Sender<()>) {
@@ -62,8 +60,7 @@ fn a_job_waits_for_no_other_and_a_thread_takes_the_next() {
     }
     next(&pool, 1000, tell);
     told.recv_timeout(PATIENCE).unwrap();
-    let all = threads_begun.load(Ordering::SeqCst);
-    assert!(all <= begun + 1, "{all} threads, {begun} before");
+    assert!(threads_begun.load(Ordering::SeqCst) <= 6);
 }
 
 #[test]
@@ -168,7 +165,12 @@ fn what_nobody_can_run_is_refused_and_not_waited_for() {
         Box::new(move |_: &Seat| tell.send(n).unwrap_or_default()) as Job
     });
     pool.push(more);
-    assert!((0..20).all(|n| told.recv_timeout(PATIENCE) == Ok(n)));
+    // On whichever of them is free.
+    let mut all: Vec<usize> = (0..20)
+        .map(|_| told.recv_timeout(PATIENCE).unwrap())
+        .collect();
+    all.sort_unstable();
+    assert!(all.into_iter().eq(0..20));
 }
 
 #[test]
