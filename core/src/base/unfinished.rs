@@ -342,18 +342,32 @@ impl Left {
 /// What the running tasks of a backend would leave behind if the process ended now. A backend has one for all of them, and
 /// [removes](Leftovers::remove) it all when it ends without having waited for them. Clones are the same.
 #[derive(Debug, Clone, Default)]
-pub struct Leftovers(Arc<Mutex<BTreeMap<u64, PathBuf>>>);
+pub struct Leftovers(Arc<Mutex<Held>>);
+
+#[derive(Debug, Default)]
+struct Held {
+    paths: BTreeMap<u64, PathBuf>,
+    /// Everything was removed: what is added now comes from somebody who has not heard of the end yet.
+    over: bool,
+}
 
 impl Leftovers {
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<u64, PathBuf>> {
+    fn lock(&self) -> MutexGuard<'_, Held> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A file or a folder that its maker removes itself, or gives another name, before it drops what this returns.
+    /// A file or a folder that its maker removes itself, or gives another name, before it drops what this returns. After
+    /// [`Leftovers::remove`] it is removed at once.
     pub fn add(&self, path: PathBuf) -> Leftover {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        self.lock().insert(number, path);
+        let mut left = self.lock();
+        if left.over {
+            remove(&path);
+        } else {
+            left.paths.insert(number, path);
+        }
+        drop(left);
         Leftover {
             of: self.clone(),
             number,
@@ -362,13 +376,20 @@ impl Leftovers {
 
     /// Removes all of it. Whoever is at work on it meets an error.
     pub fn remove(&self) {
-        for path in std::mem::take(&mut *self.lock()).into_values() {
-            let _ = match path.is_dir() {
-                true => std::fs::remove_dir_all(&path),
-                false => std::fs::remove_file(&path),
-            };
+        let mut left = self.lock();
+        left.over = true;
+        for path in std::mem::take(&mut left.paths).into_values() {
+            remove(&path);
         }
     }
+}
+
+/// Removes a file or a folder; that it cannot be is nothing that anybody could do something about.
+fn remove(path: &Path) {
+    let _ = match path.is_dir() {
+        true => std::fs::remove_dir_all(path),
+        false => std::fs::remove_file(path),
+    };
 }
 
 /// See [`Leftovers::add`].
@@ -381,7 +402,7 @@ pub struct Leftover {
 
 impl Drop for Leftover {
     fn drop(&mut self) {
-        self.of.lock().remove(&self.number);
+        self.of.lock().paths.remove(&self.number);
     }
 }
 
@@ -516,6 +537,9 @@ mod tests {
         let _two = [file, folder].map(|path| all.add(path));
         drop(all.add(kept));
         all.clone().remove();
+        assert_eq!(around.names(), ["b"]);
+        // Made by somebody who has not heard of the end.
+        let _late = all.add(around.put("late", b"x"));
         assert_eq!(around.names(), ["b"]);
     }
 
