@@ -3,9 +3,9 @@
 
 /// What the crates behind the features declare. The test below holds it against their declarations.
 macro_rules! absent {
-    ($($feature:literal: $crate_name:literal, [$($key:literal),*], [$($variable:literal),*];)+) => {
+    ($($feature:literal $(or $other:literal)?: $crate_name:literal, [$($key:literal),*], [$($variable:literal),*];)+) => {
         $(
-            #[cfg(not(feature = $feature))]
+            #[cfg(not(any(feature = $feature $(, feature = $other)?)))]
             kvern_core::config::inventory::submit! {
                 kvern_core::config::Absent {
                     crate_name: $crate_name,
@@ -36,9 +36,8 @@ absent! {
     "cluster": "kvern-scheduler-distributed", ["cluster.allowed-failures", "cluster.no-workers-timeout"], [
         "KVERN_TOKEN", "KVERN_WORKER", "KVERN_WORKER_NAME", "KVERN_WORKER_THREADS", "KVERN_WORKER_TOKEN"
     ];
-    "local": "kvern-scheduler-local", [
-        "memory.limit", "memory.spill", "spill.directory", "spill.limit", "threads.workers"
-    ], [];
+    "local": "kvern-scheduler-local", ["threads.workers"], [];
+    "local" or "cluster": "kvern-store", ["memory.limit", "memory.spill", "spill.directory", "spill.limit"], [];
     "plugins": "kvern-plugin-host", [
         "plugins.cache", "plugins.directory", "plugins.manifest", "plugins.trust"
     ], [];

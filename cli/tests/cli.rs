@@ -183,7 +183,7 @@ fn where_shows_every_layer() {
         [
             "-> 3GiB  environment variable KVERN_MEMORY_LIMIT",
             "2GiB  kvern.toml:2",
-            "70%   default of kvern-scheduler-local",
+            "70%   default of kvern-store",
         ]
     );
     let json = place

@@ -1,4 +1,4 @@
-//! The configuration keys of the local backends.
+//! The configuration key of the local backends that is theirs alone.
 
 use kvern_core::config::{Key, Kind, config_keys};
 
@@ -11,30 +11,4 @@ config_keys! {
     )
     .unit("threads")
     .auto("one for each core that this process may use"),
-    Key::new(
-        "memory.limit",
-        Kind::Memory,
-        "70%",
-        "How much memory the values of a run may hold before some are spilled.",
-    ),
-    Key::new(
-        "memory.spill",
-        Kind::Bool,
-        "true",
-        "Whether values over the memory limit are written to disk; if not, such a run is an error.",
-    ),
-    Key::new(
-        "spill.directory",
-        Kind::Path,
-        "auto",
-        "The folder in which spilled values are written; it must exist.",
-    )
-    .auto("the system's folder for temporary files"),
-    Key::new(
-        "spill.limit",
-        Kind::Bytes,
-        "auto",
-        "How much disk the spilled values of a run may hold.",
-    )
-    .auto("as much as the disk has"),
 }

@@ -2,7 +2,7 @@
 //! budget, spilling what does not fit; [`SyncScheduler`] (`sync://`) runs them one by one in the same order each time.
 //!
 //! Code map: `run/` is one submitted plan and how a task is run, whoever drives it; `threads/` and `serial` are the two
-//! drivers; `memory/` counts, admits and spills; `open` reads URLs.
+//! drivers; `open` reads URLs. Results are kept in a `kvern_store::Store`, which counts, admits and spills.
 //!
 //! ```
 //! use kvern_core::Session;
@@ -16,12 +16,12 @@
 
 mod deep;
 mod keys;
-pub mod memory;
 mod open;
 mod run;
 mod scatter;
 mod serial;
 mod threads;
 
+pub use kvern_store::limits;
 pub use serial::{SyncOptions, SyncScheduler};
 pub use threads::{ThreadOptions, ThreadScheduler};

@@ -6,14 +6,14 @@ use kvern_core::events::Observers;
 use kvern_core::layer::Data;
 use kvern_core::optimize::Passes;
 use kvern_core::{Graph, Handle, Layer, Plan, Registry, Result, Root, Value, key};
+use kvern_store::Store;
 
-use crate::memory::Memory;
 use crate::run::{Driver, RunCore, as_run};
 
 pub(crate) fn scatter(
     id: u64,
     values: Vec<Value>,
-    memory: &Arc<Memory>,
+    store: &Arc<Store>,
     observers: &Arc<Observers>,
     driver: Arc<dyn Driver>,
 ) -> Result<Vec<Handle>> {
@@ -28,11 +28,11 @@ pub(crate) fn scatter(
         Arc::new(Registry::empty()),
         Passes::none(),
     )?;
-    let (run, _) = RunCore::new(id, plan.prepare()?, memory, observers, driver);
+    let (run, _) = RunCore::new(id, plan.prepare()?, store, observers, driver);
     for (task, value) in values.into_iter().enumerate() {
         run.adopt(task as u32, value);
     }
-    memory.make_room(0)?;
+    store.make_room(0)?;
     let run = as_run(run);
     let handles = (0..run.outputs() as u32)
         .map(|o| Handle::new(run.clone(), o))

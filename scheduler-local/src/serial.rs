@@ -12,9 +12,11 @@ use kvern_core::events::{Interest, Observer, Observers, Subscription};
 use kvern_core::scheduler::{Description, MemoryUse};
 use kvern_core::unfinished::Leftovers;
 use kvern_core::{Error, Handle, Plan, Registry, Result, Run, Scheduler, Value};
+use kvern_store::{Store, StoreOptions, as_waiting};
+
+use kvern_store::limits::default_budget;
 
 use crate::deep;
-use crate::memory::{Memory, MemoryOptions};
 use crate::run::lend::Lender;
 use crate::run::{Driver, Outcome, RunCore, Scratch, as_run, closed};
 use crate::scatter;
@@ -41,7 +43,7 @@ pub struct SyncScheduler {
 struct Inner {
     me: Weak<Self>,
     seed: Option<u64>,
-    memory: Arc<Memory>,
+    store: Arc<Store>,
     observers: Arc<Observers>,
     runs: AtomicU64,
     /// Runs that are not over, by their numbers: those that somebody drives, and those that wait for results of others.
@@ -56,28 +58,25 @@ struct Inner {
 impl SyncScheduler {
     /// Opens the backend.
     pub fn new(options: &SyncOptions, registry: Arc<Registry>) -> Self {
-        let memory = MemoryOptions {
-            budget: options
-                .memory
-                .unwrap_or_else(crate::memory::limits::default_budget),
+        let budget = options.memory.unwrap_or_else(default_budget);
+        let store = StoreOptions {
             spill: !options.no_spill,
-            directory: None,
-            spill_limit: None,
+            ..StoreOptions::new(budget)
         };
-        Self::with_memory(options.seed, memory, registry)
+        Self::with_store(options.seed, store, registry)
     }
 
-    pub(crate) fn with_memory(
+    pub(crate) fn with_store(
         seed: Option<u64>,
-        options: MemoryOptions,
+        options: StoreOptions,
         registry: Arc<Registry>,
     ) -> Self {
         let observers = Arc::new(Observers::new());
-        let memory = Memory::new(options, registry, observers.clone());
+        let store = Store::new(options, registry);
         let inner = Arc::new_cyclic(|me| Inner {
             me: me.clone(),
             seed,
-            memory,
+            store,
             observers,
             runs: AtomicU64::new(0),
             open: Mutex::default(),
@@ -220,8 +219,8 @@ impl Scheduler for SyncScheduler {
             "sync",
             "one task after another on the calling thread, in the same order each time",
         );
-        d.memory_budget = Some(self.inner.memory.budget());
-        d.spill_directory = self.inner.memory.directory();
+        d.memory_budget = Some(self.inner.store.budget().limit());
+        d.spill_directory = self.inner.store.directory();
         d.capabilities.closures = true;
         d.capabilities.spill = true;
         d.capabilities.deterministic = true;
@@ -233,13 +232,13 @@ impl Scheduler for SyncScheduler {
         self.inner.check_open()?;
         plan.graph().check_honoured("sync://", &[Demand::Memory])?;
         let prepared = plan.prepare()?;
-        prepared.check_budget(self.inner.memory.budget())?;
+        prepared.check_budget(self.inner.store.budget().limit())?;
         let id = self.inner.runs.fetch_add(1, Ordering::Relaxed) + 1;
         let driver: Arc<dyn Driver> = self.inner.clone();
         let (run, mut tasks) = RunCore::new(
             id,
             prepared,
-            &self.inner.memory,
+            &self.inner.store,
             &self.inner.observers,
             driver,
         );
@@ -251,7 +250,7 @@ impl Scheduler for SyncScheduler {
         }
         tasks.append(&mut run.connect());
         // What a task of this run needs of memory must not wait for the task that submitted it.
-        crate::run::as_waiting(&self.inner.memory, || {
+        as_waiting(&self.inner.store, || {
             deep::deeper(|| self.inner.drive(&run, tasks))
         })
         .inspect_err(|_| run.cancel_all())?;
@@ -264,7 +263,7 @@ impl Scheduler for SyncScheduler {
         scatter::scatter(
             id,
             values,
-            &self.inner.memory,
+            &self.inner.store,
             &self.inner.observers,
             self.inner.clone(),
         )
@@ -275,7 +274,7 @@ impl Scheduler for SyncScheduler {
     }
 
     fn memory(&self) -> MemoryUse {
-        self.inner.memory.usage()
+        self.inner.store.usage()
     }
 
     fn stop(&self, why: &Error) {

@@ -31,6 +31,7 @@ pub(crate) const PARTS: &[(&str, Part)] = &[
     ("core", Part::Package("kvern-core")),
     ("macros", Part::Package("kvern-macros")),
     ("pages", Part::Package("kvern-pages")),
+    ("store", Part::Package("kvern-store")),
     ("local", Part::Package("kvern-scheduler-local")),
     ("machine", Part::Package("kvern-machine")),
     ("sim", Part::Package("kvern-sim")),
@@ -109,7 +110,7 @@ mod tests {
             "{sentence}"
         );
         assert!(
-            sentence.contains("core, macros, pages, local"),
+            sentence.contains("core, macros, pages, store, local"),
             "{sentence}"
         );
         assert!(find("").is_err());

@@ -15,7 +15,7 @@ pub(crate) const COMMAND: Command = Command {
 Runs unit tests, integration tests and the examples in the documentation. Needs nothing but Rust;
 cargo-nextest, where it is installed, runs the tests faster.
 
-PART     core, macros, pages, local, machine, sim, cluster, ballista, array, kernels, bag, frame, facade, e2e, fuzz, cli, conformance, xtask, plugin-abi,
+PART     core, macros, pages, store, local, machine, sim, cluster, ballista, array, kernels, bag, frame, facade, e2e, fuzz, cli, conformance, xtask, plugin-abi,
          plugin-root, plugin-arrow, plugin-bridge, plugin-host, plugin-sdk, plugin-sample: all tests of that crate;
          plugins: all tests of plugins, the sample both loaded and linked (after `fixtures`);
          docs: the examples in the documentation of all crates;

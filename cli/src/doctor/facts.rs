@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use kvern::core::config::Config;
 use kvern::core::text::ByteAmount;
 use kvern::core::{BackendEntry, Registry};
-use kvern::scheduler_local::memory::limits::{self, Limit};
+use kvern::scheduler_local::limits::{self, Limit};
 
 use super::Asked;
 use super::machine::{self, Machine};

@@ -1,7 +1,7 @@
 //! What is in the way, in plain words, and what to do about it.
 
 use kvern::core::text::format_bytes;
-use kvern::scheduler_local::memory::limits::LimitSource;
+use kvern::scheduler_local::limits::LimitSource;
 
 use super::facts::Facts;
 use super::spill::FileSystem;

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use kvern::core::text::format_bytes;
-use kvern::scheduler_local::memory::limits::LimitSource;
+use kvern::scheduler_local::limits::LimitSource;
 use serde_json::{Value as Json, json};
 
 use super::facts::{Build, Configured, Facts, Memory};

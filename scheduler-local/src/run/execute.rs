@@ -10,11 +10,10 @@ use kvern_core::operator::{Submitter, TaskHost};
 use kvern_core::panics;
 use kvern_core::unfinished::Leftovers;
 use kvern_core::{Annotations, Error, ErrorKind, Key, Result, TaskContext, Value};
+use kvern_store::{Admitted, Counted, StoredValue, admitted_here};
 
-use super::admitted::{self, Admitted};
 use super::limits::{Limited, Ticket};
 use super::{RunCore, Stored, counts_as_held, lend};
-use crate::memory::Cell;
 
 /// What a worker reuses from task to task.
 #[derive(Default)]
@@ -23,7 +22,9 @@ pub(crate) struct Scratch {
     /// Inputs that a task took out of their slots for itself: bytes to uncount, and whether they were held.
     taken: u64,
     taken_held: u64,
-    pinned: Vec<Arc<Cell>>,
+    /// Of those, what the store counts of large ones.
+    counted: Vec<Counted>,
+    pinned: Vec<Arc<StoredValue>>,
     /// Bytes made since they were last taken into the progress of the run.
     made: u64,
 }
@@ -103,8 +104,8 @@ impl RunCore {
         };
         drop(admitted);
         // Actual bytes may exceed projected ones: what is over the budget goes to disk now.
-        if self.memory.is_over()
-            && let Err(e) = self.memory.make_room(0)
+        if self.store.budget().is_over()
+            && let Err(e) = self.store.make_room(0)
         {
             self.verdict.stop(|| e);
             // This task is inside: whoever is the last to leave sweeps.
@@ -135,54 +136,20 @@ impl RunCore {
             // SAFETY: the task holds a unit of each input, and they are filled since it is ready.
             need += unsafe {
                 self.slots[d as usize].look(|s| match s {
-                    Stored::Kept(c) if c.is_on_disk() => c.nbytes(),
+                    Stored::Retained(v) if v.is_on_disk() => v.nbytes(),
                     _ => 0,
                 })
             };
         }
-        // Counted as running before it has the memory: whoever finds that memory gone must not think it is alone.
-        let mut admitted = Admitted::new(&self.memory, 0);
-        if admitted.reserve(need) {
-            return Ok(Some(admitted));
-        }
-        drop(admitted);
-        // One at a time from here on: each holds its inputs in place, which are nobody's victims then.
-        let _one = self.memory.admission();
-        let inputs = self.tasks.deps(task).iter();
-        let pins: Vec<Arc<Cell>> = inputs
-            .filter_map(|&d| {
-                // SAFETY: as above.
-                unsafe { self.slots[d as usize].look(kept) }
-            })
-            .inspect(|c| c.hold_in_place())
-            .collect();
-        let admitted = self.admit_slowly(need);
-        pins.iter().for_each(|c| c.unpin());
-        admitted
-    }
-
-    /// Only this decides by being alone, one thread at a time; it counts a task as running before it returns.
-    fn admit_slowly(&self, need: u64) -> Result<Option<Admitted<'_>>> {
-        loop {
-            let ended = self.memory.ended();
-            if self.memory.make_room(need)? && self.memory.try_reserve(need) {
-                return Ok(Some(Admitted::new(&self.memory, need)));
-            }
-            if self.memory.is_busy() {
-                // Another task is running; when it ends there is more room, or nobody else to wait for.
-                return Ok(None);
-            }
-            if self.memory.ended() != ended {
-                // One ended while we looked: what it held can go now.
-                continue;
-            }
-            // Alone: the plan was checked to fit task by task, so what is in the way cannot be spilled.
-            if self.memory.fits_nearly(need) {
-                self.memory.force_reserve(need);
-                return Ok(Some(Admitted::new(&self.memory, need)));
-            }
-            return Err(self.memory.refusal(need));
-        }
+        self.store.admit(need, || {
+            let inputs = self.tasks.deps(task).iter();
+            inputs
+                .filter_map(|&d| {
+                    // SAFETY: as above.
+                    unsafe { self.slots[d as usize].look(retained) }
+                })
+                .collect()
+        })
     }
 
     /// `None`: it was given up.
@@ -200,7 +167,7 @@ impl RunCore {
         };
         loop {
             let result = self.attempt(task, worker, scratch, annotations, failures);
-            self.put_down(scratch);
+            self.release_inputs(scratch);
             let error = match result? {
                 Ok(value) => return Some(Ok(value)),
                 Err(error) => error,
@@ -247,7 +214,7 @@ impl RunCore {
         failures: u32,
     ) -> Option<Result<Value>> {
         let keep_inputs = annotations.is_some_and(|a| failures < a.retries);
-        if let Err(e) = self.pick_up(task, scratch, keep_inputs) {
+        if let Err(e) = self.acquire_inputs(task, scratch, keep_inputs) {
             // A failed input is the blame of the task that failed; anything else (a corrupt spill file) is this one's.
             return Some(Err(if e.task().is_some() {
                 e
@@ -273,7 +240,7 @@ impl RunCore {
         let context = TaskContext::new(&host, &self.tasks, task);
         let caught = panics::caught(|| context.enter(|| kernel.run(&mut scratch.inputs, &context)));
         let took = begun.map_or(Duration::ZERO, |b| b.elapsed());
-        if ticket.is_some_and(|t| !self.limits.end(t, &self.memory)) {
+        if ticket.is_some_and(|t| !self.limits.end(t, &self.store)) {
             // What it made comes too late.
             panics::discard(caught);
             return None;
@@ -316,13 +283,13 @@ impl RunCore {
             tries: annotations.retries.saturating_add(1),
             backoff: annotations.backoff,
             lender: lend::mine(),
-            admitted: admitted::count(&self.memory),
+            admitted: admitted_here(&self.store),
         };
         self.limits.begin(begun, limited)
     }
 
     /// Takes the inputs: shared, or for itself where no other reader is left.
-    fn pick_up(&self, task: u32, scratch: &mut Scratch, keep: bool) -> Result<()> {
+    fn acquire_inputs(&self, task: u32, scratch: &mut Scratch, keep: bool) -> Result<()> {
         debug_assert!(scratch.inputs.is_empty());
         for &d in self.tasks.deps(task) {
             let slot = &self.slots[d as usize];
@@ -345,9 +312,9 @@ impl RunCore {
                         }
                         Stored::Foreign(v) => v,
                         Stored::Elsewhere(h) => h.wait()?,
-                        Stored::Kept(cell) => {
-                            let v = cell.take()?;
-                            scratch.taken += cell.nbytes();
+                        Stored::Retained(stored) => {
+                            let (v, counted) = stored.take()?;
+                            scratch.counted.push(counted);
                             v
                         }
                         Stored::Failed(e) => return Err(e),
@@ -367,13 +334,13 @@ impl RunCore {
         Ok(())
     }
 
-    fn share(&self, stored: &Stored, pinned: &mut Vec<Arc<Cell>>) -> Result<Value> {
+    fn share(&self, stored: &Stored, pinned: &mut Vec<Arc<StoredValue>>) -> Result<Value> {
         match stored {
             Stored::Value(v) | Stored::Foreign(v) => Ok(v.clone()),
             Stored::Elsewhere(h) => h.wait(),
-            Stored::Kept(cell) => {
-                let v = cell.pin()?;
-                pinned.push(cell.clone());
+            Stored::Retained(stored) => {
+                let v = stored.pin()?;
+                pinned.push(stored.clone());
                 Ok(v)
             }
             Stored::Failed(e) => Err(e.clone()),
@@ -385,16 +352,17 @@ impl RunCore {
     }
 
     /// Lets go of the inputs of an attempt.
-    fn put_down(&self, scratch: &mut Scratch) {
+    fn release_inputs(&self, scratch: &mut Scratch) {
         // What has a destructor of somebody else's may panic; what it belongs to is gone all the same.
         scratch.inputs.drain(..).for_each(panics::discard);
         if scratch.taken > 0 {
-            self.memory.sub(scratch.taken);
+            self.store.budget().uncount(scratch.taken);
         }
         if scratch.taken_held > 0 {
-            self.memory.unhold(scratch.taken_held);
+            self.store.budget().let_go(scratch.taken_held);
         }
         (scratch.taken, scratch.taken_held) = (0, 0);
+        scratch.counted.clear();
         scratch.pinned.drain(..).for_each(|c| c.unpin());
     }
 
@@ -476,9 +444,9 @@ impl RunCore {
     }
 }
 
-fn kept(stored: &Stored) -> Option<Arc<Cell>> {
+fn retained(stored: &Stored) -> Option<Arc<StoredValue>> {
     match stored {
-        Stored::Kept(c) => Some(c.clone()),
+        Stored::Retained(v) => Some(v.clone()),
         _ => None,
     }
 }
@@ -502,18 +470,11 @@ impl TaskHost for Host<'_> {
     }
 
     fn reserve(&self, bytes: u64) -> Result<()> {
-        let memory = &self.run.memory;
-        while !memory.try_reserve(bytes) {
-            // Another task may take the room that was made: then it is made again, while there is something to make it of.
-            if !memory.make_room(bytes)? {
-                return Err(memory.refusal(bytes));
-            }
-        }
-        Ok(())
+        self.run.store.reserve(bytes)
     }
 
     fn unreserve(&self, bytes: u64) {
-        self.run.memory.unreserve(bytes);
+        self.run.store.budget().unreserve(bytes);
     }
 
     fn log(&self, key: Key, operator: &str, message: &str) {
@@ -531,7 +492,7 @@ impl TaskHost for Host<'_> {
 
     fn submitter(&self) -> Result<Submitter> {
         let scheduler = self.run.driver.scheduler().ok_or_else(super::cancelled)?;
-        let registry = self.run.memory.registry().clone();
+        let registry = self.run.store.registry().clone();
         Ok(Submitter::new(scheduler, Some(registry)))
     }
 }

@@ -7,10 +7,9 @@ use std::cell::RefCell;
 use std::sync::Arc;
 
 use kvern_core::{Error, Result};
+use kvern_store::{Store, as_waiting};
 
 use super::RunCore;
-use super::admitted::as_waiting;
-use crate::memory::Memory;
 
 /// What the thread of a task is to its backend.
 pub(crate) trait Lender: Send + Sync {
@@ -33,8 +32,8 @@ pub(crate) trait Lender: Send + Sync {
     /// Sees to it that somebody takes the place that was lost.
     fn replace_me(&self);
 
-    /// The memory of the backend that runs the task.
-    fn memory(&self) -> Option<Arc<Memory>>;
+    /// The store of the backend that runs the task.
+    fn store(&self) -> Option<Arc<Store>>;
 }
 
 thread_local! {
@@ -85,8 +84,8 @@ pub(crate) fn while_waiting<R>(
         let _back = Back(run, lender.clone(), is_mine);
         Ok(wait(Some(&*lender)))
     };
-    match lender.memory() {
-        Some(memory) => as_waiting(&memory, waiting),
+    match lender.store() {
+        Some(store) => as_waiting(&store, waiting),
         None => waiting(),
     }
 }

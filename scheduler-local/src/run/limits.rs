@@ -11,10 +11,10 @@ use std::time::{Duration, Instant};
 use kvern_core::Error;
 use kvern_core::error::TaskInfo;
 use kvern_core::events::{Event, Interest};
+use kvern_store::Store;
 
 use super::RunCore;
 use super::lend::Lender;
-use crate::memory::Memory;
 
 /// How long after its time limit an attempt is given up: one that asks whether it is to stop says in its own words where it was.
 const MOMENT: Duration = Duration::from_millis(20);
@@ -27,7 +27,7 @@ pub(super) struct Limits(Mutex<Inner>);
 struct Inner {
     next: u64,
     running: BTreeMap<(Instant, u64), Limited>,
-    /// Of those that were given up and go on: what the memory counts for them.
+    /// Of those that were given up and go on: what the store counts for them.
     adrift: HashMap<u64, u64>,
     /// Tasks that were given up and are to be tried again.
     again: BTreeSet<(Instant, u32)>,
@@ -48,7 +48,7 @@ pub(super) struct Limited {
     pub(super) backoff: Option<Duration>,
     /// Whose place its thread has.
     pub(super) lender: Option<Arc<dyn Lender>>,
-    /// How often its thread is counted as busy by the memory.
+    /// How often its thread is counted as busy by the store.
     pub(super) admitted: u64,
 }
 
@@ -71,13 +71,13 @@ impl Limits {
     }
 
     /// An attempt has come to an end. False: it was given up before.
-    pub(super) fn end(&self, ticket: Ticket, memory: &Memory) -> bool {
+    pub(super) fn end(&self, ticket: Ticket, store: &Store) -> bool {
         let mut inner = self.lock();
         if inner.running.remove(&ticket).is_some() {
             return true;
         }
         if let Some(admitted) = inner.adrift.remove(&ticket.1) {
-            memory.not_adrift(admitted);
+            store.budget().not_adrift(admitted);
         }
         false
     }
@@ -88,7 +88,7 @@ impl Limits {
     }
 
     /// Takes out the next attempt whose time is over. Its thread has no place among the workers any more, and is not waited for.
-    fn next_late(&self, now: Instant, memory: &Memory) -> Option<Limited> {
+    fn next_late(&self, now: Instant, store: &Store) -> Option<Limited> {
         let mut inner = self.lock();
         let first = inner.running.first_entry()?;
         if first.key().0 > now {
@@ -97,7 +97,7 @@ impl Limits {
         let ((_, id), late) = first.remove_entry();
         // Under the lock: its thread asks for it when it comes to an end.
         if late.lender.as_ref().is_some_and(|l| l.lose()) {
-            memory.adrift(late.admitted);
+            store.budget().adrift(late.admitted);
             inner.adrift.insert(id, late.admitted);
         }
         Some(late)
@@ -130,7 +130,7 @@ impl RunCore {
             return;
         }
         let now = Instant::now();
-        while let Some(late) = self.limits.next_late(now, &self.memory) {
+        while let Some(late) = self.limits.next_late(now, &self.store) {
             self.give_up(late, now);
         }
         let again = self.limits.due(now);

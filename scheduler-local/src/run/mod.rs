@@ -3,16 +3,16 @@
 //!
 //! Code map: [`slot`] where a result waits, [`execute`](RunCore::execute) (`execute.rs`) runs one task, `outputs.rs` is the side
 //! that handles see, `gate.rs` how workers and a cancel avoid each other, `verdict.rs` how the run ended, `lend.rs` what a task's thread does
-//! while it waits for others, `limits.rs` what becomes of attempts whose time is over, `admitted.rs` what the memory counts as running,
-//! `carried.rs` what goes along when a thread continues on another stack.
+//! while it waits for others, `limits.rs` what becomes of attempts whose time is over, `owner.rs` what the
+//! store asks about a result, `carried.rs` what goes along when a thread continues on another stack.
 
-mod admitted;
 mod carried;
 mod execute;
 mod gate;
 pub(crate) mod lend;
 mod limits;
 mod outputs;
+mod owner;
 pub(crate) mod slot;
 mod verdict;
 
@@ -27,18 +27,17 @@ use kvern_core::plan::Prepared;
 use kvern_core::scheduler::{Progress, Scheduler};
 use kvern_core::unfinished::Leftovers;
 use kvern_core::{Error, ErrorKind, Handle, Kernel, Result, TaskGraph, Value};
+use kvern_store::{SPILL_MIN, Store, StoredValue};
 
-pub(crate) use admitted::{as_waiting, unmanaged};
 pub(crate) use carried::{as_of, of_thread};
 pub(crate) use execute::{Outcome, Scratch};
 use gate::Gate;
 use limits::Limits;
 use outputs::Outputs;
 pub(crate) use outputs::as_run;
+use owner::OfTask;
 use slot::Slot;
 use verdict::Verdict;
-
-use crate::memory::{Cell, Memory, NextUse, Owner, SPILL_MIN};
 
 /// What a slot holds.
 #[derive(Default)]
@@ -52,8 +51,8 @@ pub(crate) enum Stored {
     /// A large result of another run, fetched by each task that reads it: it may be on disk there, and holding a copy here would
     /// be memory that nobody counts.
     Elsewhere(Arc<dyn Pending>),
-    /// A value under the budget's care.
-    Kept(Arc<Cell>),
+    /// A large value under the store's care.
+    Retained(Arc<StoredValue>),
     Failed(Error),
 }
 
@@ -102,7 +101,7 @@ pub(crate) struct RunCore {
     pub(crate) awaited: AtomicUsize,
     /// Admission by projected bytes is needed: the results could exceed the budget together.
     pub(crate) managed: bool,
-    pub(crate) memory: Arc<Memory>,
+    pub(crate) store: Arc<Store>,
     pub(crate) observers: Arc<Observers>,
     driver: Arc<dyn Driver>,
     gate: Gate,
@@ -126,7 +125,7 @@ impl RunCore {
     pub(crate) fn new(
         id: u64,
         prepared: Prepared,
-        memory: &Arc<Memory>,
+        store: &Arc<Store>,
         observers: &Arc<Observers>,
         driver: Arc<dyn Driver>,
     ) -> (Arc<Self>, Vec<u32>) {
@@ -175,8 +174,8 @@ impl RunCore {
         };
         let managed = projected
             .saturating_add(extra)
-            .saturating_add(memory.usage().live)
-            > memory.budget();
+            .saturating_add(store.budget().live())
+            > store.budget().limit();
         let run = Arc::new_cyclic(|me| Self {
             id,
             me: me.clone(),
@@ -192,7 +191,7 @@ impl RunCore {
             limits: Limits::default(),
             awaited: AtomicUsize::new(0),
             managed,
-            memory: memory.clone(),
+            store: store.clone(),
             observers: observers.clone(),
             driver,
             gate: Gate::new(),
@@ -445,13 +444,13 @@ impl RunCore {
         self.end();
     }
 
-    /// Takes a dropped result off the counts. (The bytes of a kept one are uncounted by its cell.)
+    /// Takes a dropped result off the counts. (A large value counts its own bytes back.)
     fn uncount(&self, stored: Stored) {
         if let Stored::Value(v) = &stored {
-            self.memory.sub(v.nbytes());
+            self.store.budget().uncount(v.nbytes());
         }
         if counts_as_held(&stored) {
-            self.memory.unhold(1);
+            self.store.budget().let_go(1);
         }
         panics::discard(stored);
     }
@@ -462,17 +461,13 @@ impl RunCore {
         if bytes == 0 {
             return Stored::Value(value);
         }
-        self.memory.add(bytes);
-        self.memory.hold(1);
+        self.store.budget().count(bytes);
+        self.store.budget().hold(1);
         if bytes < SPILL_MIN {
             return Stored::Value(value);
         }
-        let owner = Owner {
-            run: self.me.clone(),
-            task,
-            key: self.tasks.key(task),
-        };
-        Stored::Kept(self.memory.keep(value, owner))
+        let owner = OfTask::new(self, task);
+        Stored::Retained(self.store.insert(value, owner))
     }
 
     /// How the run ended, or that a task has failed. `None`: all is well so far.
@@ -495,7 +490,7 @@ impl RunCore {
 fn counts_as_held(stored: &Stored) -> bool {
     match stored {
         Stored::Value(v) => v.nbytes() > 0,
-        Stored::Kept(_) => true,
+        Stored::Retained(_) => true,
         _ => false,
     }
 }
@@ -510,20 +505,6 @@ pub(crate) fn closed(scheme: &str) -> Error {
         ErrorKind::Cancelled,
         format!("the {scheme}:// backend is closed"),
     )
-}
-
-impl NextUse for RunCore {
-    fn next_use(&self, task: u32) -> u64 {
-        let (off, rows) = &self.dependents;
-        let readers = &rows[off[task as usize] as usize..off[task as usize + 1] as usize];
-        let waiting = readers
-            .iter()
-            .filter(|&&r| !self.slots[r as usize].is_filled());
-        waiting
-            .map(|&r| u64::from(self.position[r as usize]))
-            .min()
-            .unwrap_or(u64::MAX)
-    }
 }
 
 impl Drop for RunCore {
@@ -544,7 +525,7 @@ fn copy_out(stored: &Stored) -> Result<Value> {
     match stored {
         Stored::Value(v) | Stored::Foreign(v) => Ok(v.clone()),
         Stored::Elsewhere(h) => h.wait(),
-        Stored::Kept(cell) => cell.copy_out(),
+        Stored::Retained(stored) => stored.read(),
         Stored::Failed(e) => Err(e.clone()),
         Stored::Empty => Err(Error::new(
             ErrorKind::Internal,

@@ -4,10 +4,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use kvern_core::{Error, Result};
+use kvern_store::Store;
 
 use super::Inner;
 use super::queue::Job;
-use crate::memory::Memory;
 use crate::run::RunCore;
 use crate::run::lend::Lender;
 
@@ -169,9 +169,9 @@ impl Lender for Frame {
         }
     }
 
-    fn memory(&self) -> Option<Arc<Memory>> {
+    fn store(&self) -> Option<Arc<Store>> {
         // What does not stop is not counted as busy, so it does not count as waiting either.
         let inner = self.inner.upgrade().filter(|_| !self.is_lost())?;
-        Some(inner.memory.clone())
+        Some(inner.store.clone())
     }
 }

@@ -36,8 +36,9 @@ use kvern_core::events::{Observer, Observers, Subscription};
 use kvern_core::scheduler::{Description, GRACE, MemoryUse};
 use kvern_core::unfinished::Leftovers;
 use kvern_core::{Error, ErrorKind, Handle, Plan, Registry, Result, Run, Scheduler, Value};
+use kvern_store::limits::default_budget;
+use kvern_store::{Store, StoreOptions};
 
-use crate::memory::{Memory, MemoryOptions};
 use crate::run::lend::Lender;
 use crate::run::{Driver, RunCore, as_run, closed};
 use crate::scatter;
@@ -83,7 +84,7 @@ struct Inner {
     me: Weak<Self>,
     pool: rayon::ThreadPool,
     threads: usize,
-    memory: Arc<Memory>,
+    store: Arc<Store>,
     observers: Arc<Observers>,
     ids: AtomicU64,
     closed: AtomicBool,
@@ -107,29 +108,30 @@ struct Inner {
     monitor: Monitor,
 }
 
+/// How many threads the system lets this process run at once.
+pub(crate) fn available_cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
 impl ThreadScheduler {
     /// Opens the backend.
     ///
     /// # Errors
     /// [`ErrorKind::BadInput`] for no worker or more than 4096, [`ErrorKind::Io`] if threads cannot be started.
     pub fn new(options: &ThreadOptions, registry: Arc<Registry>) -> Result<Self> {
-        let memory = MemoryOptions {
-            budget: options
-                .memory
-                .unwrap_or_else(crate::memory::limits::default_budget),
+        let store = StoreOptions {
+            budget: options.memory.unwrap_or_else(default_budget),
             spill: !options.no_spill,
             directory: options.spill_directory.clone(),
             spill_limit: options.spill_limit,
         };
-        let workers = options
-            .workers
-            .unwrap_or_else(crate::memory::limits::available_cores);
-        Self::with(workers, memory, registry, options.waiting)
+        let workers = options.workers.unwrap_or_else(available_cores);
+        Self::with(workers, store, registry, options.waiting)
     }
 
-    pub(crate) fn with_memory(
+    pub(crate) fn with_store(
         workers: usize,
-        options: MemoryOptions,
+        options: StoreOptions,
         registry: Arc<Registry>,
     ) -> Result<Self> {
         Self::with(workers, options, registry, None)
@@ -137,7 +139,7 @@ impl ThreadScheduler {
 
     fn with(
         workers: usize,
-        options: MemoryOptions,
+        options: StoreOptions,
         registry: Arc<Registry>,
         waiting: Option<usize>,
     ) -> Result<Self> {
@@ -163,12 +165,12 @@ impl ThreadScheduler {
             )
         })?;
         let observers = Arc::new(Observers::new());
-        let memory = Memory::new(options, registry, observers.clone());
+        let store = Store::new(options, registry);
         let inner = Arc::new_cyclic(|me: &Weak<Inner>| Inner {
             me: me.clone(),
             pool,
             threads: workers,
-            memory,
+            store,
             observers,
             ids: AtomicU64::new(0),
             closed: AtomicBool::new(false),
@@ -192,7 +194,7 @@ impl ThreadScheduler {
     /// [`ErrorKind::Spill`] if the spill file cannot be changed.
     #[doc(hidden)]
     pub fn corrupt_spill_for_tests(&self) -> Result<()> {
-        self.inner.memory.corrupt_for_tests()
+        self.inner.store.corrupt_for_tests()
     }
 }
 
@@ -311,7 +313,7 @@ impl Inner {
         // Also of those that have ended: threads of theirs may not have noticed yet.
         self.leftovers.remove();
         self.monitor.stop();
-        self.memory.close_if_unused();
+        self.store.close_if_unused();
     }
 }
 
@@ -366,8 +368,8 @@ impl Scheduler for ThreadScheduler {
             "the threads of this process, with a memory budget and spilling",
         );
         d.threads = self.inner.threads;
-        d.memory_budget = Some(self.inner.memory.budget());
-        d.spill_directory = self.inner.memory.directory();
+        d.memory_budget = Some(self.inner.store.budget().limit());
+        d.spill_directory = self.inner.store.directory();
         d.capabilities.closures = true;
         d.capabilities.spill = true;
         d.capabilities.concurrent = true;
@@ -381,12 +383,12 @@ impl Scheduler for ThreadScheduler {
         plan.graph()
             .check_honoured("threads://", &[Demand::Memory])?;
         let prepared = plan.prepare()?;
-        prepared.check_budget(inner.memory.budget())?;
+        prepared.check_budget(inner.store.budget().limit())?;
         let driver: Arc<dyn Driver> = inner.clone();
         let (run, roots) = RunCore::new(
             inner.next_id(),
             prepared,
-            &inner.memory,
+            &inner.store,
             &inner.observers,
             driver,
         );
@@ -424,7 +426,7 @@ impl Scheduler for ThreadScheduler {
         scatter::scatter(
             inner.next_id(),
             values,
-            &inner.memory,
+            &inner.store,
             &inner.observers,
             inner.clone(),
         )
@@ -435,7 +437,7 @@ impl Scheduler for ThreadScheduler {
     }
 
     fn memory(&self) -> MemoryUse {
-        self.inner.memory.usage()
+        self.inner.store.usage()
     }
 
     fn stop(&self, why: &Error) {

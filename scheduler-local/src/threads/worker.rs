@@ -6,10 +6,12 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use kvern_store::Admitted;
+
 use super::Inner;
 use super::frame::Frame;
 use super::queue::Job;
-use crate::run::{Outcome, Scratch, lend, unmanaged};
+use crate::run::{Outcome, Scratch, lend};
 
 /// How long an idle worker looks around before it ends its loop: less than waking it again would take.
 const LINGER: Duration = Duration::from_micros(30);
@@ -217,7 +219,7 @@ fn work(me: &Me<'_>, job: &Arc<Job>, scratch: &mut Scratch, alone: Option<u64>) 
     let mut fresh = Vec::new();
     let mut next = job.next(worker, &mut fresh);
     // Only with a task in hand: a worker that looks around in vain must not seem to hold memory.
-    let _busy = (next.is_some() && !run.managed).then(|| unmanaged(&inner.memory));
+    let _busy = (next.is_some() && !run.managed).then(|| Admitted::unmanaged(&inner.store));
     let _at = next.is_some().then(|| At::new(me.frame, job));
     let (mut ran, mut unreported, mut failed) = (0u64, 0usize, 0u64);
     let (mut every, mut until) = (1u32, 1u32);

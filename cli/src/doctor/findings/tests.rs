@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use kvern::core::text::ByteAmount;
-use kvern::scheduler_local::memory::limits::Limit;
+use kvern::scheduler_local::limits::Limit;
 
 use super::super::facts::{Build, Configured, Memory};
 use super::super::machine::Machine;

@@ -52,7 +52,7 @@ impl fmt::Display for LimitSource {
 /// a limit that is changed while the process runs is seen at the next call.
 ///
 /// ```
-/// if let Some(bytes) = kvern_scheduler_local::memory::limits::available_memory() {
+/// if let Some(bytes) = kvern_store::limits::available_memory() {
 ///     assert!(bytes > 0);
 /// }
 /// ```
@@ -134,11 +134,6 @@ fn resources(root: &Path) -> Vec<Limit> {
 }
 
 /// 70 % of what this process may use.
-pub(crate) fn default_budget() -> u64 {
+pub fn default_budget() -> u64 {
     available_memory().map_or(u64::MAX, |b| b / 10 * 7)
-}
-
-/// How many threads the system lets this process run at once.
-pub(crate) fn available_cores() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
 }

@@ -1,4 +1,4 @@
-//! The spill file: one unnamed temporary file a backend, with checksummed extents that are used again when freed.
+//! The spill file: one unnamed temporary file a store, with checksummed extents that are used again when freed.
 //!
 //! The file is unlinked as soon as it is made, so the system frees it however the process ends, a crash included.
 
@@ -16,7 +16,7 @@ use xxhash_rust::xxh3::{Xxh3Default, xxh3_64};
 
 /// A written piece of the file: the head of a value and its body.
 #[derive(Debug)]
-pub(super) struct Extent {
+pub(crate) struct Extent {
     start: u64,
     len: u64,
     /// How many of the bytes are the head, and their checksum: it is believed before the body is there.
@@ -25,7 +25,7 @@ pub(super) struct Extent {
     checksum: u64,
 }
 
-pub(super) struct SpillFile {
+pub(crate) struct SpillFile {
     file: Arc<File>,
     directory: PathBuf,
     limit: Option<u64>,
@@ -36,22 +36,22 @@ pub(super) struct SpillFile {
 }
 
 /// Reads extents without holding up those who write.
-pub(super) struct Reader {
+pub(crate) struct Reader {
     file: Arc<File>,
     directory: PathBuf,
 }
 
 impl SpillFile {
-    pub(super) fn create(directory: Option<&Path>, limit: Option<u64>) -> Result<Self> {
+    pub(crate) fn create(directory: Option<&Path>, limit: Option<u64>) -> Result<Self> {
         let directory = directory.map_or_else(std::env::temp_dir, Path::to_path_buf);
         let file = std::fs::create_dir_all(&directory)
             .and_then(|()| tempfile::tempfile_in(&directory))
             .map_err(|e| {
-                let words = format!(
+                let message = format!(
                     "cannot make a spill file in {} (spill.directory): {e}",
                     directory.display()
                 );
-                Error::with_source(ErrorKind::Spill, words, e)
+                Error::with_source(ErrorKind::Spill, message, e)
             })?;
         Ok(Self {
             file: Arc::new(file),
@@ -63,18 +63,18 @@ impl SpillFile {
         })
     }
 
-    pub(super) fn used(&self) -> u64 {
+    pub(crate) fn used(&self) -> u64 {
         self.used
     }
 
-    pub(super) fn reader(&self) -> Result<Reader> {
-        Ok(Reader {
+    pub(crate) fn reader(&self) -> Reader {
+        Reader {
             file: self.file.clone(),
             directory: self.directory.clone(),
-        })
+        }
     }
 
-    pub(super) fn write(&mut self, value: &Lent<'_>) -> Result<Extent> {
+    pub(crate) fn write(&mut self, value: &Lent<'_>) -> Result<Extent> {
         let (head, len) = (value.head.len() as u64, value.len() as u64);
         if let Some(limit) = self.limit
             && self.used + len > limit
@@ -96,12 +96,12 @@ impl SpillFile {
             .and_then(|()| self.file.write_all_at(&value.body, start + head));
         if let Err(e) = written {
             self.give_back(start, len);
-            let words = format!(
+            let message = format!(
                 "cannot spill {} to {}: {e}",
                 format_bytes(len),
                 self.directory.display()
             );
-            return Err(Error::with_source(ErrorKind::Spill, words, e));
+            return Err(Error::with_source(ErrorKind::Spill, message, e));
         }
         self.used += len;
         Ok(Extent {
@@ -127,7 +127,7 @@ impl SpillFile {
         start
     }
 
-    pub(super) fn free(&mut self, extent: Extent) {
+    pub(crate) fn free(&mut self, extent: Extent) {
         self.used -= extent.len;
         self.give_back(extent.start, extent.len);
     }
@@ -151,7 +151,7 @@ impl SpillFile {
         }
     }
 
-    pub(super) fn corrupt(&mut self) -> Result<()> {
+    pub(crate) fn corrupt(&mut self) -> Result<()> {
         let mut bytes = vec![0; self.end as usize];
         let flip =
             |e: io::Error| Error::with_source(ErrorKind::Spill, "cannot corrupt the spill file", e);
@@ -163,7 +163,7 @@ impl SpillFile {
 
 impl Reader {
     /// Reads a value into the memory that it will hold: `room` makes it from the head and the length of the body.
-    pub(super) fn read(
+    pub(crate) fn read(
         &self,
         extent: &Extent,
         room: impl FnOnce(&[u8], usize) -> Result<Box<dyn Room>>,
@@ -177,8 +177,8 @@ impl Reader {
             let part = room.next();
             let most = part.len().min((extent.len - at) as usize);
             if most == 0 {
-                let words = format!("a type made room for {} bytes less", extent.len - at);
-                return Err(Error::new(ErrorKind::Decode, words));
+                let message = format!("a type made room for {} bytes less", extent.len - at);
+                return Err(Error::new(ErrorKind::Decode, message));
             }
             self.read_part(extent, &mut part[..most], at)?;
             sum.update(&part[..most]);
@@ -191,12 +191,12 @@ impl Reader {
     fn read_part(&self, extent: &Extent, into: &mut [u8], at: u64) -> Result<()> {
         let read = self.file.read_exact_at(into, extent.start + at);
         read.map_err(|e| {
-            let words = format!(
+            let message = format!(
                 "cannot read {} of spilled data in {}: {e}",
                 format_bytes(extent.len),
                 self.directory.display()
             );
-            Error::with_source(ErrorKind::Spill, words, e)
+            Error::with_source(ErrorKind::Spill, message, e)
         })
     }
 
@@ -235,7 +235,7 @@ mod tests {
 
     fn read(f: &SpillFile, extent: &Extent) -> Result<Value> {
         let r = Registry::linked().unwrap();
-        f.reader()?.read(extent, |head, n| r.room(head, n))
+        f.reader().read(extent, |head, n| r.room(head, n))
     }
 
     #[test]
