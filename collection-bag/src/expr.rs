@@ -8,6 +8,7 @@ use std::sync::{Arc, OnceLock};
 use kvern_core::layer::{BlockArg, Blockwise, Data, Edge, TreeBytes, TreeReduction};
 use kvern_core::{BlockBytes, Error, Grid, Layer, Meta, OpRef, Result, TaskList};
 
+use crate::pipe::begin::{Begin, names};
 use crate::pipe::fork::Link;
 use crate::pipe::kernel::{chain, exchange, merges, pass};
 use crate::pipe::split::ItemType;
@@ -28,15 +29,6 @@ pub(crate) enum Reads {
     Same(Arc<Layer>),
     /// For each partition, outputs of these layers.
     Any(Vec<Arc<Layer>>, Vec<Vec<(u32, u32)>>),
-}
-
-/// What a chain begins with. Chains of one source have the same.
-pub(crate) struct Begin {
-    pub(crate) source: SourcePart,
-    pub(crate) item: ItemType,
-    pub(crate) partitions: u32,
-    /// About the bytes of a partition, as far as can be known.
-    pub(crate) bytes: u64,
 }
 
 /// Where a chain begins.
@@ -331,29 +323,6 @@ fn explicit(branches: &[Branch], end: &Part<dyn End>) -> Result<Arc<Layer>> {
     // Tasks may read fewer layers than there are: the kind counts up to the last that is read.
     layers.truncate(kvern_core::LayerKind::inputs(&kind));
     Ok(Layer::new(kind, layers))
-}
-
-/// So many steps of a long chain are named, at its beginning and at its end.
-const NAMED: usize = 6;
-
-/// The names of a chain's parts; of a long one, those at its ends.
-pub(crate) fn names<'a>(
-    begin: &'a Begin,
-    steps: &'a [Link],
-    end: &'a str,
-) -> Vec<std::borrow::Cow<'a, str>> {
-    let names = || steps.iter().map(|l| l.step.name.into());
-    let mut all = vec![begin.source.name.into()];
-    match steps.len() {
-        n if n > 2 * NAMED + 1 => {
-            all.extend(names().take(NAMED));
-            all.push(format!("… {} more …", n - 2 * NAMED).into());
-            all.extend(names().skip(n - NAMED));
-        }
-        _ => all.extend(names()),
-    }
-    all.extend((!end.is_empty()).then_some(end.into()));
-    all
 }
 
 impl std::fmt::Display for Expr {

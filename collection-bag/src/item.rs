@@ -9,7 +9,7 @@ use kvern_core::{
     Collection, Delayed, Error, ErrorKind, Handle, Layer, Result, Root, Session, Value,
 };
 
-use crate::bag::WithSkipped;
+use crate::compute::{WithSkipped, reference};
 use crate::expr::{Expr, Reads};
 use crate::pipe::split::ItemType;
 use crate::pipe::{
@@ -142,7 +142,7 @@ impl<A: Portable> Item<A> {
     /// # Errors
     /// The first task that failed.
     pub fn reference(&self) -> Result<A> {
-        crate::bag::reference(self)
+        reference(self)
     }
 }
 

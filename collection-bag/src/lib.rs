@@ -16,6 +16,7 @@
 //! ```
 
 mod bag;
+mod compute;
 mod counts;
 mod ends;
 mod expr;
@@ -29,7 +30,8 @@ mod text;
 mod value;
 mod words;
 
-pub use bag::{Bag, WithSkipped, concat};
+pub use bag::{Bag, concat};
+pub use compute::WithSkipped;
 pub use ends::number::Number;
 pub use item::Item;
 pub use pipe::steps::Items;

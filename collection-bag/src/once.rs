@@ -10,8 +10,9 @@ use std::sync::Arc;
 use kvern_core::layer::{BlockArg, Blockwise, Edge, Explicit, TreeReduction};
 use kvern_core::{Error, ErrorKind, Graph, Layer, LayerKind, Result, Root, TaskList};
 
-use crate::expr::{Begin, Branch, Reads, tree};
+use crate::expr::{Branch, Reads, tree};
 use crate::pipe::EndPart;
+use crate::pipe::begin::{Begin, names};
 use crate::pipe::fork::{Link, Tail, fork};
 use crate::pipe::kernel::{Spec, of_fork};
 use crate::pipe::split::ItemType;
@@ -187,7 +188,7 @@ fn tails(
 
 #[cold]
 fn twice(item: &ItemType, results: usize, first: &Use<'_>, at: usize) -> Error {
-    let names = crate::expr::names(&first.spec.begin, &first.steps()[..at], "").join(" | ");
+    let names = names(&first.spec.begin, &first.steps()[..at], "").join(" | ");
     Error::new(
         ErrorKind::Internal,
         format!(

@@ -51,7 +51,7 @@ fn on_a_cluster(program: impl Fn() -> std::process::Command, picture: &str) -> R
 
 fn run(workspace: &Workspace, args: &[String]) -> Result<Done, Failure> {
     command::no_arguments(COMMAND.name, args)?;
-    let packages = workspace.packages()?;
+    let packages = crate::metadata::packages(workspace)?;
     let facade = parts::package(&packages, parts::FACADE)?;
     let mut found = false;
     for example in facade.examples() {

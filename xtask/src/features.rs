@@ -18,7 +18,7 @@ needs another: none, each alone, the default ones, all.",
 
 fn run(workspace: &Workspace, args: &[String]) -> Result<Done, Failure> {
     command::no_arguments(COMMAND.name, args)?;
-    let packages = workspace.packages()?;
+    let packages = crate::metadata::packages(workspace)?;
     let facade = parts::package(&packages, parts::FACADE)?;
     for set in sets(facade) {
         let mut check = process::cargo(workspace);

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use serde_json::Value;
 
 use crate::failure::Failure;
+use crate::process;
+use crate::workspace::Workspace;
 
 /// A member of the workspace.
 #[derive(Debug)]
@@ -79,6 +81,19 @@ impl Package {
             .iter()
             .filter(move |target| target.kinds.iter().any(|k| k == kind))
     }
+}
+
+/// The members of the workspace as their manifests describe them. Nothing is resolved or downloaded, so this
+/// works even when the dependencies go round in a circle.
+pub(crate) fn packages(workspace: &Workspace) -> Result<Vec<Package>, Failure> {
+    let json = process::output(process::cargo(workspace).args([
+        "metadata",
+        "--no-deps",
+        "--offline",
+        "--format-version",
+        "1",
+    ]))?;
+    parse(&json)
 }
 
 /// Reads the members out of what `cargo metadata --no-deps` wrote.

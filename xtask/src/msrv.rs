@@ -20,7 +20,7 @@ installed.",
 
 fn run(workspace: &Workspace, args: &[String]) -> Result<Done, Failure> {
     command::no_arguments(COMMAND.name, args)?;
-    let packages = workspace.packages()?;
+    let packages = crate::metadata::packages(workspace)?;
     let promised = parts::package(&packages, parts::FACADE)?
         .rust_version
         .clone()

@@ -106,7 +106,7 @@ mod tests {
     #[test]
     fn every_feature_of_the_facade_has_a_program() {
         let workspace = Workspace::locate().unwrap();
-        let packages = workspace.packages().unwrap();
+        let packages = crate::metadata::packages(&workspace).unwrap();
         let manifest = workspace.read("tests/outside/Cargo.toml").unwrap();
         let names = names(&manifest);
         for feature in &parts::package(&packages, parts::FACADE).unwrap().features {

@@ -118,7 +118,7 @@ mod tests {
 
     #[test]
     fn every_member_is_a_part() {
-        let packages = Workspace::locate().unwrap().packages().unwrap();
+        let packages = crate::metadata::packages(&Workspace::locate().unwrap()).unwrap();
         for package in &packages {
             assert!(
                 find(&package.name).is_ok(),

@@ -173,7 +173,7 @@ mod tests {
 
     #[test]
     fn the_crates_are_members() {
-        let packages = Workspace::locate().unwrap().packages().unwrap();
+        let packages = crate::metadata::packages(&Workspace::locate().unwrap()).unwrap();
         for name in CRATES {
             parts::package(&packages, name).unwrap();
         }

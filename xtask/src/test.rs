@@ -46,7 +46,7 @@ fn run(workspace: &Workspace, args: &[String]) -> Result<Done, Failure> {
         }
         Some(_) => {}
     }
-    let packages = workspace.packages()?;
+    let packages = crate::metadata::packages(workspace)?;
     match part {
         None => {
             run_tests(workspace, parts::WHOLE, filters)?;

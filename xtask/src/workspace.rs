@@ -1,10 +1,8 @@
-//! Where the workspace is, what cargo says about it, and which files in it are ours.
+//! Where the workspace is, and which files in it are ours.
 
 use std::path::{Path, PathBuf};
 
 use crate::failure::Failure;
-use crate::metadata::{self, Package};
-use crate::process;
 
 /// The root folder of a kvern workspace.
 #[derive(Debug, Clone)]
@@ -43,19 +41,6 @@ impl Workspace {
     pub(crate) fn read(&self, path: &str) -> Result<String, Failure> {
         std::fs::read_to_string(self.root.join(path))
             .map_err(|error| Failure::new(format!("cannot read `{path}`: {error}")))
-    }
-
-    /// The members as their manifests describe them. Nothing is resolved or downloaded, so this
-    /// works even when the dependencies go round in a circle.
-    pub(crate) fn packages(&self) -> Result<Vec<Package>, Failure> {
-        let json = process::output(process::cargo(self).args([
-            "metadata",
-            "--no-deps",
-            "--offline",
-            "--format-version",
-            "1",
-        ]))?;
-        metadata::parse(&json)
     }
 
     /// Our files with one of these extensions, named from the root with `/`, sorted.

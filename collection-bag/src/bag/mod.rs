@@ -20,8 +20,6 @@ use crate::pipe::split::{ItemType, learn};
 use crate::pipe::{End, EndPart, Part, Source, SourcePart, StepPart};
 use crate::value::Portable;
 
-pub use compute::WithSkipped;
-pub(crate) use compute::reference;
 pub(crate) use make::partitions;
 pub use structure::concat;
 

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::pipe::{AnyStage, Eating, End, Env, FromParams, Stage, more};
 use crate::read::Compression;
 use crate::read::files::io_error;
+use crate::skipped::Skipped;
 use crate::value::Partial;
 
 /// How an item is a line.
@@ -142,7 +143,7 @@ impl<T: 'static, L: Line<T>> End for WriteTo<T, L> {
 
     fn combine(&self, parts: &mut [Value]) -> Result<Value> {
         let mut all = Vec::new();
-        let mut skipped = crate::Skipped::default();
+        let mut skipped = Skipped::default();
         for part in parts {
             let taken = std::mem::replace(part, Value::UNIT);
             let (names, more) = Partial::<Vec<String>>::take(taken)?;

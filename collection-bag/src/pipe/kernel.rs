@@ -11,10 +11,10 @@ use kvern_core::{
 };
 use serde::{Deserialize, Serialize};
 
+use super::begin::{Begin, names};
 use super::fork::{Link, line};
 use super::part::PartWire;
 use super::{End, EndPart, Env, Part, Source, Step};
-use crate::expr::{Begin, names};
 
 /// The code of a chain.
 struct Chain {

@@ -7,6 +7,7 @@
 //!
 //! A chain is type-erased ([`AnyStage`]) between its parts, and typed inside them: one downcast a part and task, none an item.
 
+pub(crate) mod begin;
 mod env;
 pub(crate) mod fork;
 pub(crate) mod kernel;

@@ -8,7 +8,8 @@
 
 #![forbid(unsafe_code)]
 
-pub mod ids;
+pub mod broken;
+mod ids;
 mod outbox;
 mod payload;
 pub mod scheduler;
@@ -17,14 +18,10 @@ pub mod story;
 pub mod wire;
 pub mod worker;
 
+pub use broken::Broken;
 pub use ids::{Attempt, ClientId, Epoch, FetchId, GraphId, OutputRef, TaskRef, Tick, WorkerId};
 pub use outbox::Outbox;
 pub use payload::Payload;
 pub use scheduler::Scheduler;
 pub use spec::{Datum, GraphSpec, SpecError};
 pub use worker::Worker;
-
-/// What [`Scheduler::check`] and [`Worker::check`] found to be wrong: a defect of this crate.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct Broken(pub String);

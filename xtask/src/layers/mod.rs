@@ -54,7 +54,7 @@ fn run(workspace: &Workspace, args: &[String]) -> Result<Done, Failure> {
 /// The whole check; the failure holds one sentence for each violation.
 fn check(workspace: &Workspace) -> Result<(), Failure> {
     let drawing = drawing::parse(&workspace.read(DRAWING)?)?;
-    let packages = workspace.packages()?;
+    let packages = crate::metadata::packages(workspace)?;
     let mut wrong = edges::violations(&drawing, &packages);
     // A circle or an unknown crate would make cargo fail below with words that teach less.
     if wrong.is_empty() {

@@ -40,7 +40,7 @@ fn run(workspace: &Workspace, args: &[String]) -> Result<Done, Failure> {
     }
     wrong.extend(exceptions::stale(workspace));
     wrong.extend(shown::violations(workspace, &files)?);
-    for package in workspace.packages()? {
+    for package in crate::metadata::packages(workspace)? {
         wrong.extend(crates::violations(workspace, &package)?);
     }
     if wrong.is_empty() {

@@ -33,7 +33,7 @@ const WITHOUT: &[(&str, &[&str])] = &[
         &["passes", "scheduler", "submit_plan", "subscribe"],
     ),
     ("collection-array/src/array/mod.rs", &["splits"]),
-    ("collection-bag/src/bag/compute.rs", &["reference"]),
+    ("collection-bag/src/compute.rs", &["reference"]),
     ("collection-bag/src/read/source.rs", &["new"]),
     (
         "collection-frame/src/frame/mod.rs",

@@ -37,7 +37,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 pub use event::{Config, Effect, Event, MemoryUse, Progress, WorkerInfo};
 
-use crate::Broken;
+use crate::broken::Broken;
 use crate::ids::{ClientId, GraphId, OutputRef, TaskRef, Tick, WorkerId};
 use crate::outbox::Outbox;
 use crate::story::{Line, Log};

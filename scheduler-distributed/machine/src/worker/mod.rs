@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub use event::{Config, Effect, Event, Outcome};
 
-use crate::Broken;
+use crate::broken::Broken;
 use crate::ids::{Attempt, FetchId, TaskRef, Tick, WorkerId};
 use crate::outbox::Outbox;
 use crate::story::{Line, Log};
