@@ -192,6 +192,7 @@ fn special(case: &Case) -> bool {
         "arange_f" => case.check(Array::<f64>::arange(0.5, 3.0, 0.3, 2).unwrap()),
         "arange_i" => case.check(Array::<i64>::arange(7, -4, -2, 4).unwrap()),
         "linspace" => case.check(Array::<f64>::linspace(-1.0, 2.0, 7, 3).unwrap()),
+        "linspace_i" => case.check(Array::<i64>::linspace(-5.0, 1.0, 6, 4).unwrap()),
         "eye" => case.check(Array::<f64>::eye(3, 4, -1, 2).unwrap()),
         "matmul" => case.check(case.input::<f64>().matmul(&case.other::<f64>()).unwrap()),
         "isclose" => {

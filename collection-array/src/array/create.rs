@@ -251,7 +251,7 @@ impl<T: Number> Array<T> {
         Self::formula(vec![count], chunks, formula, "arange")
     }
 
-    /// `count` evenly spaced numbers from `start` to `stop`, both included. One number is `start`.
+    /// `count` evenly spaced numbers from `start` to `stop`, both included. One number is `start`. For integers they are rounded down.
     ///
     /// ```
     /// use kvern_array::Array;

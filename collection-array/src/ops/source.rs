@@ -105,9 +105,12 @@ fn block<T: Element>(formula: Formula, ranges: &[(u64, u64)]) -> AnyChunk {
         } => {
             let parts = (count - u64::from(endpoint && count > 0)).max(1);
             let step = (stop - a) / parts as f64;
+            // As NumPy has it, for which a conversion is towards zero everywhere else.
+            let down = T::DTYPE.is_int();
             line(&|i| {
                 let last = endpoint && i + 1 == count && count > 1;
-                T::from_scalar(Scalar::F64(if last { stop } else { a + i as f64 * step }))
+                let x = if last { stop } else { a + i as f64 * step };
+                T::from_scalar(Scalar::F64(if down { x.floor() } else { x }))
             })
         }
         Formula::Eye { k } => {

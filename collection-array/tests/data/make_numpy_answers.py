@@ -114,6 +114,7 @@ for d in (-1, 0, 1, 2):
 put(np.arange(0.5, 3.0, 0.3), op="arange_f", dtype="float64", shape=[])
 put(np.arange(7, -4, -2), op="arange_i", dtype="int64", shape=[])
 put(np.linspace(-1.0, 2.0, 7), op="linspace", dtype="float64", shape=[])
+put(np.linspace(-5.0, 1.0, 6, dtype="int64"), op="linspace_i", dtype="int64", shape=[])
 put(np.eye(3, 4, -1), op="eye", dtype="float64", shape=[])
 put(numbers("float64", [3, 4]) @ numbers("float64", [4, 2], salt=3), op="matmul", dtype="float64", shape=[3, 4], other=[4, 2], salt=3)
 put(np.isclose(x, x + 1e-7), op="isclose", dtype="float64", shape=[3, 4])
