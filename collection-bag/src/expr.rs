@@ -20,6 +20,9 @@ const FAN_IN: u32 = 8;
 /// What is said of the bytes of a partial result, of which nothing is known before it is there.
 const PARTIAL_BYTES: u64 = 64 << 10;
 
+/// What is said of the bytes of one item where a few of them are taken.
+const ITEM_BYTES: u64 = 1 << 10;
+
 /// What the tasks of a branch read.
 #[derive(Clone)]
 pub(crate) enum Reads {
@@ -164,10 +167,19 @@ impl Expr {
 
     /// A layer whose output `i` is what `end` makes of partition `i`.
     pub(crate) fn ended(&self, end: &Part<dyn End>) -> Result<Arc<Layer>> {
+        self.ended_within(end, u64::MAX)
+    }
+
+    /// [`Expr::ended`] by an end that keeps no more than the first `n` items of a partition, however large that is.
+    pub(crate) fn ended_after(&self, end: &Part<dyn End>, n: u64) -> Result<Arc<Layer>> {
+        self.ended_within(end, n.saturating_mul(ITEM_BYTES).max(PARTIAL_BYTES))
+    }
+
+    fn ended_within(&self, end: &Part<dyn End>, most: u64) -> Result<Arc<Layer>> {
         let branches = self.branches();
         match &branches[..] {
-            [b] => b.ended(end),
-            _ => explicit(&branches, end),
+            [b] => b.ended(end, most),
+            _ => explicit(&branches, end, most),
         }
     }
 
@@ -227,7 +239,7 @@ impl Expr {
                 }
             }
             _ => {
-                let partials = explicit(&branches, end)?;
+                let partials = explicit(&branches, end, u64::MAX)?;
                 (pass(end)?, vec![BlockArg::same(0, &grid)], vec![partials])
             }
         };
@@ -267,10 +279,10 @@ pub(crate) fn tree(ops: [OpRef; 3], grid: Grid, args: Vec<BlockArg>) -> Result<T
 }
 
 impl Branch {
-    /// A layer whose output `i` is what `end` makes of partition `i`.
-    pub(crate) fn ended(&self, end: &Part<dyn End>) -> Result<Arc<Layer>> {
+    /// A layer whose output `i` is what `end` makes of partition `i`, which holds no more than `most` bytes.
+    pub(crate) fn ended(&self, end: &Part<dyn End>, most: u64) -> Result<Arc<Layer>> {
         let grid = Grid::new([self.begin.partitions]);
-        let bytes = BlockBytes::Each(self.begin.bytes);
+        let bytes = BlockBytes::Each(self.begin.bytes.min(most));
         match &self.reads {
             Reads::Nothing => {
                 let op = chain(0, &self.begin, &self.steps, end)?;
@@ -283,13 +295,13 @@ impl Branch {
                 let kind = Blockwise::new(op, grid, vec![arg], bytes)?;
                 Ok(Layer::new(kind, vec![layer.clone()]))
             }
-            Reads::Any(..) => explicit(std::slice::from_ref(self), end),
+            Reads::Any(..) => explicit(std::slice::from_ref(self), end, most),
         }
     }
 }
 
-/// [`Expr::ended`] with tasks one by one: for several branches, and for partitions that read more than one other.
-fn explicit(branches: &[Branch], end: &Part<dyn End>) -> Result<Arc<Layer>> {
+/// [`Branch::ended`] with tasks one by one: for several branches, and for partitions that read more than one other.
+fn explicit(branches: &[Branch], end: &Part<dyn End>, most: u64) -> Result<Arc<Layer>> {
     let n = branches.iter().map(|b| b.begin.partitions as usize).sum();
     let (mut list, mut tasks) = (TaskList::with_capacity(n, n), Vec::with_capacity(n));
     let mut layers: Vec<Arc<Layer>> = Vec::new();
@@ -310,7 +322,7 @@ fn explicit(branches: &[Branch], end: &Part<dyn End>) -> Result<Arc<Layer>> {
             };
             let task = list.task_with(op, edges);
             list.set_block(task, p);
-            list.project(task, b.begin.bytes);
+            list.project(task, b.begin.bytes.min(most));
             tasks.push(task);
         }
         match &b.reads {

@@ -294,7 +294,7 @@ fn fork_layer(
         reads,
         steps: spec.steps[..share.steps].to_vec(),
     };
-    let layer = branch.ended(&share.end)?;
+    let layer = branch.ended(&share.end, u64::MAX)?;
     Ok(match taker.annotations() {
         Some(a) => layer.annotated((**a).clone()),
         None => layer,

@@ -110,6 +110,22 @@ fn take_runs_as_few_partitions_as_needed() {
 }
 
 #[test]
+fn a_few_items_are_taken_from_a_partition_that_is_larger_than_the_budget() {
+    let session = Session::open("threads://?workers=2&memory=4MiB").unwrap();
+    // 80 MB in one partition, and the same behind another bag.
+    let large = Bag::range(10_000_000, 1);
+    let first = large.filter(|x| *x > 5);
+    assert_eq!(first.take_in(2, &session).unwrap(), [6, 7]);
+    let both = kvern_bag::concat(&[Bag::range(1, 1), large]);
+    assert_eq!(both.take_in(3, &session).unwrap(), [0, 0, 1]);
+    // All of them do not fit, and are not begun.
+    let e = both.compute_in(&session).unwrap_err();
+    assert_eq!(e.kind(), kvern_core::ErrorKind::OutOfMemory, "{e}");
+    let e = both.take_in(usize::MAX, &session).unwrap_err();
+    assert_eq!(e.kind(), kvern_core::ErrorKind::OutOfMemory, "{e}");
+}
+
+#[test]
 fn one_pass_and_one_task_a_partition() {
     let bag = Bag::range(1000, 16)
         .map(|x| x + 1)

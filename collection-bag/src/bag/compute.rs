@@ -133,7 +133,7 @@ impl<T: Portable> Bag<T> {
     pub fn take_in(&self, n: usize, session: &Session) -> Result<Vec<T>> {
         learn::<T>();
         let end = EndPart::plain::<Collect<T, AsPartition>>("take", &(n as u64));
-        let layer = self.expr().ended(&end)?;
+        let layer = self.expr().ended_after(&end, n as u64)?;
         let all = self.npartitions() as u32;
         let (mut got, mut from, mut wave) = (Vec::new(), 0u32, 1u32);
         while got.len() < n && from < all {
