@@ -326,6 +326,9 @@ fn errors_of_functions_name_file_and_line() {
                 words.contains("near") && words.contains("n.txt:3: no x please"),
                 "{words}"
             );
+            // And where the function stands.
+            let place = format!("(at {}:", file!());
+            assert!(words.contains(&place), "{words}");
         }
         // Behind a function that pulls lines ahead, the line is not known so well.
         let ahead = text

@@ -1,6 +1,5 @@
 //! A whole chain as one operator: source, steps and end, run over one partition as one task.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -8,6 +7,7 @@ use kvern_core::layer::Parts;
 use kvern_core::travel::{self, Maker};
 use kvern_core::{
     Error, ErrorKind, Kernel, OpRef, OpTraits, Result, TaskContext, Value, operator::decode_params,
+    panics,
 };
 use serde::{Deserialize, Serialize};
 
@@ -30,8 +30,11 @@ impl Kernel for Chain {
         let env = Rc::new(Env::new(self.first, ctx.block()));
         let run = || self.pass(inputs, ctx, &env);
         // Caught here rather than by the backend, because here it is known where in the input it happened.
-        let result = catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|panic| {
-            let words = format!("a function panicked {}: {}", env.about(), said(&*panic));
+        let result = panics::caught(run).unwrap_or_else(|panic| {
+            let at = panic
+                .place
+                .map_or_else(String::new, |at| format!(" (at {at})"));
+            let words = format!("a function panicked {}: {}{at}", env.about(), panic.words);
             env.tell();
             Err(Error::new(ErrorKind::Panic, words))
         });
@@ -52,15 +55,6 @@ impl Chain {
             stage = step.attach(stage, env)?;
         }
         self.end.chunk(stage, env, &|| ctx.check_cancelled())
-    }
-}
-
-/// What somebody panicked with.
-fn said(panic: &(dyn std::any::Any + Send)) -> &str {
-    match (panic.downcast_ref::<&str>(), panic.downcast_ref::<String>()) {
-        (Some(s), _) => s,
-        (_, Some(s)) => s,
-        _ => "no message",
     }
 }
 
