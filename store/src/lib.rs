@@ -4,7 +4,7 @@
 //! values that are used furthest in the future to one spill file when there is none ([`Store::make_room`]). It knows neither runs nor tasks:
 //! whoever puts a value in answers for it as its [`ValueOwner`].
 //!
-//! Code map: `budget` has the counts, `store` the values, `spill_file` the disk, `admission` who may run, `options` what
+//! Code map: `budget` has the counts, `store` the values, `spill_file` the disk, `admission` who may run, `run_task` runs one task, `options` what
 //! URLs and the configuration say, [`limits`] what the machine allows.
 //!
 //! ```
@@ -39,10 +39,12 @@ mod budget;
 mod keys;
 pub mod limits;
 mod options;
+mod run_task;
 mod spill_file;
 mod store;
 
 pub use admission::{Admitted, AdmittedHere, Waiting, admitted_here, as_waiting};
 pub use budget::Budget;
 pub use options::configured;
+pub use run_task::{Clock, Made, Task, run_task};
 pub use store::{Counted, SPILL_MIN, Store, StoreOptions, StoredValue, ValueOwner};

@@ -13,6 +13,7 @@ use kvern_core::{Error, ErrorKind, Key, OpRef, Result, TaskContext, Value};
 use kvern_machine::wire::{Assign, Input, Source};
 use kvern_machine::worker::Outcome;
 use kvern_machine::{Attempt, GraphId, Payload, TaskRef};
+use kvern_store::{Clock, Task, run_task};
 
 use super::Happened;
 use super::nested::Nested;
@@ -279,21 +280,20 @@ impl Executor {
             .get(assign.op as usize)
             .ok_or_else(|| missing("the operator"))?;
         let mut inputs = Vec::with_capacity(assign.inputs.len());
-        let result = self.pick_up(job, &mut inputs).and_then(|()| {
-            if let Some(info) = &mut *job.watch.info() {
-                *info = TaskInfo::new(assign.key, op, assign.block, &inputs);
-            }
-            self.call(job, &graph, op, &mut inputs)
-        });
-        let result = result.map_err(|e| {
-            let block = assign.block;
-            e.at_task(TaskInfo::new(assign.key, op, block, &inputs))
-        });
+        let mut running = RunningTask {
+            executor: self,
+            job,
+            graph: &graph,
+            op,
+            kernel: None,
+        };
+        let made = run_task(&mut running, &mut inputs);
         inputs.into_iter().for_each(discard);
-        result
+        made.unwrap_or_else(|| Err(missing("the end")))
+            .map(|made| made.value)
     }
 
-    fn pick_up(&self, job: &Job, inputs: &mut Vec<Value>) -> Result<()> {
+    fn acquire_inputs(&self, job: &Job, inputs: &mut Vec<Value>) -> Result<()> {
         let mut taken = job.take().into_iter();
         for input in &job.assign.inputs {
             inputs.push(match &input.source {
@@ -310,35 +310,6 @@ impl Executor {
             });
         }
         Ok(())
-    }
-
-    fn call(&self, job: &Job, graph: &Graph, op: &OpRef, inputs: &mut [Value]) -> Result<Value> {
-        let assign = &job.assign;
-        let kernel = self.kernel(graph, op, assign.op)?;
-        let annotations = graph.shared.as_ref().map(|s| &s.annotations);
-        let limit = annotations
-            .ok()
-            .and_then(|a| a.get(assign.annotation as usize)?.timeout);
-        let begun = Instant::now();
-        let host = Host {
-            executor: self,
-            task: assign.task,
-            stop: &job.watch.stop,
-            deadline: limit.and_then(|l| begun.checked_add(l)),
-        };
-        let context = TaskContext::of_task(&host, assign.key, op, assign.block);
-        let result = caught(|| context.enter(|| kernel.run(inputs, &context)));
-        let took = begun.elapsed();
-        match (result, limit) {
-            (_, Some(limit)) if took > limit => Err(Error::out_of_time(limit, Some(took))),
-            (Ok(value), _) if job.watch.stop.is_cancelled() => {
-                discard(value);
-                Err(Error::new(ErrorKind::Cancelled, "the run was cancelled"))
-            }
-            // Where its reader will run is not known, so a value must be able to leave this process even if it never does.
-            (Ok(value), _) if !self.store.registry().can_encode(&value) => Err(unportable(&value)),
-            (result, _) => result,
-        }
     }
 
     fn kernel(&self, graph: &Graph, op: &OpRef, n: u32) -> Resolved {
@@ -427,31 +398,88 @@ fn unportable(value: &Value) -> Error {
     )
 }
 
-/// What a running task asks.
-struct Host<'a> {
+/// One attempt at a task.
+struct RunningTask<'a> {
     executor: &'a Executor,
-    task: TaskRef,
-    stop: &'a CancelFlag,
-    deadline: Option<Instant>,
+    job: &'a Job,
+    graph: &'a Graph,
+    op: &'a OpRef,
+    /// Found when it begins.
+    kernel: Option<Resolved>,
 }
 
-impl TaskHost for Host<'_> {
+impl Task for RunningTask<'_> {
+    fn acquire_inputs(&mut self, inputs: &mut Vec<Value>) -> Result<()> {
+        self.executor.acquire_inputs(self.job, inputs)
+    }
+
+    fn begin(&mut self, inputs: &[Value]) -> Clock {
+        let assign = &self.job.assign;
+        if let Some(info) = &mut *self.job.watch.info() {
+            *info = self.info(inputs);
+        }
+        self.kernel = Some(self.executor.kernel(self.graph, self.op, assign.op));
+        let annotations = self.graph.shared.as_ref().map(|s| &s.annotations);
+        let limit = annotations
+            .ok()
+            .and_then(|a| a.get(assign.annotation as usize)?.timeout);
+        Clock {
+            begun: Some(Instant::now()),
+            limit,
+        }
+    }
+
+    fn kernel(&self) -> Result<&dyn Kernel> {
+        match &self.kernel {
+            Some(Ok(kernel)) => Ok(&**kernel),
+            Some(Err(e)) => Err(e.clone()),
+            None => Err(Error::new(
+                ErrorKind::Internal,
+                "a task runs that has not begun",
+            )),
+        }
+    }
+
+    fn context<'a>(&'a self, host: &'a dyn TaskHost) -> TaskContext<'a> {
+        let assign = &self.job.assign;
+        TaskContext::of_task(host, assign.key, self.op, assign.block)
+    }
+
+    fn info(&self, inputs: &[Value]) -> TaskInfo {
+        let assign = &self.job.assign;
+        TaskInfo::new(assign.key, self.op, assign.block, inputs)
+    }
+
     fn is_cancelled(&self) -> bool {
-        self.stop.is_cancelled() || self.deadline.is_some_and(|d| Instant::now() > d)
+        self.job.watch.stop.is_cancelled()
     }
 
-    fn reserve(&self, _bytes: u64) -> Result<()> {
-        // Workers have no budget of their own yet.
-        Ok(())
+    fn why_cancelled(&self) -> Error {
+        Error::new(ErrorKind::Cancelled, "the run was cancelled")
     }
 
-    fn unreserve(&self, _bytes: u64) {}
+    /// Whoever keeps the result asks ([`Watch::claim`]).
+    fn claim(&mut self) -> bool {
+        true
+    }
+
+    /// Where its reader will run is not known, so a value must be able to leave this process even if it never does.
+    fn check(&self, value: &Value) -> Result<()> {
+        match self.executor.store.registry().can_encode(value) {
+            true => Ok(()),
+            false => Err(unportable(value)),
+        }
+    }
+
+    fn store(&self) -> &kvern_store::Store {
+        self.executor.store.values()
+    }
 
     fn log(&self, key: Key, operator: &str, message: &str) {
         let mut message = message.to_owned();
         shorten(&mut message);
         (self.executor.tell)(Happened::Log {
-            task: self.task,
+            task: self.job.assign.task,
             key,
             operator: operator.to_owned(),
             message,

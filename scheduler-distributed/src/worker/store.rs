@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use kvern_core::{Registry, Result, Value};
 use kvern_machine::TaskRef;
+use kvern_store::StoreOptions;
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::Happened;
@@ -17,7 +18,8 @@ pub(crate) type Kept = Result<Value>;
 /// Results by name.
 pub(crate) struct Store {
     values: Mutex<HashMap<TaskRef, Kept>>,
-    registry: Arc<Registry>,
+    /// Counts what running tasks set aside.
+    inner: Arc<kvern_store::Store>,
     /// Where it is said that a client put something here.
     happened: UnboundedSender<Happened>,
 }
@@ -26,7 +28,7 @@ impl Store {
     pub(crate) fn new(registry: Arc<Registry>, happened: UnboundedSender<Happened>) -> Self {
         Self {
             values: Mutex::default(),
-            registry,
+            inner: kvern_store::Store::new(StoreOptions::new(u64::MAX), registry),
             happened,
         }
     }
@@ -41,7 +43,11 @@ impl Store {
     }
 
     pub(crate) fn registry(&self) -> &Arc<Registry> {
-        &self.registry
+        self.inner.registry()
+    }
+
+    pub(crate) fn values(&self) -> &kvern_store::Store {
+        &self.inner
     }
 
     /// Keeps a value; gives its size in memory.
@@ -75,6 +81,6 @@ impl Keeper for Store {
     }
 
     fn registry(&self) -> &Registry {
-        &self.registry
+        self.inner.registry()
     }
 }

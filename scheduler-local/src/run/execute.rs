@@ -9,8 +9,10 @@ use kvern_core::events::{Event, Interest};
 use kvern_core::operator::{Submitter, TaskHost};
 use kvern_core::panics;
 use kvern_core::unfinished::Leftovers;
-use kvern_core::{Annotations, Error, ErrorKind, Key, Result, TaskContext, Value};
-use kvern_store::{Admitted, Counted, StoredValue, admitted_here};
+use kvern_core::{Annotations, Error, ErrorKind, Kernel, Key, Result, TaskContext, Value};
+use kvern_store::{
+    Admitted, Clock, Counted, Made, Store, StoredValue, Task, admitted_here, run_task,
+};
 
 use super::limits::{Limited, Ticket};
 use super::{RunCore, Stored, counts_as_held, lend};
@@ -19,14 +21,20 @@ use super::{RunCore, Stored, counts_as_held, lend};
 #[derive(Default)]
 pub(crate) struct Scratch {
     inputs: Vec<Value>,
+    taken: Taken,
+    /// Bytes made since they were last taken into the progress of the run.
+    made: u64,
+}
+
+/// What an attempt gives back with its inputs.
+#[derive(Default)]
+struct Taken {
     /// Inputs that a task took out of their slots for itself: bytes to uncount, and whether they were held.
-    taken: u64,
-    taken_held: u64,
+    bytes: u64,
+    held: u64,
     /// Of those, what the store counts of large ones.
     counted: Vec<Counted>,
     pinned: Vec<Arc<StoredValue>>,
-    /// Bytes made since they were last taken into the progress of the run.
-    made: u64,
 }
 
 impl Scratch {
@@ -213,57 +221,24 @@ impl RunCore {
         annotations: Option<&Annotations>,
         failures: u32,
     ) -> Option<Result<Value>> {
-        let keep_inputs = annotations.is_some_and(|a| failures < a.retries);
-        if let Err(e) = self.acquire_inputs(task, scratch, keep_inputs) {
-            // A failed input is the blame of the task that failed; anything else (a corrupt spill file) is this one's.
-            return Some(Err(if e.task().is_some() {
-                e
-            } else {
-                self.blame(task, e, &[])
-            }));
-        }
-        let limit = annotations.and_then(|a| a.timeout);
-        let told = self.observers.wants(Interest::Tasks);
-        let begun = (told || limit.is_some()).then(Instant::now);
-        if told {
-            self.tell_started(task, worker);
-        }
-        let host = Host {
+        let mut attempt = Attempt {
             run: self,
-            deadline: begun.zip(limit).and_then(|(b, l)| b.checked_add(l)),
+            task,
+            worker,
+            annotations,
+            failures,
+            taken: &mut scratch.taken,
+            told: false,
+            ticket: None,
         };
-        let ticket = match (begun, annotations) {
-            (Some(begun), Some(a)) if self.limited => self.limit(task, begun, a, failures, scratch),
-            _ => None,
-        };
-        let kernel = &self.kernels[self.tasks.op_index(task)];
-        let context = TaskContext::new(&host, &self.tasks, task);
-        let caught = panics::caught(|| context.enter(|| kernel.run(&mut scratch.inputs, &context)));
-        let took = begun.map_or(Duration::ZERO, |b| b.elapsed());
-        if ticket.is_some_and(|t| !self.limits.end(t, &self.store)) {
-            // What it made comes too late.
-            panics::discard(caught);
-            return None;
-        }
-        let result = caught.unwrap_or_else(|panic| Err(panic.into()));
-        let result = match limit {
-            Some(limit) if took > limit => Err(Error::out_of_time(limit, Some(took))),
-            _ => result,
-        };
-        Some(match result {
-            // Whatever it gives: nobody reads it any more, and whoever asks is told why.
-            result if self.is_cancelled() => {
-                let _ = result.map(panics::discard);
-                Err(self.why_stopped())
+        let made = run_task(&mut attempt, &mut scratch.inputs)?;
+        let told = attempt.told;
+        Some(made.map(|Made { value, took }| {
+            if told {
+                self.tell_finished(task, worker, took, &value);
             }
-            Ok(value) => {
-                if told {
-                    self.tell_finished(task, worker, took, &value);
-                }
-                Ok(value)
-            }
-            Err(e) => Err(self.blame(task, e, &scratch.inputs)),
-        })
+            value
+        }))
     }
 
     /// Has an attempt looked after whose time is limited, if it is.
@@ -273,12 +248,12 @@ impl RunCore {
         begun: Instant,
         annotations: &Annotations,
         failures: u32,
-        scratch: &Scratch,
+        inputs: &[Value],
     ) -> Option<Ticket> {
         let limited = Limited {
             task,
             limit: annotations.timeout?,
-            info: self.info(task, &scratch.inputs),
+            info: self.info(task, inputs),
             failures,
             tries: annotations.retries.saturating_add(1),
             backoff: annotations.backoff,
@@ -289,8 +264,14 @@ impl RunCore {
     }
 
     /// Takes the inputs: shared, or for itself where no other reader is left.
-    fn acquire_inputs(&self, task: u32, scratch: &mut Scratch, keep: bool) -> Result<()> {
-        debug_assert!(scratch.inputs.is_empty());
+    fn acquire_inputs(
+        &self,
+        task: u32,
+        inputs: &mut Vec<Value>,
+        given: &mut Taken,
+        keep: bool,
+    ) -> Result<()> {
+        debug_assert!(inputs.is_empty());
         for &d in self.tasks.deps(task) {
             let slot = &self.slots[d as usize];
             let taken = if keep {
@@ -303,18 +284,18 @@ impl RunCore {
             let value = match taken {
                 Some(stored) => {
                     if counts_as_held(&stored) {
-                        scratch.taken_held += 1;
+                        given.held += 1;
                     }
                     match stored {
                         Stored::Value(v) => {
-                            scratch.taken += v.nbytes();
+                            given.bytes += v.nbytes();
                             v
                         }
                         Stored::Foreign(v) => v,
                         Stored::Elsewhere(h) => h.wait()?,
                         Stored::Retained(stored) => {
                             let (v, counted) = stored.take()?;
-                            scratch.counted.push(counted);
+                            given.counted.push(counted);
                             v
                         }
                         Stored::Failed(e) => return Err(e),
@@ -327,43 +308,27 @@ impl RunCore {
                     }
                 }
                 // SAFETY: as above.
-                None => unsafe { slot.look(|stored| self.share(stored, &mut scratch.pinned)) }?,
+                None => unsafe { slot.look(|stored| share(stored, &mut given.pinned)) }?,
             };
-            scratch.inputs.push(value);
+            inputs.push(value);
         }
         Ok(())
-    }
-
-    fn share(&self, stored: &Stored, pinned: &mut Vec<Arc<StoredValue>>) -> Result<Value> {
-        match stored {
-            Stored::Value(v) | Stored::Foreign(v) => Ok(v.clone()),
-            Stored::Elsewhere(h) => h.wait(),
-            Stored::Retained(stored) => {
-                let v = stored.pin()?;
-                pinned.push(stored.clone());
-                Ok(v)
-            }
-            Stored::Failed(e) => Err(e.clone()),
-            Stored::Empty => Err(Error::new(
-                ErrorKind::Internal,
-                "an input was freed before its last reader",
-            )),
-        }
     }
 
     /// Lets go of the inputs of an attempt.
     fn release_inputs(&self, scratch: &mut Scratch) {
         // What has a destructor of somebody else's may panic; what it belongs to is gone all the same.
         scratch.inputs.drain(..).for_each(panics::discard);
-        if scratch.taken > 0 {
-            self.store.budget().uncount(scratch.taken);
+        let taken = &mut scratch.taken;
+        if taken.bytes > 0 {
+            self.store.budget().uncount(taken.bytes);
         }
-        if scratch.taken_held > 0 {
-            self.store.budget().let_go(scratch.taken_held);
+        if taken.held > 0 {
+            self.store.budget().let_go(taken.held);
         }
-        (scratch.taken, scratch.taken_held) = (0, 0);
-        scratch.counted.clear();
-        scratch.pinned.drain(..).for_each(|c| c.unpin());
+        (taken.bytes, taken.held) = (0, 0);
+        taken.counted.clear();
+        taken.pinned.drain(..).for_each(|v| v.unpin());
     }
 
     /// Puts a result in place, frees inputs that nobody else reads, and counts down the readers of the result. False: the run was cancelled,
@@ -458,23 +423,89 @@ pub(super) fn pause_after(backoff: Option<Duration>, failures: u32) -> Duration 
     })
 }
 
-/// The run as its kernels see it.
-struct Host<'a> {
-    run: &'a RunCore,
-    deadline: Option<Instant>,
+fn share(stored: &Stored, pinned: &mut Vec<Arc<StoredValue>>) -> Result<Value> {
+    match stored {
+        Stored::Value(v) | Stored::Foreign(v) => Ok(v.clone()),
+        Stored::Elsewhere(h) => h.wait(),
+        Stored::Retained(stored) => {
+            let v = stored.pin()?;
+            pinned.push(stored.clone());
+            Ok(v)
+        }
+        Stored::Failed(e) => Err(e.clone()),
+        Stored::Empty => Err(Error::new(
+            ErrorKind::Internal,
+            "an input was freed before its last reader",
+        )),
+    }
 }
 
-impl TaskHost for Host<'_> {
+/// One attempt at a task of a run.
+struct Attempt<'a> {
+    run: &'a RunCore,
+    task: u32,
+    worker: u32,
+    annotations: Option<&'a Annotations>,
+    /// How often it has failed before.
+    failures: u32,
+    taken: &'a mut Taken,
+    /// Observers hear of single tasks.
+    told: bool,
+    ticket: Option<Ticket>,
+}
+
+impl Task for Attempt<'_> {
+    fn acquire_inputs(&mut self, inputs: &mut Vec<Value>) -> Result<()> {
+        let keep = self.annotations.is_some_and(|a| self.failures < a.retries);
+        self.run.acquire_inputs(self.task, inputs, self.taken, keep)
+    }
+
+    fn begin(&mut self, inputs: &[Value]) -> Clock {
+        let limit = self.annotations.and_then(|a| a.timeout);
+        self.told = self.run.observers.wants(Interest::Tasks);
+        let begun = (self.told || limit.is_some()).then(Instant::now);
+        if self.told {
+            self.run.tell_started(self.task, self.worker);
+        }
+        if let (Some(begun), Some(a)) = (begun, self.annotations)
+            && self.run.limited
+        {
+            self.ticket = self.run.limit(self.task, begun, a, self.failures, inputs);
+        }
+        Clock { begun, limit }
+    }
+
+    fn kernel(&self) -> Result<&dyn Kernel> {
+        Ok(&*self.run.kernels[self.run.tasks.op_index(self.task)])
+    }
+
+    fn context<'a>(&'a self, host: &'a dyn TaskHost) -> TaskContext<'a> {
+        TaskContext::new(host, &self.run.tasks, self.task)
+    }
+
+    fn info(&self, inputs: &[Value]) -> TaskInfo {
+        self.run.info(self.task, inputs)
+    }
+
     fn is_cancelled(&self) -> bool {
-        self.run.is_cancelled() || self.deadline.is_some_and(|d| Instant::now() > d)
+        self.run.is_cancelled()
     }
 
-    fn reserve(&self, bytes: u64) -> Result<()> {
-        self.run.store.reserve(bytes)
+    fn why_cancelled(&self) -> Error {
+        self.run.why_stopped()
     }
 
-    fn unreserve(&self, bytes: u64) {
-        self.run.store.budget().unreserve(bytes);
+    fn claim(&mut self) -> bool {
+        let ticket = self.ticket.take();
+        ticket.is_none_or(|t| self.run.limits.end(t, &self.run.store))
+    }
+
+    fn check(&self, _value: &Value) -> Result<()> {
+        Ok(())
+    }
+
+    fn store(&self) -> &Store {
+        &self.run.store
     }
 
     fn log(&self, key: Key, operator: &str, message: &str) {
