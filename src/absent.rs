@@ -34,7 +34,8 @@ absent! {
         "KVERN_BALLISTA", "KVERN_BALLISTA_EXECUTORS", "KVERN_BALLISTA_FOLDER", "KVERN_BALLISTA_SCHEDULER", "KVERN_BALLISTA_SLOTS"
     ];
     "cluster": "kvern-scheduler-distributed", ["cluster.allowed-failures", "cluster.no-workers-timeout"], [
-        "KVERN_TOKEN", "KVERN_WORKER", "KVERN_WORKER_NAME", "KVERN_WORKER_THREADS", "KVERN_WORKER_TOKEN"
+        "KVERN_TOKEN", "KVERN_WORKER", "KVERN_WORKER_MEMORY", "KVERN_WORKER_NAME", "KVERN_WORKER_SPILL", "KVERN_WORKER_SPILL_LIMIT",
+        "KVERN_WORKER_THREADS", "KVERN_WORKER_TOKEN"
     ];
     "local": "kvern-scheduler-local", ["threads.workers"], [];
     "local" or "cluster": "kvern-store", ["memory.limit", "memory.spill", "spill.directory", "spill.limit"], [];

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::fmt;
 use std::time::Duration;
 
-use kvern::core::text::{nearest, parse_duration};
+use kvern::core::text::{nearest, parse_byte_amount, parse_duration};
 use lexopt::{Arg, Parser};
 
 use crate::cluster::{SchedulerArguments, WorkerArguments};
@@ -12,7 +12,7 @@ use crate::doctor::Asked;
 use crate::help;
 
 /// What is asked for.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq)]
 pub(crate) enum Request {
     /// A text that is known already: help or version.
     Text(String),
@@ -66,7 +66,7 @@ const COMMANDS: [&str; 6] = [
 ];
 const CONFIG_COMMANDS: [&str; 3] = ["list", "get", "where"];
 const BALLISTA_COMMANDS: [&str; 2] = ["scheduler", "executor"];
-const OPTIONS: [&str; 12] = [
+const OPTIONS: [&str; 14] = [
     "--json",
     "--clean",
     "--help",
@@ -79,6 +79,8 @@ const OPTIONS: [&str; 12] = [
     "--allowed-failures",
     "--no-workers-timeout",
     "--wait",
+    "--memory",
+    "--spill",
 ];
 
 /// Where a scheduler listens when nothing is said: Dask's port.
@@ -101,6 +103,8 @@ struct Given {
     allowed_failures: Option<String>,
     no_workers_timeout: Option<String>,
     wait: Option<String>,
+    memory: Option<String>,
+    spill: Option<String>,
 }
 
 impl Given {
@@ -115,6 +119,8 @@ impl Given {
             "allowed-failures" => Some(&mut self.allowed_failures),
             "no-workers-timeout" => Some(&mut self.no_workers_timeout),
             "wait" => Some(&mut self.wait),
+            "memory" => Some(&mut self.memory),
+            "spill" => Some(&mut self.spill),
             _ => None,
         }
     }
@@ -130,6 +136,8 @@ impl Given {
             ("allowed-failures", &self.allowed_failures),
             ("no-workers-timeout", &self.no_workers_timeout),
             ("wait", &self.wait),
+            ("memory", &self.memory),
+            ("spill", &self.spill),
         ];
         all.iter()
             .find(|(name, value)| value.is_some() && !known.contains(name))
@@ -238,7 +246,7 @@ fn time(option: &str, given: Option<String>) -> Result<Option<Duration>, String>
 }
 
 fn worker(words: &[&str], given: Given) -> Result<Request, String> {
-    if let Some(option) = given.beside(&["threads", "name", "listen", "wait"]) {
+    if let Some(option) = given.beside(&["threads", "name", "listen", "wait", "memory", "spill"]) {
         return Err(format!("worker takes no --{option}"));
     }
     let scheduler = match words {
@@ -260,6 +268,9 @@ fn worker(words: &[&str], given: Given) -> Result<Request, String> {
         name: given.name,
         listen: given.listen,
         wait: time("wait", given.wait)?,
+        memory: (given.memory.as_deref().map(parse_byte_amount).transpose())
+            .map_err(|e| format!("--memory: {e}"))?,
+        spill: given.spill,
     }))
 }
 
@@ -385,6 +396,8 @@ fn readable(word: OsString) -> Result<String, String> {
 
 #[cfg(test)]
 mod tests {
+    use kvern::core::text::ByteAmount;
+
     use super::*;
 
     fn doctor(json: bool, clean: bool, folders: &[&str]) -> Request {
@@ -465,13 +478,17 @@ mod tests {
             }))
         );
         assert_eq!(
-            parse("worker 127.0.0.1:1 --threads=3 --name left --listen [::1]:7 --wait 1h"),
+            parse(
+                "worker 127.0.0.1:1 --threads=3 --name left --listen [::1]:7 --wait 1h --memory 8GiB --spill /scratch"
+            ),
             Ok(Request::Worker(WorkerArguments {
                 scheduler: "127.0.0.1:1".to_owned(),
                 threads: Some(3),
                 name: Some("left".to_owned()),
                 listen: Some("[::1]:7".to_owned()),
                 wait: Some(Duration::from_secs(3600)),
+                memory: Some(ByteAmount::Exact(8 << 30)),
+                spill: Some("/scratch".to_owned()),
             }))
         );
     }
@@ -549,6 +566,8 @@ mod tests {
                 "worker a --threads 0",
                 "--threads=0 is no number of threads",
             ),
+            ("worker a --memory much", "--memory: "),
+            ("scheduler --memory 1GiB", "scheduler takes no --memory"),
             ("worker a --thread 2", "did you mean \"--threads\"?"),
             ("worker a --clean", "worker takes no --clean"),
             ("-x", "there is no option -x"),

@@ -9,6 +9,8 @@ use kvern::cluster::{
 };
 use kvern::core::Registry;
 use kvern::core::config::{Config, ConfigError};
+use kvern::core::text::ByteAmount;
+use kvern::scheduler_local::limits::available_memory;
 use kvern::{Error, ErrorKind, Result};
 
 use crate::output::{FAILED, Output};
@@ -28,13 +30,15 @@ pub(crate) struct SchedulerArguments {
 }
 
 /// What the command line says of a worker.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq)]
 pub(crate) struct WorkerArguments {
     pub(crate) scheduler: String,
     pub(crate) threads: Option<usize>,
     pub(crate) name: Option<String>,
     pub(crate) listen: Option<String>,
     pub(crate) wait: Option<Duration>,
+    pub(crate) memory: Option<ByteAmount>,
+    pub(crate) spill: Option<String>,
 }
 
 fn run_scheduler(asked: SchedulerArguments) -> Result<()> {
@@ -91,6 +95,10 @@ pub(crate) fn worker(asked: WorkerArguments) -> Output {
         options.name = asked.name.unwrap_or(options.name);
         options.data_address = asked.listen.unwrap_or(options.data_address);
         options.wait = asked.wait.unwrap_or(WAIT);
+        let all = available_memory().unwrap_or(u64::MAX);
+        options.memory = asked.memory.map_or(options.memory, |m| m.of(all));
+        options.no_spill = asked.spill.as_deref() == Some("off");
+        options.spill_directory = asked.spill.filter(|s| s != "off").map(Into::into);
         options.verbose = true;
         run_worker(&options, Arc::new(Registry::linked()?))
     };

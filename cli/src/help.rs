@@ -128,6 +128,12 @@ Options:
                     127.0.0.1 and any port that is free)
   --wait TIME       How long to wait for a scheduler that is not there yet
                     (default 5m)
+  --memory AMOUNT   Memory for results, such as 8GiB, or a share of what it may
+                    use, such as 50% (default 70%); give each of several workers
+                    on one machine its share. What does not fit is spilled
+  --spill FOLDER    Where; it must exist and be writable, and nothing is left in
+                    it (default: the system's folder for temporary files); off:
+                    nothing is spilled
   -h, --help        Show this
 
 Environment:

@@ -8,6 +8,7 @@ use kvern_core::error::ErrorRecord;
 use kvern_core::{Error, Registry, Result, Value};
 use kvern_machine::wire::{Answer, DataReply, DataRequest, Hello, MOST_NAMES, Role};
 use kvern_machine::{TaskRef, WorkerId};
+use kvern_store::{Lent, Reserved};
 use serde::Serialize;
 use tokio::io::{AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
@@ -74,14 +75,28 @@ impl Connection {
 
     /// The next object that was asked for.
     pub(crate) async fn next(&mut self, registry: &Registry) -> io::Result<Object> {
+        let (object, _) = self.next_into(registry, |_| Ok(())).await?;
+        Ok(object)
+    }
+
+    /// The same, after `expect` has made room for so many bytes; what it gave comes along.
+    pub(crate) async fn next_into<R>(
+        &mut self,
+        registry: &Registry,
+        expect: impl FnOnce(u64) -> Result<R>,
+    ) -> io::Result<(Object, Option<R>)> {
         match self.reply().await? {
-            DataReply::Object { head, length } => {
-                parcel::receive(&mut self.stream, registry, &head, length)
+            DataReply::Object { head, length } => match expect(length) {
+                Ok(room) => parcel::receive(&mut self.stream, registry, &head, length)
                     .await
-                    .map(Object::Value)
-            }
-            DataReply::Gone => Ok(Object::Gone),
-            DataReply::Refused(why) => Ok(Object::Refused(why.into())),
+                    .map(|value| (Object::Value(value), Some(room))),
+                Err(e) => {
+                    parcel::pass_over(&mut self.stream, length).await?;
+                    Ok((Object::Refused(e), None))
+                }
+            },
+            DataReply::Gone => Ok((Object::Gone, None)),
+            DataReply::Refused(why) => Ok((Object::Refused(why.into()), None)),
             DataReply::Kept => Err(unexpected()),
         }
     }
@@ -124,11 +139,17 @@ fn unexpected() -> io::Error {
 
 /// What a worker keeps, as those who ask for it see it. Called on the data thread.
 pub(crate) trait Keeper: Send + Sync {
-    /// The value; `None`: it is not here.
-    fn get(&self, object: TaskRef) -> Option<Result<Value>>;
+    /// The value, and what is held while it is being sent; `None`: it is not here.
+    fn get(&self, object: TaskRef) -> Option<Result<(Value, Option<Lent>)>>;
 
-    /// Keeps a value.
-    fn put(&self, object: TaskRef, value: Value);
+    /// Makes room for a value that comes.
+    ///
+    /// # Errors
+    /// Why it cannot be kept.
+    fn expect(&self, bytes: u64) -> Result<Reserved>;
+
+    /// Keeps a value that room was made for.
+    fn put(&self, object: TaskRef, value: Value, room: Reserved);
 
     /// What the names in values mean.
     fn registry(&self) -> &Registry;
@@ -166,14 +187,22 @@ async fn answer(mut stream: TcpStream, who: Hello, keeper: &dyn Keeper) -> io::R
                 head,
                 length,
             } => {
-                let reply =
-                    match parcel::receive(&mut stream, keeper.registry(), &head, length).await? {
-                        Ok(value) => {
-                            keeper.put(object, value);
-                            DataReply::Kept
-                        }
-                        Err(e) => DataReply::Refused(ErrorRecord::from(&e)),
-                    };
+                let received = match keeper.expect(length) {
+                    Ok(room) => parcel::receive(&mut stream, keeper.registry(), &head, length)
+                        .await?
+                        .map(|value| (value, room)),
+                    Err(e) => {
+                        parcel::pass_over(&mut stream, length).await?;
+                        Err(e)
+                    }
+                };
+                let reply = match received {
+                    Ok((value, room)) => {
+                        keeper.put(object, value, room);
+                        DataReply::Kept
+                    }
+                    Err(e) => DataReply::Refused(ErrorRecord::from(&e)),
+                };
                 frame::send(stream.get_mut(), &write(&reply)?).await?;
             }
         }
@@ -183,10 +212,10 @@ async fn answer(mut stream: TcpStream, who: Hello, keeper: &dyn Keeper) -> io::R
 
 async fn send(to: &mut TcpStream, keeper: &dyn Keeper, object: TaskRef) -> io::Result<()> {
     let refused = |e| write(&DataReply::Refused(ErrorRecord::from(e)));
-    let value = match keeper.get(object) {
+    let (value, _lent) = match keeper.get(object) {
         None => return frame::send(to, &write(&DataReply::Gone)?).await,
         Some(Err(e)) => return frame::send(to, &refused(&e)?).await,
-        Some(Ok(value)) => value,
+        Some(Ok(there)) => there,
     };
     let sent = match parcel::lend(keeper.registry(), &value) {
         Err(e) => frame::send(to, &refused(&e)?).await,

@@ -1,5 +1,6 @@
 //! How a program becomes a worker: `cluster://` starts the program itself again, so that workers know all its operators and closures.
 
+use std::ffi::OsString;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -14,13 +15,22 @@ pub(crate) const WORKER_VARIABLE: &str = "KVERN_WORKER";
 pub(crate) const NAME_VARIABLE: &str = "KVERN_WORKER_NAME";
 /// How many tasks it runs at once.
 pub(crate) const THREADS_VARIABLE: &str = "KVERN_WORKER_THREADS";
+/// How many bytes of memory it has for results.
+pub(crate) const MEMORY_VARIABLE: &str = "KVERN_WORKER_MEMORY";
+/// Where it spills: a folder; empty: nowhere. Not set: the system's folder for temporary files.
+pub(crate) const SPILL_VARIABLE: &str = "KVERN_WORKER_SPILL";
+/// How many bytes it may spill.
+pub(crate) const SPILL_LIMIT_VARIABLE: &str = "KVERN_WORKER_SPILL_LIMIT";
 /// What its scheduler wants to be told. Not the variable that users set for schedulers of their own, which tasks may read.
 pub(crate) const SECRET_VARIABLE: &str = "KVERN_WORKER_TOKEN";
 
-const VARIABLES: [&str; 4] = [
+const VARIABLES: [&str; 7] = [
     WORKER_VARIABLE,
     NAME_VARIABLE,
     THREADS_VARIABLE,
+    MEMORY_VARIABLE,
+    SPILL_VARIABLE,
+    SPILL_LIMIT_VARIABLE,
     SECRET_VARIABLE,
 ];
 
@@ -67,8 +77,7 @@ fn become_worker(may_forget: bool) {
     if IS_WORKER.swap(true, Ordering::SeqCst) {
         return;
     }
-    let [name, threads, secret] =
-        [NAME_VARIABLE, THREADS_VARIABLE, SECRET_VARIABLE].map(|v| std::env::var(v).ok());
+    let told = Told::of_environment(scheduler);
     stay_on_ctrl_c();
     if may_forget {
         for variable in VARIABLES {
@@ -87,7 +96,7 @@ fn become_worker(may_forget: bool) {
             "kvern worker: this program has not called kvern::init() first in main: programs that its tasks start would be workers, too"
         );
     }
-    let code = match be_worker(scheduler, name, threads, secret) {
+    let code = match told.be_worker() {
         Ok(()) => 0,
         // The program that started us is gone.
         Err(e) if e.kind() == ErrorKind::Lost => 0,
@@ -98,7 +107,7 @@ fn become_worker(may_forget: bool) {
     };
     #[expect(
         clippy::disallowed_methods,
-        reason = "what follows in main is another process's work; a worker spills nothing that would stay"
+        reason = "what follows in main is another process's work; what a worker has spilled goes with its file, which has no name"
     )]
     std::process::exit(code);
 }
@@ -127,22 +136,49 @@ fn is_alone() -> bool {
     std::fs::read_dir("/proc/self/task").is_ok_and(|threads| threads.count() == 1)
 }
 
-fn be_worker(
+/// What this process was told by its environment.
+struct Told {
     scheduler: String,
     name: Option<String>,
     threads: Option<String>,
+    memory: Option<String>,
+    spill: Option<OsString>,
+    spill_limit: Option<String>,
     secret: Option<String>,
-) -> Result<()> {
-    let token = match secret {
-        Some(secret) => Token::from_text(&secret)?,
-        None => Token::from_environment()?,
-    };
-    let mut options = WorkerOptions::new(scheduler, token);
-    if let Some(name) = name {
-        options.name = name;
+}
+
+impl Told {
+    fn of_environment(scheduler: String) -> Self {
+        let of = |variable: &str| std::env::var(variable).ok();
+        Self {
+            scheduler,
+            name: of(NAME_VARIABLE),
+            threads: of(THREADS_VARIABLE),
+            memory: of(MEMORY_VARIABLE),
+            spill: std::env::var_os(SPILL_VARIABLE),
+            spill_limit: of(SPILL_LIMIT_VARIABLE),
+            secret: of(SECRET_VARIABLE),
+        }
     }
-    if let Some(threads) = threads.and_then(|t| t.parse().ok()) {
-        options.threads = threads;
+
+    fn be_worker(self) -> Result<()> {
+        let token = match self.secret {
+            Some(secret) => Token::from_text(&secret)?,
+            None => Token::from_environment()?,
+        };
+        let mut options = WorkerOptions::new(self.scheduler, token);
+        if let Some(name) = self.name {
+            options.name = name;
+        }
+        if let Some(threads) = self.threads.and_then(|t| t.parse().ok()) {
+            options.threads = threads;
+        }
+        if let Some(memory) = self.memory.and_then(|m| m.parse().ok()) {
+            options.memory = memory;
+        }
+        options.no_spill = self.spill.as_ref().is_some_and(|folder| folder.is_empty());
+        options.spill_directory = self.spill.filter(|f| !f.is_empty()).map(Into::into);
+        options.spill_limit = self.spill_limit.and_then(|l| l.parse().ok());
+        run_worker(&options, Arc::new(Registry::linked()?))
     }
-    run_worker(&options, Arc::new(Registry::linked()?))
 }

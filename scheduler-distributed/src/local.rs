@@ -36,6 +36,7 @@ impl LocalCluster {
             return Err(Error::new(ErrorKind::Config, words));
         }
         limits::check(options.workers, options.threads)?;
+        options.store().check()?;
         let token = Token::random()?;
         let mut listen = SchedulerOptions::new("127.0.0.1:0", token.clone());
         listen.worker_ttl = options.worker_ttl;
@@ -47,8 +48,11 @@ impl LocalCluster {
         workers.wait_until_there(&server)?;
         workers.look_after()?;
         let about = format!("{} worker processes on this machine", options.workers);
-        let client =
-            ClusterClient::connect(&address, &token, registry)?.described("cluster", about);
+        let client = ClusterClient::connect(&address, &token, registry)?.described(
+            "cluster",
+            about,
+            &options.store(),
+        );
         Ok(Self {
             client,
             server: Mutex::new(Some(server)),

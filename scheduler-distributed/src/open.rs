@@ -1,4 +1,4 @@
-//! From a URL to a backend: `cluster://?workers=4&threads=1&worker-ttl=60s` and `tcp://127.0.0.1:8786`.
+//! From a URL to a backend: `cluster://?workers=4&threads=1&memory=8GiB&worker-ttl=60s` and `tcp://127.0.0.1:8786`.
 
 use std::sync::{Arc, Once};
 use std::time::Duration;
@@ -7,6 +7,7 @@ use kvern_core::config::ConfigError;
 use kvern_core::scheduler::OpenContext;
 use kvern_core::url::{SchedulerUrl, UrlError};
 use kvern_core::{BackendEntry, Error, ErrorKind, Result, Scheduler};
+use kvern_store::StoreOptions;
 
 use crate::client::ClusterClient;
 use crate::entry;
@@ -78,6 +79,11 @@ fn open_cluster(url: &SchedulerUrl, context: &OpenContext) -> Result<Arc<dyn Sch
     if let Some(ttl) = query.get("worker-ttl").map_err(url_error)? {
         options.worker_ttl = ttl;
     }
+    let store = StoreOptions::of_url(&mut query, context)?;
+    options.memory = Some(store.budget);
+    options.no_spill = !store.spill;
+    options.spill_directory = store.directory;
+    options.spill_limit = store.spill_limit;
     query.finish().map_err(url_error)?;
     Ok(Arc::new(LocalCluster::start(
         &options,

@@ -104,13 +104,27 @@ async fn receive_within(
             e,
         )),
     };
+    pass_over_within(patience, from, left).await?;
+    Ok(outcome)
+}
+
+/// Reads a body of `length` bytes that nobody wants.
+pub(crate) async fn pass_over(from: &mut (impl AsyncRead + Unpin), length: u64) -> io::Result<()> {
+    pass_over_within(PATIENCE, from, length).await
+}
+
+async fn pass_over_within(
+    patience: Duration,
+    from: &mut (impl AsyncRead + Unpin),
+    mut left: u64,
+) -> io::Result<()> {
     let mut passed_over = [0; 8192];
     while left > 0 {
         let most = usize::try_from(left).map_or(passed_over.len(), |n| n.min(passed_over.len()));
         within(patience, from.read_exact(&mut passed_over[..most])).await?;
         left -= most as u64;
     }
-    Ok(outcome)
+    Ok(())
 }
 
 /// How long the other side may take for its next bytes, at most a part of a value, before it is given up.

@@ -11,7 +11,10 @@ use std::time::{Duration, Instant};
 
 use kvern_core::{Error, ErrorKind, Result};
 
-use crate::entry::{self, NAME_VARIABLE, SECRET_VARIABLE, THREADS_VARIABLE, WORKER_VARIABLE};
+use crate::entry::{
+    self, MEMORY_VARIABLE, NAME_VARIABLE, SECRET_VARIABLE, SPILL_LIMIT_VARIABLE, SPILL_VARIABLE,
+    THREADS_VARIABLE, WORKER_VARIABLE,
+};
 use crate::log::Lines;
 use crate::options::ClusterOptions;
 use crate::server::{Roll, SchedulerServer, Trouble};
@@ -410,8 +413,23 @@ impl Nursery {
 
 impl Recipe {
     fn start(&self, n: usize) -> Result<Child> {
-        self.program
-            .command()
+        let store = self.options.store_of_one();
+        let mut command = self.program.command();
+        // Not those of a worker that this process may be itself.
+        command
+            .env_remove(SPILL_VARIABLE)
+            .env_remove(SPILL_LIMIT_VARIABLE);
+        if let Some(folder) = &store.directory {
+            command.env(SPILL_VARIABLE, folder);
+        }
+        if !store.spill {
+            command.env(SPILL_VARIABLE, "");
+        }
+        if let Some(limit) = store.spill_limit {
+            command.env(SPILL_LIMIT_VARIABLE, limit.to_string());
+        }
+        command
+            .env(MEMORY_VARIABLE, store.budget.to_string())
             .env(WORKER_VARIABLE, &self.scheduler)
             .env(SECRET_VARIABLE, self.token.text())
             .env(NAME_VARIABLE, name(n))

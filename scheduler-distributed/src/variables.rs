@@ -20,5 +20,8 @@ config_keys! {
     "KVERN_WORKER" = "Set by cluster:// for the workers that it starts: the address of their scheduler.",
     "KVERN_WORKER_NAME" = "Set by cluster:// for the workers that it starts: what each is called.",
     "KVERN_WORKER_TOKEN" = "Set by cluster:// for the workers that it starts: what their scheduler wants to be told.",
+    "KVERN_WORKER_MEMORY" = "Set by cluster:// for the workers that it starts: how many bytes of memory each has for results.",
+    "KVERN_WORKER_SPILL" = "Set by cluster:// for the workers that it starts: the folder in which each spills, empty if nothing is to be spilled.",
+    "KVERN_WORKER_SPILL_LIMIT" = "Set by cluster:// for the workers that it starts: how many bytes each may spill.",
     "KVERN_WORKER_THREADS" = "Set by cluster:// for the workers that it starts: how many tasks each runs at once.",
 }

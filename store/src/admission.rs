@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use kvern_core::Result;
 
-use crate::store::{Store, StoredValue};
+use crate::store::{Pin, Store, StoredValue};
 
 thread_local! {
     /// Tasks that this thread runs under admission: whose store let each in. A task may compute in another backend, on this thread if that is
@@ -112,11 +112,8 @@ impl Store {
         drop(admitted);
         // One at a time from here on: each holds its inputs in place, which are nobody's victims then.
         let _one = self.budget().admission();
-        let pins = inputs();
-        pins.iter().for_each(|v| v.pin_in_place());
-        let admitted = self.admit_slowly(need);
-        pins.iter().for_each(|v| v.unpin());
-        admitted
+        let _pins: Vec<Pin> = inputs().iter().map(StoredValue::pin_in_place).collect();
+        self.admit_slowly(need)
     }
 
     /// Only this decides by being alone, one thread at a time; it counts a task as running before it returns.
@@ -185,15 +182,15 @@ impl Store {
 }
 
 /// This thread's admitted tasks counted as waiting, for as long as it lives: those that they wait for must not wait for them.
-pub struct Waiting<'a> {
-    store: &'a Store,
+pub struct Waiting {
+    store: Arc<Store>,
     before: Vec<Of>,
     mine: usize,
 }
 
-impl<'a> Waiting<'a> {
+impl Waiting {
     /// From now on.
-    pub fn new(store: &'a Store) -> Self {
+    pub fn new(store: &Arc<Store>) -> Self {
         let before = ADMITTED.take();
         let this = Of::store(store);
         let mine = before.iter().filter(|m| **m == this).count();
@@ -201,14 +198,14 @@ impl<'a> Waiting<'a> {
         ADMITTED.set(others.copied().collect());
         (0..mine).for_each(|_| store.budget().stop());
         Self {
-            store,
+            store: store.clone(),
             before,
             mine,
         }
     }
 }
 
-impl Drop for Waiting<'_> {
+impl Drop for Waiting {
     fn drop(&mut self) {
         (0..self.mine).for_each(|_| self.store.budget().start());
         ADMITTED.set(std::mem::take(&mut self.before));
@@ -216,7 +213,7 @@ impl Drop for Waiting<'_> {
 }
 
 /// Runs `f` with this thread's admitted tasks counted as waiting.
-pub fn as_waiting<R>(store: &Store, f: impl FnOnce() -> R) -> R {
+pub fn as_waiting<R>(store: &Arc<Store>, f: impl FnOnce() -> R) -> R {
     let _waiting = Waiting::new(store);
     f()
 }

@@ -47,4 +47,6 @@ pub use admission::{Admitted, AdmittedHere, Waiting, admitted_here, as_waiting};
 pub use budget::Budget;
 pub use options::configured;
 pub use run_task::{Clock, Made, Task, run_task};
-pub use store::{Counted, SPILL_MIN, Store, StoreOptions, StoredValue, ValueOwner};
+pub use store::{
+    Counted, Lent, Pin, Reserved, SPILL_MIN, Spilled, Store, StoreOptions, StoredValue, ValueOwner,
+};

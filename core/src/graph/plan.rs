@@ -121,72 +121,74 @@ impl Prepared {
 
     /// Projected bytes that one task needs at once: its inputs, its result and what it was annotated to need besides.
     pub fn need(&self, task: u32) -> u64 {
-        let deps = self.tasks.deps(task);
-        // Each input once. A wide fan-in is sorted first: looking back over all earlier ones would be quadratic.
-        let mut sorted = Vec::new();
-        let deps = if deps.len() > 32 {
-            sorted.extend_from_slice(deps);
-            sorted.sort_unstable();
-            sorted.dedup();
-            &sorted[..]
-        } else {
-            deps
-        };
-        let wide = deps.len() == sorted.len();
-        let inputs = deps
-            .iter()
-            .enumerate()
-            .filter(|(i, d)| wide || !deps[..*i].contains(d))
-            .map(|(_, &d)| self.tasks.bytes(d));
-        let extra = self
-            .tasks
-            .annotations(task)
-            .and_then(|a| a.memory)
-            .unwrap_or(0);
-        inputs.fold(
-            self.tasks.bytes(task).saturating_add(extra),
-            u64::saturating_add,
-        )
+        need(&self.tasks, task)
     }
 
-    /// Refuses a plan that has a task which cannot fit the budget even alone, before anything has run.
+    /// [`check_budget`] of its tasks.
     ///
     /// # Errors
-    /// [`ErrorKind::OutOfMemory`] naming the operator, the task, what it needs and what would help.
+    /// As there.
     pub fn check_budget(&self, budget: u64) -> Result<()> {
-        // No task needs more than all results together: most plans are far below any budget.
-        let annotated = self.tasks.is_annotated();
-        let total = self.tasks.all_bytes().iter().copied();
-        if !annotated && total.fold(0, u64::saturating_add) <= budget {
-            return Ok(());
-        }
-        for t in 0..self.tasks.len() as u32 {
-            let need = self.need(t);
-            if need > budget {
-                let own = self.tasks.bytes(t);
-                let extra = self
-                    .tasks
-                    .annotations(t)
-                    .and_then(|a| a.memory)
-                    .unwrap_or(0);
-                return Err(Error::new(
-                    ErrorKind::OutOfMemory,
-                    format!(
-                        "the plan cannot fit its memory budget of {}: task {} ({}) needs {} at once ({} of inputs, {} of result, {} annotated); \
-                         use smaller chunks or a larger budget (memory=…)",
-                        format_bytes(budget),
-                        self.tasks.key(t).short(),
-                        self.tasks.op(t).label(),
-                        format_bytes(need),
-                        format_bytes(need.saturating_sub(own).saturating_sub(extra)),
-                        format_bytes(own),
-                        format_bytes(extra),
-                    ),
-                ));
-            }
-        }
-        Ok(())
+        check_budget(&self.tasks, budget)
     }
+}
+
+/// Projected bytes that one task needs at once: its inputs, its result and what it was annotated to need besides.
+fn need(tasks: &TaskGraph, task: u32) -> u64 {
+    let deps = tasks.deps(task);
+    // Each input once. A wide fan-in is sorted first: looking back over all earlier ones would be quadratic.
+    let mut sorted = Vec::new();
+    let deps = if deps.len() > 32 {
+        sorted.extend_from_slice(deps);
+        sorted.sort_unstable();
+        sorted.dedup();
+        &sorted[..]
+    } else {
+        deps
+    };
+    let wide = deps.len() == sorted.len();
+    let inputs = deps
+        .iter()
+        .enumerate()
+        .filter(|(i, d)| wide || !deps[..*i].contains(d))
+        .map(|(_, &d)| tasks.bytes(d));
+    let extra = tasks.annotations(task).and_then(|a| a.memory).unwrap_or(0);
+    inputs.fold(tasks.bytes(task).saturating_add(extra), u64::saturating_add)
+}
+
+/// Refuses a plan that has a task which cannot fit the budget even alone, before anything has run.
+///
+/// # Errors
+/// [`ErrorKind::OutOfMemory`] naming the operator, the task, what it needs and what would help.
+pub fn check_budget(tasks: &TaskGraph, budget: u64) -> Result<()> {
+    // No task needs more than all results together: most plans are far below any budget.
+    let annotated = tasks.is_annotated();
+    let total = tasks.all_bytes().iter().copied();
+    if !annotated && total.fold(0, u64::saturating_add) <= budget {
+        return Ok(());
+    }
+    for t in 0..tasks.len() as u32 {
+        let need = need(tasks, t);
+        if need > budget {
+            let own = tasks.bytes(t);
+            let extra = tasks.annotations(t).and_then(|a| a.memory).unwrap_or(0);
+            return Err(Error::new(
+                ErrorKind::OutOfMemory,
+                format!(
+                    "the plan cannot fit its memory budget of {}: task {} ({}) needs {} at once ({} of inputs, {} of result, {} annotated); \
+                         use smaller chunks or a larger budget (memory=…)",
+                    format_bytes(budget),
+                    tasks.key(t).short(),
+                    tasks.op(t).label(),
+                    format_bytes(need),
+                    format_bytes(need.saturating_sub(own).saturating_sub(extra)),
+                    format_bytes(own),
+                    format_bytes(extra),
+                ),
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// What running a plan takes, by projection.

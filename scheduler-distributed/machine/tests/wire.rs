@@ -3,9 +3,9 @@
 use kvern_core::error::{Call, ErrorRecord, TaskInfo};
 use kvern_core::{Error, ErrorKind, Key};
 use kvern_machine::wire::{
-    Answer, Assign, DataReply, DataRequest, FromClient, FromWorker, Hello, HelloError, Input,
-    Interest, PROTOCOL, Progressed, Role, Source, ToClient, ToWorker, decode, decode_answer,
-    decode_hello, encode, encode_answer, encode_hello,
+    AboutWorker, Answer, Assign, DataReply, DataRequest, FromClient, FromWorker, Hello, HelloError,
+    Input, Interest, PROTOCOL, Progressed, Role, Source, Spilled, ToClient, ToWorker, decode,
+    decode_answer, decode_hello, encode, encode_answer, encode_hello,
 };
 use kvern_machine::{Attempt, ClientId, Epoch, GraphId, Payload, TaskRef, WorkerId};
 use serde::Serialize;
@@ -136,6 +136,19 @@ fn to_client() -> Vec<ToClient> {
             live: 1,
             peak: u64::MAX,
             held: 3,
+            spilled: 4,
+            spilled_total: 5,
+        },
+        ToClient::Workers(vec![AboutWorker {
+            worker,
+            address: "127.0.0.1:4000".into(),
+            slots: 2,
+            memory: 1 << 30,
+        }]),
+        ToClient::Moved {
+            key: Key::builder("wire").finish(),
+            bytes: 6,
+            back: true,
         },
         ToClient::PeerLost(worker),
         ToClient::TaskStarted { task, worker },
@@ -175,6 +188,7 @@ fn to_worker() -> Vec<ToWorker> {
             op: 2,
             block: 3,
             annotation: 4,
+            bytes: 5,
             inputs: vec![
                 input(Source::Workers(vec![worker])),
                 input(Source::Literal(payload())),
@@ -224,6 +238,16 @@ fn from_worker() -> Vec<FromWorker> {
             bytes: 5,
         },
         FromWorker::Gone(task),
+        FromWorker::Spilled(Spilled {
+            memory: 1,
+            disk: 2,
+            total: 3,
+        }),
+        FromWorker::Moved {
+            object: task,
+            bytes: 5,
+            back: false,
+        },
     ]
 }
 

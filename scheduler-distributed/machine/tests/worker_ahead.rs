@@ -52,6 +52,7 @@ impl Shop {
             op: 0,
             block: 0,
             annotation: 0,
+            bytes: 8,
             inputs: inputs.collect(),
         }))
     }

@@ -71,6 +71,7 @@ impl Shop {
             op: 0,
             block: 0,
             annotation: 0,
+            bytes: 8,
             inputs: inputs.collect(),
         }));
     }
@@ -375,6 +376,7 @@ fn the_last_reader_takes_its_input() {
         op: 0,
         block: 0,
         annotation: 0,
+        bytes: 8,
         inputs: vec![Input {
             object: t(0),
             bytes: 10,

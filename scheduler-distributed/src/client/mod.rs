@@ -16,6 +16,7 @@ use kvern_core::events::{Observer, Subscription};
 use kvern_core::scheduler::{Capabilities, Description, GRACE, MemoryUse};
 use kvern_core::{Error, ErrorKind, Handle, Plan, Registry, Result, Run, Scheduler, Value};
 use kvern_machine::wire::FromClient;
+use kvern_store::StoreOptions;
 
 use crate::token::Token;
 use connect::Connection;
@@ -54,9 +55,11 @@ impl ClusterClient {
 
     /// Which scheme it is described as.
     #[must_use]
-    pub(crate) fn described(mut self, scheme: &str, about: String) -> Self {
+    pub(crate) fn described(mut self, scheme: &str, about: String, store: &StoreOptions) -> Self {
         self.description.scheme = scheme.to_owned();
         self.description.about = about;
+        self.description.memory_budget = Some(store.budget);
+        self.description.capabilities.spill = store.spill;
         self
     }
 
@@ -86,6 +89,7 @@ fn capabilities() -> Capabilities {
     let mut can = Capabilities::default();
     can.concurrent = true;
     can.nested = true;
+    can.spill = true;
     can
 }
 

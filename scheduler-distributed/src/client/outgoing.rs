@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use kvern_core::annotations::Demand;
 use kvern_core::layer::{Data, Datum, Pending};
+use kvern_core::plan::check_budget;
 use kvern_core::{
     Error, ErrorKind, Graph, Handle, Key, Layer, Outputs, Result, Root, TaskGraph, Value,
 };
@@ -24,7 +25,8 @@ const LITERALS_MAX: usize = 64 << 20;
 
 /// Sends a graph, after what it reads.
 pub(crate) fn submit(link: &Arc<Link>, graph: &Graph) -> Result<Arc<ClusterRun>> {
-    graph.check_honoured("a cluster", &[Demand::Workers])?;
+    graph.check_honoured("a cluster", &[Demand::Workers, Demand::Memory])?;
+    check_memory(link, graph)?;
     let mut sent = Vec::new();
     let roots = rewritten(link, graph, &mut sent)?;
     let wire = Graph::new(&roots);
@@ -33,6 +35,22 @@ pub(crate) fn submit(link: &Arc<Link>, graph: &Graph) -> Result<Arc<ClusterRun>>
     link.submit(link.next_graph(), body, Keys::of(graph), || {
         TaskGraph::expand(&wire)
     })
+}
+
+/// Refuses a graph that has a task which fits no worker even alone. Few graphs must be looked at for that: the others are smaller than a worker's
+/// memory all together.
+fn check_memory(link: &Link, graph: &Graph) -> Result<()> {
+    let layers = graph.layers().iter();
+    let total = layers.map(|l| l.kind().total_bytes());
+    let total = total.fold(0, u64::saturating_add);
+    let annotated = |l: &Arc<Layer>| l.annotations().is_some_and(|a| a.memory.is_some());
+    let annotated = graph.layers().iter().any(annotated);
+    match link.largest_memory(annotated) {
+        Some(memory) if annotated || total > memory => {
+            check_budget(&TaskGraph::expand(graph)?, memory)
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Hands values to workers by turns.
@@ -78,7 +96,7 @@ fn announce(
             // None: the scheduler says who, when somebody has come.
             let worker = match workers.len() {
                 0 => WorkerId::default(),
-                n => workers[turn % n].0,
+                n => workers[turn % n].worker,
             };
             chosen.push(worker);
             match backed {

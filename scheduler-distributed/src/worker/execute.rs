@@ -1,23 +1,26 @@
 //! Running one task on a thread of the pool.
 
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-use kvern_core::error::{ErrorRecord, TaskInfo};
-use kvern_core::operator::{CancelFlag, Kernel, Submitter, TaskHost};
+use kvern_core::error::TaskInfo;
+use kvern_core::operator::Kernel;
 use kvern_core::unfinished::Leftovers;
-use kvern_core::{Error, ErrorKind, Key, OpRef, Result, TaskContext, Value};
+use kvern_core::{Error, ErrorKind, OpRef, Result, Value};
 use kvern_machine::wire::{Assign, Input, Source};
 use kvern_machine::worker::Outcome;
 use kvern_machine::{Attempt, GraphId, Payload, TaskRef};
-use kvern_store::{Clock, Task, run_task};
+use kvern_store::{Admitted, StoredValue, Waiting, run_task};
 
 use super::Happened;
 use super::nested::Nested;
-use super::store::{Kept, Store};
+use super::record::record;
+use super::running::RunningTask;
+use super::store::{InHand, Kept, Store};
+use super::watch::Watch;
 use crate::graph_code::GraphCode;
 use crate::parcel::{self, caught, discard};
 use crate::seat::Seat;
@@ -26,11 +29,11 @@ use crate::seat::Seat;
 const INLINE_MAX: u64 = 16 << 10;
 
 /// The code of an operator, or why there is none.
-type Resolved = Result<Arc<dyn Kernel>>;
+pub(super) type Resolved = Result<Arc<dyn Kernel>>;
 
 /// A graph as this worker knows it.
-struct Graph {
-    shared: Result<GraphCode>,
+pub(super) struct Graph {
+    pub(super) shared: Result<GraphCode>,
     /// The code of each operator, found when its first task runs.
     kernels: Vec<RwLock<Option<Resolved>>>,
 }
@@ -40,51 +43,27 @@ pub(crate) struct Executor {
     pub(crate) store: Arc<Store>,
     graphs: RwLock<HashMap<GraphId, Arc<Graph>>>,
     /// Where tasks say what has become of them; it may begin others, on this thread as soon as it is free.
-    tell: Box<dyn Fn(Happened) + Send + Sync>,
+    pub(super) tell: Box<dyn Fn(Happened) + Send + Sync>,
     /// For tasks that submit tasks.
-    nested: Arc<Nested>,
+    pub(super) nested: Arc<Nested>,
     /// Threads whose tasks were given up and have not come to an end.
     adrift: AtomicUsize,
     /// What running tasks would leave behind.
     pub(crate) leftovers: Leftovers,
 }
 
-/// A running attempt, as those see it who may have to answer for it.
-#[derive(Default)]
-pub(crate) struct Watch {
-    pub(crate) stop: CancelFlag,
-    answered: AtomicBool,
-    /// What is said of the task in an error, if its time is limited.
-    info: Mutex<Option<TaskInfo>>,
-    seat: OnceLock<Seat>,
-}
-
-impl Watch {
-    fn info(&self) -> MutexGuard<'_, Option<TaskInfo>> {
-        self.info.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Names the task in an error.
-    pub(crate) fn blame(&self, e: Error) -> Error {
-        match self.info().clone() {
-            Some(info) => e.at_task(info),
-            None => e,
-        }
-    }
-
-    /// Who says what has become of the attempt: true for the first who asks.
-    fn claim(&self) -> bool {
-        !self.answered.swap(true, Ordering::SeqCst)
-    }
-
-    fn is_answered(&self) -> bool {
-        self.answered.load(Ordering::SeqCst)
-    }
-}
-
 thread_local! {
     /// The task that this thread runs.
-    static RUNNING: Cell<Option<(TaskRef, Attempt)>> = const { Cell::new(None) };
+    static RUNNING: RefCell<Option<Running>> = const { RefCell::new(None) };
+}
+
+/// What a thread knows of the task that it runs.
+struct Running {
+    task: TaskRef,
+    attempt: Attempt,
+    watch: Arc<Watch>,
+    /// It waits for other tasks.
+    waiting: Option<Waiting>,
 }
 
 /// A task to run.
@@ -108,8 +87,25 @@ impl Job {
         }
     }
 
+    fn taken(&self) -> MutexGuard<'_, Vec<Option<Kept>>> {
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn take(&self) -> Vec<Option<Kept>> {
-        std::mem::take(&mut *self.taken.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut *self.taken())
+    }
+
+    /// What it reads of what can be spilled.
+    fn stored(&self, store: &Store) -> Vec<Arc<StoredValue>> {
+        let of_store = self
+            .assign
+            .inputs
+            .iter()
+            .filter(|i| !is_taken(i) && matches!(i.source, Source::Workers(_)))
+            .filter_map(|i| store.stored(i.object));
+        let taken = self.taken();
+        let taken = taken.iter().flatten().filter_map(Kept::stored).cloned();
+        of_store.chain(taken).collect()
     }
 }
 
@@ -173,6 +169,7 @@ impl Executor {
             return None;
         }
         watch.stop.cancel();
+        watch.count(&self.store, |c| c.given_up = true);
         let adrift = self.adrift.fetch_add(1, Ordering::SeqCst) + 1;
         if let Some(seat) = watch.seat.get() {
             seat.take_away();
@@ -204,34 +201,95 @@ impl Executor {
             self.adrift.fetch_sub(1, Ordering::SeqCst);
             return;
         }
-        RUNNING.set(Some((task, attempt)));
-        let result = caught(|| {
-            let value = self.attempt(job)?;
-            let inline = self.inline(&value);
-            Ok((value, inline))
-        });
-        let failed = result.as_ref().err().map(record);
+        RUNNING.set(Some(Running {
+            task,
+            attempt,
+            watch: job.watch.clone(),
+            waiting: None,
+        }));
+        let (result, mut admitted) = match self.admit(job) {
+            Ok(admitted) => {
+                let result = caught(|| {
+                    let value = self.attempt(job)?;
+                    let inline = self.inline(&value);
+                    Ok((value, inline))
+                });
+                (result, Some(admitted))
+            }
+            Err(e) => (Err(self.blame(job, e)), None),
+        };
         // Where the task came to nothing before it read them.
         discard(job.take());
         RUNNING.set(None);
         if !job.watch.claim() {
             // What it made comes too late: the task may be at another worker by now.
             discard(result);
+            self.let_go(job, admitted);
             self.adrift.fetch_sub(1, Ordering::SeqCst);
             return;
         }
-        let outcome = match (result, failed) {
-            (Ok((value, inline)), _) => Outcome::Stored {
-                bytes: self.store.keep(task, Ok(value)),
-                inline,
-            },
-            (Err(e), failed) => {
-                discard(e);
-                Outcome::Failed(failed.unwrap_or_else(nothing_said))
-            }
-        };
+        // The result counts itself from here on; the task counts as running until it is in place.
+        if let Some(admitted) = &mut admitted {
+            admitted.settle();
+        }
+        let result = result.and_then(|(value, inline)| {
+            let kept = self.store.keep_made(task, value);
+            let bytes = kept.map_err(|e| self.blame(job, e))?;
+            Ok(Outcome::Stored { bytes, inline })
+        });
+        self.let_go(job, admitted);
+        let outcome = result.unwrap_or_else(|e| {
+            let outcome = Outcome::Failed(record(&e));
+            discard(e);
+            outcome
+        });
         seat.leave();
         self.say_executed(job, outcome, begun.elapsed().as_nanos() as u64);
+    }
+
+    /// Waits until there is memory for what the task will make and read.
+    fn admit(&self, job: &Job) -> Result<Admitted<'_>> {
+        let assign = &job.assign;
+        let annotated = self.code(assign.task.graph).and_then(|graph| {
+            let shared = graph.shared.as_ref().ok()?;
+            shared.annotations.get(assign.annotation as usize)?.memory
+        });
+        let inputs = || job.stored(&self.store);
+        let on_disk = inputs()
+            .iter()
+            .filter(|v| v.is_on_disk())
+            .map(|v| v.nbytes())
+            .sum();
+        let need = [annotated.unwrap_or(0), on_disk];
+        let need = need.into_iter().fold(assign.bytes, u64::saturating_add);
+        let stop = || job.watch.stop.is_cancelled();
+        let admitted = self.store.values().admit_waiting(need, &inputs, &stop)?;
+        let admitted = admitted.ok_or_else(cancelled)?;
+        job.watch.count(&self.store, |c| c.admitted = true);
+        Ok(admitted)
+    }
+
+    /// The task has ended, as far as memory goes.
+    fn let_go(&self, job: &Job, admitted: Option<Admitted<'_>>) {
+        // Counted as running for a moment too long rather than too short.
+        job.watch.count(&self.store, |c| c.admitted = false);
+        drop(admitted);
+    }
+
+    /// Names the task in an error.
+    fn blame(&self, job: &Job, e: Error) -> Error {
+        let assign = &job.assign;
+        let graph = self.code(assign.task.graph);
+        let shared = graph.as_ref().and_then(|g| g.shared.as_ref().ok());
+        match shared.and_then(|s| s.ops.get(assign.op as usize)) {
+            Some(op) => e.at_task(TaskInfo::new(assign.key, op, assign.block, &[])),
+            None => e,
+        }
+    }
+
+    fn code(&self, graph: GraphId) -> Option<Arc<Graph>> {
+        let graphs = self.graphs.read().unwrap_or_else(PoisonError::into_inner);
+        graphs.get(&graph).cloned()
     }
 
     fn say_executed(&self, job: &Job, outcome: Outcome, nanos: u64) {
@@ -246,12 +304,18 @@ impl Executor {
 
     /// The task of this thread waits for others from now on, or goes on.
     pub(crate) fn waits(&self, begins: bool) {
-        if let Some((task, attempt)) = RUNNING.get() {
-            (self.tell)(if begins {
-                Happened::Seceded { task, attempt }
-            } else {
-                Happened::Rejoined { task, attempt }
-            });
+        let told = RUNNING.with_borrow_mut(|running| {
+            let running = running.as_mut()?;
+            let (task, attempt) = (running.task, running.attempt);
+            running.watch.count(&self.store, |c| c.waits = begins);
+            running.waiting = begins.then(|| Waiting::new(self.store.values()));
+            Some(match begins {
+                true => Happened::Seceded { task, attempt },
+                false => Happened::Rejoined { task, attempt },
+            })
+        });
+        if let Some(told) = told {
+            (self.tell)(told);
         }
     }
 
@@ -265,10 +329,7 @@ impl Executor {
 
     fn attempt(&self, job: &Job) -> Result<Value> {
         let assign = &job.assign;
-        let graph = {
-            let graphs = self.graphs.read().unwrap_or_else(PoisonError::into_inner);
-            graphs.get(&assign.task.graph).cloned()
-        };
+        let graph = self.code(assign.task.graph);
         let missing = |what: &str| {
             let words = format!("{what} of task {} is not known here", assign.task);
             Error::new(ErrorKind::Internal, words)
@@ -286,6 +347,7 @@ impl Executor {
             graph: &graph,
             op,
             kernel: None,
+            in_hand: Vec::new(),
         };
         let made = run_task(&mut running, &mut inputs);
         inputs.into_iter().for_each(discard);
@@ -293,26 +355,32 @@ impl Executor {
             .map(|made| made.value)
     }
 
-    fn acquire_inputs(&self, job: &Job, inputs: &mut Vec<Value>) -> Result<()> {
+    pub(super) fn acquire_inputs(
+        &self,
+        job: &Job,
+        inputs: &mut Vec<Value>,
+        in_hand: &mut Vec<InHand>,
+    ) -> Result<()> {
         let mut taken = job.take().into_iter();
         for input in &job.assign.inputs {
-            inputs.push(match &input.source {
-                Source::Literal(bytes) => parcel::decode(self.store.registry(), bytes.as_slice())?,
+            let found = match &input.source {
+                Source::Literal(bytes) => {
+                    inputs.push(parcel::decode(self.store.registry(), bytes.as_slice())?);
+                    continue;
+                }
                 // What nobody else reads is held by the task alone, which may reuse its memory. If the task then fails for good,
                 // nobody needs it any more; if this worker is lost, it would have been lost with it.
-                Source::Workers(_) if input.last => {
-                    taken.next().flatten().ok_or_else(|| missing(input))??
-                }
-                Source::Workers(_) => self
-                    .store
-                    .get(input.object)
-                    .ok_or_else(|| missing(input))??,
-            });
+                Source::Workers(_) if input.last => taken.next().flatten().map(Kept::take),
+                Source::Workers(_) => self.store.share(input.object),
+            };
+            let (value, held) = found.ok_or_else(|| missing(input))??;
+            inputs.push(value);
+            in_hand.extend(held);
         }
         Ok(())
     }
 
-    fn kernel(&self, graph: &Graph, op: &OpRef, n: u32) -> Resolved {
+    pub(super) fn kernel(&self, graph: &Graph, op: &OpRef, n: u32) -> Resolved {
         let Some(place) = graph.kernels.get(n as usize) else {
             return self.resolve(op);
         };
@@ -330,54 +398,9 @@ impl Executor {
     }
 }
 
-/// The most bytes of words that travel with an error, or a line that a task logs.
-const WORDS: usize = 64 << 10;
-
-/// The most inputs and causes that an error names.
-const LISTED: usize = 64;
-
-/// What travels of an error: not more than anybody reads. Its words are somebody else's code, which may panic.
-pub(super) fn record(e: &Error) -> ErrorRecord {
-    let record = caught(|| Ok(ErrorRecord::from(e)));
-    let mut record = record.unwrap_or_else(|panic| ErrorRecord {
-        kind: e.kind(),
-        message: format!("{} (and the words of its cause: {panic})", e.message()),
-        task: e.task().cloned(),
-        causes: Vec::new(),
-    });
-    shorten(&mut record.message);
-    record.causes.truncate(LISTED);
-    record.causes.iter_mut().for_each(shorten);
-    if let Some(task) = &mut record.task {
-        let more = task.inputs.len().saturating_sub(LISTED);
-        task.inputs.truncate(LISTED);
-        task.inputs.iter_mut().for_each(shorten);
-        if more > 0 {
-            task.inputs.push(format!("and {more} more"));
-        }
-    }
-    record
-}
-
-/// Cuts what is longer than anybody reads, and says so.
-pub(super) fn shorten(words: &mut String) {
-    if words.len() > WORDS {
-        let all = words.len();
-        let mut end = WORDS;
-        while !words.is_char_boundary(end) {
-            end -= 1;
-        }
-        words.truncate(end);
-        words.push_str(&format!("… (cut: {all} bytes)"));
-    }
-}
-
 #[cold]
-fn nothing_said() -> ErrorRecord {
-    record(&Error::new(
-        ErrorKind::Internal,
-        "a task ended without a result",
-    ))
+pub(super) fn cancelled() -> Error {
+    Error::new(ErrorKind::Cancelled, "the run was cancelled")
 }
 
 #[cold]
@@ -386,120 +409,11 @@ fn missing(input: &Input) -> Error {
     Error::new(ErrorKind::Internal, words)
 }
 
-#[cold]
-fn unportable(value: &Value) -> Error {
-    Error::new(
-        ErrorKind::NotPortable,
-        format!(
-            "its result, a {}, cannot leave the worker: register the type with register_type!, or run the function with session.submit \
-             or session.map, whose results are of any serde type",
-            value.type_name()
-        ),
-    )
-}
-
-/// One attempt at a task.
-struct RunningTask<'a> {
-    executor: &'a Executor,
-    job: &'a Job,
-    graph: &'a Graph,
-    op: &'a OpRef,
-    /// Found when it begins.
-    kernel: Option<Resolved>,
-}
-
-impl Task for RunningTask<'_> {
-    fn acquire_inputs(&mut self, inputs: &mut Vec<Value>) -> Result<()> {
-        self.executor.acquire_inputs(self.job, inputs)
-    }
-
-    fn begin(&mut self, inputs: &[Value]) -> Clock {
-        let assign = &self.job.assign;
-        if let Some(info) = &mut *self.job.watch.info() {
-            *info = self.info(inputs);
-        }
-        self.kernel = Some(self.executor.kernel(self.graph, self.op, assign.op));
-        let annotations = self.graph.shared.as_ref().map(|s| &s.annotations);
-        let limit = annotations
-            .ok()
-            .and_then(|a| a.get(assign.annotation as usize)?.timeout);
-        Clock {
-            begun: Some(Instant::now()),
-            limit,
-        }
-    }
-
-    fn kernel(&self) -> Result<&dyn Kernel> {
-        match &self.kernel {
-            Some(Ok(kernel)) => Ok(&**kernel),
-            Some(Err(e)) => Err(e.clone()),
-            None => Err(Error::new(
-                ErrorKind::Internal,
-                "a task runs that has not begun",
-            )),
-        }
-    }
-
-    fn context<'a>(&'a self, host: &'a dyn TaskHost) -> TaskContext<'a> {
-        let assign = &self.job.assign;
-        TaskContext::of_task(host, assign.key, self.op, assign.block)
-    }
-
-    fn info(&self, inputs: &[Value]) -> TaskInfo {
-        let assign = &self.job.assign;
-        TaskInfo::new(assign.key, self.op, assign.block, inputs)
-    }
-
-    fn is_cancelled(&self) -> bool {
-        self.job.watch.stop.is_cancelled()
-    }
-
-    fn why_cancelled(&self) -> Error {
-        Error::new(ErrorKind::Cancelled, "the run was cancelled")
-    }
-
-    /// Whoever keeps the result asks ([`Watch::claim`]).
-    fn claim(&mut self) -> bool {
-        true
-    }
-
-    /// Where its reader will run is not known, so a value must be able to leave this process even if it never does.
-    fn check(&self, value: &Value) -> Result<()> {
-        match self.executor.store.registry().can_encode(value) {
-            true => Ok(()),
-            false => Err(unportable(value)),
-        }
-    }
-
-    fn store(&self) -> &kvern_store::Store {
-        self.executor.store.values()
-    }
-
-    fn log(&self, key: Key, operator: &str, message: &str) {
-        let mut message = message.to_owned();
-        shorten(&mut message);
-        (self.executor.tell)(Happened::Log {
-            task: self.job.assign.task,
-            key,
-            operator: operator.to_owned(),
-            message,
-        });
-    }
-
-    fn leftovers(&self) -> Leftovers {
-        self.executor.leftovers.clone()
-    }
-
-    fn submitter(&self) -> Result<Submitter> {
-        let registry = self.executor.store.registry().clone();
-        Ok(Submitter::new(self.executor.nested.clone(), Some(registry)))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use kvern_core::Registry;
     use kvern_machine::{ClientId, WorkerId};
+    use kvern_store::StoreOptions;
 
     use super::*;
     use crate::worker::pool;
@@ -510,7 +424,7 @@ mod tests {
     fn a_task_lets_go_of_what_it_took_and_not_of_another_copy() {
         let registry = Arc::new(Registry::linked().unwrap());
         let (happened, _happened) = tokio::sync::mpsc::unbounded_channel();
-        let store = Arc::new(Store::new(registry, happened));
+        let store = Arc::new(Store::new(StoreOptions::new(1 << 30), registry, happened));
         let graph = GraphId::new(ClientId::default(), 1);
         let [object, task] = [0, 1].map(|n| TaskRef::new(graph, n));
         let said = Arc::new(Mutex::new(Vec::new()));
@@ -528,6 +442,7 @@ mod tests {
             op: 0,
             block: 0,
             annotation: 0,
+            bytes: 8,
             inputs: vec![Input {
                 object,
                 bytes: 8,
@@ -537,7 +452,7 @@ mod tests {
         };
         store.keep(object, Ok(Value::new(vec![1.0f64])));
         let job = Job::new(assign, Arc::default(), &store);
-        assert!(store.get(object).is_none(), "the task has it");
+        assert!(store.share(object).is_none(), "the task has it");
         store.keep(object, Ok(Value::new(vec![2.0f64])));
         // Whatever becomes of the task: its graph is not known here.
         let (over, ended) = std::sync::mpsc::channel();
@@ -555,7 +470,7 @@ mod tests {
         pool.push([job.clone()]);
         ended.recv_timeout(Duration::from_secs(20)).unwrap();
         assert_eq!(said.lock().unwrap().len(), 1);
-        let there = store.get(object).unwrap().unwrap();
+        let (there, _) = store.share(object).unwrap().unwrap();
         assert_eq!(there.downcast_ref::<Vec<f64>>(), Some(&vec![2.0]));
         assert!(job.take().is_empty(), "what it took is gone with it");
     }

@@ -133,7 +133,10 @@ async fn get(
     for objects in objects.chunks(data::MOST_AT_ONCE) {
         connection.ask(objects).await?;
         for &object in objects {
-            match connection.next(store.registry()).await? {
+            let expect = |bytes| store.values().expect(bytes);
+            // The room is given back once the value counts by itself.
+            let (came, _room) = connection.next_into(store.registry(), expect).await?;
+            match came {
                 Object::Gone => gone.push(object),
                 // It cannot be had in any other way: whoever reads it fails with the reason.
                 Object::Refused(why) => got.push((object, store.keep(object, Err(why)))),

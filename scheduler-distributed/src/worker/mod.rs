@@ -8,17 +8,23 @@ mod execute;
 mod fetch;
 mod late;
 mod nested;
+mod options;
 pub(crate) mod pool;
+mod record;
+mod running;
 mod store;
+mod watch;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
+use kvern_core::text::format_bytes;
 use kvern_core::{Error, ErrorKind, Key, Registry, Result, Value};
-use kvern_machine::wire::{Answer, FromWorker, Role, ToWorker};
+use kvern_machine::wire::{Answer, FromWorker, Role, Spilled, ToWorker};
 use kvern_machine::worker::{Config, Effect, Event, Outcome};
 use kvern_machine::{Attempt, FetchId, Outbox, TaskRef, Tick, Worker, WorkerId};
+use kvern_store::Reserved;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::{Notify, oneshot};
@@ -28,55 +34,13 @@ use crate::data;
 use crate::net::pipe::{First, first};
 use crate::net::{address, hello, pipe};
 use crate::parcel::discard;
-use crate::token::Token;
-use execute::{Executor, Job, Watch};
+use execute::{Executor, Job};
 use late::Late;
 use nested::Nested;
+pub use options::WorkerOptions;
 use pool::Pool;
-use store::{Kept, Store};
-
-/// How a worker is set up.
-#[derive(Debug, Clone)]
-pub struct WorkerOptions {
-    /// `HOST:PORT` of the scheduler.
-    pub scheduler: String,
-    /// What the scheduler wants to be told.
-    pub token: Token,
-    /// A name for people.
-    pub name: String,
-    /// Tasks that run at once.
-    pub threads: usize,
-    /// Memory for results in bytes, as the scheduler is told.
-    pub memory: u64,
-    /// Where results can be fetched: loopback, any port if it is 0.
-    pub data_address: String,
-    /// How long to wait for a scheduler that is not there yet.
-    pub wait: Duration,
-    /// Whether what it does is written to stderr, as for a worker that was started by hand.
-    pub verbose: bool,
-}
-
-impl WorkerOptions {
-    fn tell(&self, what: impl FnOnce() -> String) {
-        if self.verbose {
-            eprintln!("kvern worker: {}", what());
-        }
-    }
-
-    /// A worker of the scheduler there with one thread for each core, and all memory that the process may use.
-    pub fn new(scheduler: impl Into<String>, token: Token) -> Self {
-        Self {
-            scheduler: scheduler.into(),
-            token,
-            name: format!("worker-{}", std::process::id()),
-            threads: std::thread::available_parallelism().map_or(1, usize::from),
-            memory: u64::MAX,
-            data_address: "127.0.0.1:0".to_owned(),
-            wait: Duration::ZERO,
-            verbose: false,
-        }
-    }
-}
+use store::{Kept, Overseer, Store};
+use watch::Watch;
 
 /// Something that happened on another thread of the worker.
 pub(crate) enum Happened {
@@ -103,6 +67,14 @@ pub(crate) enum Happened {
     Put {
         object: TaskRef,
         value: Value,
+        /// Given back once the value counts by itself.
+        room: Reserved,
+    },
+    /// A value went to disk, or came back.
+    Moved {
+        object: TaskRef,
+        bytes: u64,
+        back: bool,
     },
     Fetched {
         fetch: FetchId,
@@ -126,6 +98,8 @@ pub fn run_worker(options: &WorkerOptions, registry: Arc<Registry>) -> Result<()
 }
 
 async fn work(options: &WorkerOptions, registry: Arc<Registry>) -> Result<()> {
+    let of_store = options.store();
+    of_store.check()?;
     let data = listen(&options.data_address).await?;
     let data_address = data.local_addr().map_err(no_listener)?.to_string();
     let role = Role::Worker {
@@ -144,12 +118,15 @@ async fn work(options: &WorkerOptions, registry: Arc<Registry>) -> Result<()> {
     };
     options.tell(|| {
         format!(
-            "{} is {worker} of the scheduler at {}, tasks at once: {}, data at {data_address}",
-            options.name, options.scheduler, options.threads
+            "{} is {worker} of the scheduler at {}, tasks at once: {}, memory for results: {}, data at {data_address}",
+            options.name,
+            options.scheduler,
+            options.threads,
+            format_bytes(options.memory)
         )
     });
     let (happens, happened) = unbounded_channel();
-    let store = Arc::new(Store::new(registry.clone(), happens));
+    let store = Arc::new(Store::new(of_store, registry.clone(), happens));
     let (fetches, data_ends) = serve_data(data, &store, worker, options)?;
     let (scheduler, token) = (options.scheduler.clone(), options.token.clone());
     let connect = move || {
@@ -183,7 +160,8 @@ async fn work(options: &WorkerOptions, registry: Arc<Registry>) -> Result<()> {
     let all = Arc::new(Mutex::new(Shell {
         machine: Worker::new(worker, Config::new(options.threads as u32)),
         epoch: Instant::now(),
-        store,
+        store: store.clone(),
+        told: Spilled::default(),
         executor,
         pool,
         fetches,
@@ -195,6 +173,9 @@ async fn work(options: &WorkerOptions, registry: Arc<Registry>) -> Result<()> {
         say,
     }));
     let _ = shell.set(Arc::downgrade(&all));
+    let overseer: Arc<dyn Overseer> = all.clone();
+    store.oversee(Arc::downgrade(&overseer));
+    drop(overseer);
     let runs = run(&all, stream, messages, happened, &options.scheduler);
     let over = match first(runs, first(look_at_late(&all, &looks), data_ends)).await {
         First::A(end) => end,
@@ -311,6 +292,8 @@ struct Shell {
     machine: Worker,
     epoch: Instant,
     store: Arc<Store>,
+    /// What the scheduler was told of the disk.
+    told: Spilled,
     executor: Arc<Executor>,
     pool: Pool<Job>,
     fetches: UnboundedSender<fetch::Order>,
@@ -340,7 +323,27 @@ fn with(shell: &Mutex<Shell>, happen: impl FnOnce(&mut Shell)) {
         shell.flush(&mut dropped);
     }
     // Without the lock: nobody knows how long it takes, or what else it does.
+    let freed = !dropped.is_empty();
     dropped.into_iter().for_each(discard);
+    if freed {
+        lock(shell).tell_spilled();
+    }
+}
+
+impl Overseer for Mutex<Shell> {
+    fn next_use(&self, object: TaskRef) -> Option<i64> {
+        lock(self).machine.next_use(object)
+    }
+
+    fn moved(&self, object: TaskRef, bytes: u64, back: bool) {
+        with(self, |s| {
+            s.happened(Happened::Moved {
+                object,
+                bytes,
+                back,
+            });
+        });
+    }
 }
 
 /// Hears the scheduler and the thread for bulk data until the scheduler is gone.
@@ -420,10 +423,28 @@ impl Shell {
             Happened::Seceded { task, attempt } => Event::Seceded { task, attempt },
             Happened::Rejoined { task, attempt } => Event::Rejoined { task, attempt },
             // Kept now and not before: what the machine had dropped meanwhile under this name would have taken it along.
-            Happened::Put { object, value } => {
+            Happened::Put {
+                object,
+                value,
+                room,
+            } => {
                 let bytes = value.nbytes();
                 self.replaced.push(self.store.replace(object, Ok(value)));
+                drop(room);
                 Event::Put { object, bytes }
+            }
+            Happened::Moved {
+                object,
+                bytes,
+                back,
+            } => {
+                let moved = FromWorker::Moved {
+                    object,
+                    bytes,
+                    back,
+                };
+                let _ = self.say.send(moved);
+                return;
             }
             Happened::Fetched {
                 fetch,
@@ -470,7 +491,7 @@ impl Shell {
                 continue;
             };
             let error = watch.blame(why.error());
-            let (outcome, nanos) = (Outcome::Failed(execute::record(&error)), why.nanos());
+            let (outcome, nanos) = (Outcome::Failed(record::record(&error)), why.nanos());
             self.handle(Event::Executed {
                 task,
                 attempt,
@@ -482,8 +503,24 @@ impl Shell {
         Ok(())
     }
 
+    /// Tells the scheduler what is on disk, if that has changed.
+    fn tell_spilled(&mut self) {
+        let now = self.store.values().spilled();
+        let now = Spilled {
+            memory: now.memory,
+            disk: now.disk,
+            total: now.total,
+        };
+        if now != self.told {
+            self.told = now;
+            let _ = self.say.send(FromWorker::Spilled(now));
+        }
+    }
+
     /// Does what the machine wants done; what it drops is the caller's to drop.
     fn flush(&mut self, dropped: &mut Vec<Option<Kept>>) {
+        // Before the news of results: what made room for them is not in memory any more.
+        self.tell_spilled();
         dropped.append(&mut self.replaced);
         let due = self.late.next_due();
         let mut jobs = Vec::new();

@@ -11,7 +11,7 @@ use kvern_core::panics;
 use kvern_core::unfinished::Leftovers;
 use kvern_core::{Annotations, Error, ErrorKind, Kernel, Key, Result, TaskContext, Value};
 use kvern_store::{
-    Admitted, Clock, Counted, Made, Store, StoredValue, Task, admitted_here, run_task,
+    Admitted, Clock, Counted, Made, Pin, Store, StoredValue, Task, admitted_here, run_task,
 };
 
 use super::limits::{Limited, Ticket};
@@ -34,7 +34,7 @@ struct Taken {
     held: u64,
     /// Of those, what the store counts of large ones.
     counted: Vec<Counted>,
-    pinned: Vec<Arc<StoredValue>>,
+    pinned: Vec<Pin>,
 }
 
 impl Scratch {
@@ -328,7 +328,7 @@ impl RunCore {
         }
         (taken.bytes, taken.held) = (0, 0);
         taken.counted.clear();
-        taken.pinned.drain(..).for_each(|v| v.unpin());
+        taken.pinned.clear();
     }
 
     /// Puts a result in place, frees inputs that nobody else reads, and counts down the readers of the result. False: the run was cancelled,
@@ -423,13 +423,13 @@ pub(super) fn pause_after(backoff: Option<Duration>, failures: u32) -> Duration 
     })
 }
 
-fn share(stored: &Stored, pinned: &mut Vec<Arc<StoredValue>>) -> Result<Value> {
+fn share(stored: &Stored, pinned: &mut Vec<Pin>) -> Result<Value> {
     match stored {
         Stored::Value(v) | Stored::Foreign(v) => Ok(v.clone()),
         Stored::Elsewhere(h) => h.wait(),
         Stored::Retained(stored) => {
-            let v = stored.pin()?;
-            pinned.push(stored.clone());
+            let (v, pin) = stored.pin()?;
+            pinned.push(pin);
             Ok(v)
         }
         Stored::Failed(e) => Err(e.clone()),

@@ -12,7 +12,7 @@ use kvern_core::{Error, ErrorKind, Registry, Result, Value, panics};
 
 use crate::budget::Budget;
 use crate::spill_file::{Extent, SpillFile};
-pub use stored_value::{Counted, StoredValue, ValueOwner};
+pub use stored_value::{Counted, Lent, Pin, Reserved, StoredValue, ValueOwner};
 
 /// Smaller values are never spilled: a disk write costs more than they are worth, and there would be too many to choose from.
 pub const SPILL_MIN: u64 = 32 << 10;
@@ -42,11 +42,24 @@ impl StoreOptions {
     }
 }
 
+/// What is on disk, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Spilled {
+    /// What the values took in memory.
+    pub memory: u64,
+    /// What they take on disk, as encoded.
+    pub disk: u64,
+    /// What has ever been spilled, as it was in memory.
+    pub total: u64,
+}
+
 /// See the [crate].
 pub struct Store {
     options: StoreOptions,
     registry: Arc<Registry>,
     budget: Budget,
+    /// Bytes of memory that the values on disk took.
+    on_disk: AtomicU64,
     spilled_total: AtomicU64,
     file: Mutex<Option<SpillFile>>,
     values: Mutex<Vec<Weak<StoredValue>>>,
@@ -61,6 +74,7 @@ impl Store {
             budget: Budget::new(options.budget),
             options,
             registry,
+            on_disk: AtomicU64::new(0),
             spilled_total: AtomicU64::new(0),
             file: Mutex::new(None),
             values: Mutex::new(Vec::new()),
@@ -96,6 +110,44 @@ impl Store {
             spilled: self.lock_file().as_ref().map_or(0, SpillFile::used),
             spilled_total: self.spilled_total.load(Ordering::Relaxed),
         }
+    }
+
+    /// What is on disk now; all zeros for as long as nothing ever was.
+    pub fn spilled(&self) -> Spilled {
+        let total = self.spilled_total.load(Ordering::Relaxed);
+        if total == 0 {
+            return Spilled::default();
+        }
+        Spilled {
+            memory: self.on_disk.load(Ordering::Relaxed),
+            disk: self.lock_file().as_ref().map_or(0, SpillFile::used),
+            total,
+        }
+    }
+
+    /// Sets `bytes` aside for a value that comes from somewhere else, spilling what is in the way; where nothing more can go, it is taken all the
+    /// same.
+    ///
+    /// # Errors
+    /// [`ErrorKind::OutOfMemory`] if it is larger than the whole budget, [`ErrorKind::Spill`] if the disk refuses.
+    pub fn expect(self: &Arc<Self>, bytes: u64) -> Result<Reserved> {
+        if bytes > self.budget.limit() {
+            let message = format!(
+                "a value of {} is larger than the whole memory budget of {}: use smaller chunks or a larger budget (memory=…)",
+                format_bytes(bytes),
+                format_bytes(self.budget.limit())
+            );
+            return Err(Error::new(ErrorKind::OutOfMemory, message));
+        }
+        if !self.budget.try_reserve(bytes) {
+            self.make_room(bytes)?;
+            self.budget.force_reserve(bytes);
+        }
+        Ok(Reserved::new(self.clone(), bytes))
+    }
+
+    fn left_disk(&self, bytes: u64) {
+        self.on_disk.fetch_sub(bytes, Ordering::Relaxed);
     }
 
     fn lock_file(&self) -> MutexGuard<'_, Option<SpillFile>> {
@@ -161,6 +213,7 @@ impl Store {
         })?;
         if written {
             self.budget.uncount(stored.nbytes());
+            self.on_disk.fetch_add(stored.nbytes(), Ordering::Relaxed);
             self.spilled_total
                 .fetch_add(stored.nbytes(), Ordering::Relaxed);
             stored.tell_spilled();

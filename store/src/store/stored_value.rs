@@ -98,31 +98,27 @@ impl StoredValue {
         Ok(true)
     }
 
-    /// The value for a running task, which unpins it when done. A value on disk comes back to memory, counted.
+    /// The value for a running task, which holds the guard until it is done. A value on disk comes back to memory, counted.
     ///
     /// # Errors
     /// [`ErrorKind::Spill`] if it cannot be read back.
-    pub fn pin(&self) -> Result<Value> {
+    pub fn pin(self: &Arc<Self>) -> Result<(Value, Pin)> {
         let mut place = self.lock();
         let (value, loaded) = match &*place {
             Place::Memory(v) => (v.clone(), false),
             Place::Disk(_) => (self.load(&mut place)?, true),
             Place::Gone => return Err(lost()),
         };
-        self.pins.fetch_add(1, Ordering::AcqRel);
+        let pin = self.pin_in_place();
         drop(place);
         self.tell_if(loaded);
-        Ok(value)
+        Ok((value, pin))
     }
 
-    /// Keeps the value from being chosen for the disk, wherever it is, until unpinned.
-    pub(crate) fn pin_in_place(&self) {
+    /// Keeps the value from being chosen for the disk, wherever it is.
+    pub(crate) fn pin_in_place(self: &Arc<Self>) -> Pin {
         self.pins.fetch_add(1, Ordering::AcqRel);
-    }
-
-    /// Takes back one [`StoredValue::pin`].
-    pub fn unpin(&self) {
-        self.pins.fetch_sub(1, Ordering::AcqRel);
+        Pin(self.clone())
     }
 
     /// The value for its last reader, who may change it. Its bytes stay counted for as long as the guard lives.
@@ -162,12 +158,27 @@ impl StoredValue {
         }
     }
 
+    /// The value for somebody who only passes it on. One on disk stays there, and what is read counts as set aside for as long as the guard lives.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Spill`] if it cannot be read, or the disk refuses what has to go for it.
+    pub fn lend(self: &Arc<Self>) -> Result<(Value, Lent)> {
+        if self.is_on_disk() {
+            let room = self.store.expect(self.nbytes)?;
+            return Ok((self.read()?, Lent::Read(room)));
+        }
+        // It may go to disk just now, and comes back then.
+        let (value, pin) = self.pin()?;
+        Ok((value, Lent::Pinned(pin)))
+    }
+
     fn load(&self, place: &mut Place) -> Result<Value> {
         let Place::Disk(extent) = &*place else {
             return Err(lost());
         };
         let value = self.store.read_back(extent)?;
         self.store.budget().count(self.nbytes);
+        self.store.left_disk(self.nbytes);
         if let Place::Disk(extent) = std::mem::replace(place, Place::Memory(value.clone())) {
             self.store.free_extent(extent);
         }
@@ -186,9 +197,48 @@ impl Drop for StoredValue {
     fn drop(&mut self) {
         match std::mem::replace(&mut *self.lock(), Place::Gone) {
             Place::Memory(_) => self.store.budget().uncount(self.nbytes),
-            Place::Disk(extent) => self.store.free_extent(extent),
+            Place::Disk(extent) => {
+                self.store.left_disk(self.nbytes);
+                self.store.free_extent(extent);
+            }
             Place::Gone => {}
         }
+    }
+}
+
+/// Keeps a value in memory for as long as it lives: a task has it in hand, so writing it to disk would free nothing.
+pub struct Pin(Arc<StoredValue>);
+
+impl Drop for Pin {
+    fn drop(&mut self) {
+        self.0.pins.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// Of a value that is passed on, see [`StoredValue::lend`].
+pub enum Lent {
+    /// It is kept in memory meanwhile.
+    Pinned(Pin),
+    /// It was read from disk.
+    Read(Reserved),
+}
+
+/// Bytes that are set aside for as long as this lives.
+pub struct Reserved {
+    store: Arc<Store>,
+    bytes: u64,
+}
+
+impl Reserved {
+    /// The bytes have been set aside.
+    pub(super) fn new(store: Arc<Store>, bytes: u64) -> Self {
+        Self { store, bytes }
+    }
+}
+
+impl Drop for Reserved {
+    fn drop(&mut self) {
+        self.store.budget().unreserve(self.bytes);
     }
 }
 

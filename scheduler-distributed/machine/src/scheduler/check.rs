@@ -61,8 +61,16 @@ pub(super) fn check(s: &Scheduler) -> Result<(), String> {
     let attempts = check_workers(s)?;
     let mut memory = MemoryUse {
         peak: s.memory.peak,
+        spilled: each_worker(s).map(|(_, w)| w.spilled.disk).sum(),
+        spilled_total: s.memory.spilled_total,
         ..MemoryUse::default()
     };
+    let on_disk: u64 = each_worker(s).map(|(_, w)| w.spilled.memory).sum();
+    hold!(
+        on_disk == s.on_disk,
+        "{on_disk} bytes are on disk, not {}",
+        s.on_disk
+    );
     let mut held: BTreeMap<WorkerId, u64> = BTreeMap::new();
     let mut pins: BTreeMap<u32, u32> = BTreeMap::new();
     let mut ahead: BTreeMap<WorkerId, u32> = BTreeMap::new();

@@ -10,7 +10,7 @@ use super::{Effect, Scheduler, words};
 use crate::ids::{ClientId, GraphId, OutputRef, TaskRef, WorkerId};
 use crate::outbox::Outbox;
 use crate::payload::Payload;
-use crate::wire::{FromClient, Interest, ToClient, ToWorker};
+use crate::wire::{AboutWorker, FromClient, Interest, ToClient, ToWorker};
 
 impl Scheduler {
     pub(super) fn hear_client(
@@ -64,18 +64,24 @@ impl Scheduler {
                 out.push(Effect::ToClient(client, answer));
             }
             FromClient::AskMemory => {
-                let m = self.memory;
+                let m = self.memory();
                 let answer = ToClient::Memory {
                     live: m.live,
                     peak: m.peak,
                     held: m.held,
+                    spilled: m.spilled,
+                    spilled_total: m.spilled_total,
                 };
                 out.push(Effect::ToClient(client, answer));
             }
             FromClient::AskWorkers => {
                 let all = self.workers.iter().enumerate().filter_map(|(i, w)| {
-                    w.as_ref()
-                        .map(|w| (WorkerId(i as u32), w.info.address.clone(), w.info.slots))
+                    w.as_ref().map(|w| AboutWorker {
+                        worker: WorkerId(i as u32),
+                        address: w.info.address.clone(),
+                        slots: w.info.slots,
+                        memory: w.info.memory,
+                    })
                 });
                 out.push(Effect::ToClient(client, ToClient::Workers(all.collect())));
             }
@@ -314,6 +320,20 @@ impl Scheduler {
                 error: error.clone(),
             };
             out.push(Effect::ToClient(client, failed));
+        }
+    }
+
+    /// Tells the owner of a graph what becomes of its results, if it wants to hear how far it is.
+    pub(super) fn tell_run(
+        &self,
+        slot: u32,
+        message: impl FnOnce() -> ToClient,
+        out: &mut Outbox<Effect>,
+    ) {
+        let client = self.graph(slot).client;
+        let interest = self.clients.get(&client).map(|c| c.interest);
+        if interest >= Some(Interest::Progress) {
+            out.push(Effect::ToClient(client, message()));
         }
     }
 

@@ -151,10 +151,14 @@ impl Progress {
 /// What results take on all workers, each counted once however many hold it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct MemoryUse {
-    /// Bytes now.
+    /// Bytes in memory now.
     pub live: u64,
     /// The most that `live` has been.
     pub peak: u64,
     /// Results now, those of no bytes not counted.
     pub held: u64,
+    /// Bytes on disks now.
+    pub spilled: u64,
+    /// Bytes that have ever been spilled.
+    pub spilled_total: u64,
 }

@@ -175,7 +175,7 @@ impl Scheduler {
             if to == State::Stored {
                 self.memory.live += bytes;
                 self.memory.held += 1;
-                self.memory.peak = self.memory.peak.max(self.memory.live);
+                self.memory.peak = self.memory.peak.max(self.in_memory());
             } else if from == State::Stored {
                 self.memory.live -= bytes;
                 self.memory.held -= 1;

@@ -9,7 +9,7 @@ use super::workers::Given;
 use super::{Effect, Scheduler, words};
 use crate::ids::{TaskRef, WorkerId};
 use crate::outbox::Outbox;
-use crate::wire::{ToClient, ToWorker};
+use crate::wire::{Spilled, ToClient, ToWorker};
 
 /// What part an attempt may have had in the end of its worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,6 +36,8 @@ impl Part {
 
 impl Scheduler {
     pub(super) fn worker_lost(&mut self, worker: WorkerId, why: &str, out: &mut Outbox<Effect>) {
+        // Its disk is gone with it.
+        self.spilled(worker, Spilled::default());
         let Some(entry) = self
             .workers
             .get_mut(worker.0 as usize)

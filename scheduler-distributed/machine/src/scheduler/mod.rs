@@ -41,6 +41,7 @@ use crate::broken::Broken;
 use crate::ids::{ClientId, GraphId, OutputRef, TaskRef, Tick, WorkerId};
 use crate::outbox::Outbox;
 use crate::story::{Line, Log};
+use crate::wire::Spilled;
 use graph::Graph;
 use life::WorkList;
 use state::State;
@@ -83,7 +84,10 @@ pub struct Scheduler {
     asked: BTreeSet<Asked>,
     /// Backed data that waits for a worker to be put on: there is none.
     homeless: BTreeSet<TaskRef>,
+    /// What results take, on disk or not.
     memory: MemoryUse,
+    /// Of that, what is on workers' disks, as it was in memory.
+    on_disk: u64,
     /// How far graphs are, to be told.
     news: progress::News,
     /// Mean time of all tasks in nanoseconds.
@@ -125,6 +129,7 @@ impl Scheduler {
             asked: BTreeSet::new(),
             homeless: BTreeSet::new(),
             memory: MemoryUse::default(),
+            on_disk: 0,
             news: progress::News::default(),
             mean: 0,
             steal_at: None,
@@ -193,7 +198,31 @@ impl Scheduler {
 
     /// What results take.
     pub fn memory(&self) -> MemoryUse {
-        self.memory
+        MemoryUse {
+            live: self.in_memory(),
+            ..self.memory
+        }
+    }
+
+    /// Bytes of results that are not on a disk. A copy that is there while another is not counts as if both were.
+    fn in_memory(&self) -> u64 {
+        self.memory.live.saturating_sub(self.on_disk)
+    }
+
+    /// What a worker has on disk has changed.
+    fn spilled(&mut self, worker: WorkerId, now: Spilled) {
+        let Some(entry) = self.worker_mut(worker) else {
+            return;
+        };
+        let before = std::mem::replace(&mut entry.spilled, now);
+        // What a worker says is believed, and must not end the scheduler however large it is.
+        let changed = |sum: u64, was: u64, is: u64| sum.wrapping_sub(was).wrapping_add(is);
+        self.on_disk = changed(self.on_disk, before.memory, now.memory);
+        let memory = &mut self.memory;
+        memory.spilled = changed(memory.spilled, before.disk, now.disk);
+        let more = now.total.saturating_sub(before.total);
+        memory.spilled_total = memory.spilled_total.wrapping_add(more);
+        self.memory.peak = self.memory.peak.max(self.in_memory());
     }
 
     /// Which task makes an output.

@@ -221,6 +221,7 @@ impl Scheduler {
             op: graph.op(at.task),
             block: graph.block(at.task),
             annotation: graph.annotation(at.task),
+            bytes: graph.task(at.task).bytes,
             inputs,
         };
         let given = Given {

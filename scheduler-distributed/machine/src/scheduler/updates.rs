@@ -95,6 +95,17 @@ impl Scheduler {
                 self.have(worker, object, bytes, out);
                 self.answered(worker, object, out);
             }
+            FromWorker::Spilled(now) => self.spilled(worker, now),
+            FromWorker::Moved {
+                object,
+                bytes,
+                back,
+            } => {
+                if let Some(at) = self.locate(object) {
+                    let key = self.graph(at.slot).key(at.task);
+                    self.tell_run(at.slot, || ToClient::Moved { key, bytes, back }, out);
+                }
+            }
             // Passed on by the shell.
             FromWorker::Log { .. } => {}
             FromWorker::Gone(object) => {

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, VecDeque};
 use super::event::{Config, WorkerInfo};
 use super::task::At;
 use crate::ids::{Attempt, ClientId, GraphId, TaskRef, Tick, WorkerId};
-use crate::wire::Interest;
+use crate::wire::{Interest, Spilled};
 
 /// A set of small numbers.
 #[derive(Debug, Default, Clone)]
@@ -77,6 +77,8 @@ pub(crate) struct Entry {
     pub(crate) reaching: bool,
     /// Bytes of the objects it has.
     pub(crate) bytes: u64,
+    /// What of that is on its disk.
+    pub(crate) spilled: Spilled,
     /// Mean time of its tasks in nanoseconds, the last ones counting more.
     pub(crate) mean: Option<u64>,
     /// Tasks that it does while a message goes there and back; none while nothing is known of its tasks.
@@ -108,6 +110,7 @@ impl Entry {
             tips: VecDeque::new(),
             reaching: false,
             bytes: 0,
+            spilled: Spilled::default(),
             mean: None,
             turn: 0,
             peers: Bits::default(),

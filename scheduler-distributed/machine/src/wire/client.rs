@@ -103,6 +103,19 @@ pub struct Progressed {
     pub bytes: u64,
 }
 
+/// A worker, as clients know it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AboutWorker {
+    /// Its number.
+    pub worker: WorkerId,
+    /// Where it is reached.
+    pub address: String,
+    /// How many tasks it runs at once.
+    pub slots: u32,
+    /// Bytes of memory for results.
+    pub memory: u64,
+}
+
 /// What the scheduler says to a client.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub enum ToClient {
@@ -208,15 +221,19 @@ pub enum ToClient {
     },
     /// The answer to `AskMemory`: results on all workers, each counted once however many hold it.
     Memory {
-        /// Bytes now.
+        /// Bytes in memory now: what workers have on disk is not counted.
         live: u64,
         /// The most that `live` has been.
         peak: u64,
         /// Results now, those of no bytes not counted.
         held: u64,
+        /// Bytes on disk now.
+        spilled: u64,
+        /// Bytes that have ever been spilled.
+        spilled_total: u64,
     },
-    /// The answer to `AskWorkers`: each worker, where it is reached, and how many tasks it runs at once.
-    Workers(Vec<(WorkerId, String, u32)>),
+    /// The answer to `AskWorkers`.
+    Workers(Vec<AboutWorker>),
     /// Where a worker that will be named is reached.
     Peer {
         /// The worker.
@@ -264,6 +281,15 @@ pub enum ToClient {
         tasks: u32,
         /// What they wait for, and how long they will, for people.
         words: String,
+    },
+    /// A result went to a worker's disk, or came back from there for a task. Only if subscribed, and only for own graphs.
+    Moved {
+        /// Its content key.
+        key: Key,
+        /// Its size in memory.
+        bytes: u64,
+        /// Whether it came back.
+        back: bool,
     },
     /// A line that a task logged: said by the scheduler's shell.
     Log {

@@ -9,11 +9,11 @@ mod data;
 mod hello;
 mod worker;
 
-pub use client::{FromClient, Interest, Progressed, ToClient};
+pub use client::{AboutWorker, FromClient, Interest, Progressed, ToClient};
 pub use codec::{DecodeError, MOST_BYTES, MOST_NAMES, Packer, TooLarge, decode, encode};
 pub use data::{DataReply, DataRequest};
 pub use hello::{
     Answer, Hello, HelloError, MAGIC, PROTOCOL, Role, decode_answer, decode_hello, encode_answer,
     encode_hello,
 };
-pub use worker::{Assign, FromWorker, Input, Source, ToWorker};
+pub use worker::{Assign, FromWorker, Input, Source, Spilled, ToWorker};

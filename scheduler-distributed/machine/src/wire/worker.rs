@@ -24,6 +24,8 @@ pub struct Assign {
     pub block: u32,
     /// How it is to be run: explained by [`ToWorker::Graph`].
     pub annotation: u32,
+    /// What its result is expected to take in memory: the worker lets it begin when there is room for so much.
+    pub bytes: u64,
     /// Its inputs in argument order.
     pub inputs: Vec<Input>,
 }
@@ -101,6 +103,17 @@ pub enum ToWorker {
         /// Which try.
         attempt: Attempt,
     },
+}
+
+/// What a worker has on disk, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Spilled {
+    /// What the objects took in memory.
+    pub memory: u64,
+    /// What they take on disk.
+    pub disk: u64,
+    /// What has ever been spilled, as it was in memory.
+    pub total: u64,
 }
 
 /// What a worker says.
@@ -184,6 +197,17 @@ pub enum FromWorker {
     },
     /// An object that was asked for by `Probe` is not here.
     Gone(TaskRef),
+    /// What is on the worker's disk now: said whenever that has changed, before the results that changed it.
+    Spilled(Spilled),
+    /// An object went to disk, or came back from there for a task: for those who watch.
+    Moved {
+        /// The object.
+        object: TaskRef,
+        /// Its size in memory.
+        bytes: u64,
+        /// Whether it came back.
+        back: bool,
+    },
     /// A line that a task logged. The scheduler's shell passes it on to the client; the machine ignores it.
     Log {
         /// The task.

@@ -103,6 +103,14 @@ impl Worker {
         None
     }
 
+    /// When an object is read next: the lowest priority number of the attempts that wait here to read it; none if none does.
+    pub fn next_use(&self, object: TaskRef) -> Option<i64> {
+        let needed_by = &self.objects.get(&object)?.needed_by;
+        let tries = needed_by.iter().filter_map(|key| self.tries.get(key));
+        let waiting = tries.filter(|t| !t.state.executing());
+        waiting.map(|t| t.priority).min()
+    }
+
     /// Its number.
     pub fn id(&self) -> WorkerId {
         self.id

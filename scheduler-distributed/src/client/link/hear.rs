@@ -95,26 +95,40 @@ impl Link {
                     }
                 }
             }
-            ToClient::Memory { live, peak, held } => {
+            ToClient::Memory {
+                live,
+                peak,
+                held,
+                spilled,
+                spilled_total,
+            } => {
                 if let Some(reply) = self.lock().memory.pop_front() {
                     let _ = reply.send(MemoryUse {
                         live,
                         peak,
                         held,
-                        ..MemoryUse::default()
+                        spilled,
+                        spilled_total,
                     });
                 }
             }
             ToClient::Workers(workers) => {
+                let memory = workers.iter().map(|w| w.memory).max().unwrap_or(0);
+                self.memory.store(memory, Ordering::Relaxed);
                 let mut state = self.lock();
-                let mut slots = Vec::with_capacity(workers.len());
-                for (worker, address, n) in workers {
-                    state.know(worker, address);
-                    slots.push((worker, n));
+                for w in &workers {
+                    state.know(w.worker, w.address.clone());
                 }
                 if let Some(reply) = state.workers.pop_front() {
-                    let _ = reply.send(slots);
+                    let _ = reply.send(workers);
                 }
+            }
+            ToClient::Moved { key, bytes, back } => {
+                let event = match back {
+                    false => Event::Spilled { key, bytes },
+                    true => Event::Unspilled { key, bytes },
+                };
+                self.event(Interest::Runs, event);
             }
             ToClient::Peer {
                 worker, address, ..

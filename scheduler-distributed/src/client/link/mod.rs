@@ -12,7 +12,7 @@ use kvern_core::error::ErrorRecord;
 use kvern_core::events::{Event, Interest, Observers};
 use kvern_core::scheduler::{MemoryUse, Progress};
 use kvern_core::{Error, ErrorKind, Registry, Result, TaskGraph};
-use kvern_machine::wire::{FromClient, Interest as WireInterest, MOST_NAMES};
+use kvern_machine::wire::{AboutWorker, FromClient, Interest as WireInterest, MOST_NAMES};
 use kvern_machine::{ClientId, GraphId, Payload, TaskRef, WorkerId};
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -42,6 +42,8 @@ pub(crate) struct Link {
     numbers: AtomicU64,
     /// What the scheduler was asked to tell of.
     listening: Mutex<WireInterest>,
+    /// Of the worker that has most.
+    memory: AtomicU64,
     backed: Backed,
     /// Lines on tasks that wait for workers.
     waits: Lines,
@@ -64,7 +66,7 @@ struct State {
     /// Who asks how far a graph is, in the order of the questions: each answer is for one of them, so that none is older than its question.
     progress: HashMap<GraphId, VecDeque<mpsc::Sender<Progress>>>,
     memory: VecDeque<mpsc::Sender<MemoryUse>>,
-    workers: VecDeque<mpsc::Sender<Vec<(WorkerId, u32)>>>,
+    workers: VecDeque<mpsc::Sender<Vec<AboutWorker>>>,
     /// Why nothing is computed any more, though the scheduler is there.
     stopped: Option<Error>,
     /// Why nothing can be submitted any more.
@@ -172,6 +174,7 @@ impl Link {
             graphs: AtomicU32::new(0),
             numbers: AtomicU64::new(0),
             listening: Mutex::default(),
+            memory: AtomicU64::new(0),
             backed: Backed::default(),
             waits: Lines::default(),
             state: Mutex::default(),
@@ -376,7 +379,7 @@ impl Link {
         )
     }
 
-    pub(crate) fn ask_workers(&self) -> Option<Vec<(WorkerId, u32)>> {
+    pub(crate) fn ask_workers(&self) -> Option<Vec<AboutWorker>> {
         self.ask(
             |state, reply| state.workers.push_back(reply),
             FromClient::AskWorkers,
@@ -387,7 +390,7 @@ impl Link {
     ///
     /// # Errors
     /// If the scheduler does not say.
-    pub(crate) fn workers(&self) -> Result<Vec<(WorkerId, u32)>> {
+    pub(crate) fn workers(&self) -> Result<Vec<AboutWorker>> {
         self.ask_workers().ok_or_else(|| {
             if self.is_over() {
                 return self.gone();
@@ -397,6 +400,18 @@ impl Link {
                 self.address
             );
             Error::new(ErrorKind::Timeout, words)
+        })
+    }
+
+    /// The memory of the worker that has most, as it was when the scheduler was last asked for its workers; none while none was there. `ask`: asks if
+    /// that is not known.
+    pub(crate) fn largest_memory(&self, ask: bool) -> Option<u64> {
+        let known = || Some(self.memory.load(Ordering::Relaxed)).filter(|m| *m > 0);
+        known().or_else(|| {
+            if ask {
+                self.ask_workers();
+            }
+            known()
         })
     }
 
@@ -451,7 +466,7 @@ impl Link {
 
     /// Tasks that all workers together run at once, as far as is known.
     pub(crate) fn slots(&self) -> Option<u32> {
-        let slots: u32 = self.ask_workers()?.iter().map(|w| w.1).sum();
+        let slots: u32 = self.ask_workers()?.iter().map(|w| w.slots).sum();
         Some(slots.max(1))
     }
 

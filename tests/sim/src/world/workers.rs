@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use kvern_core::ErrorKind;
 use kvern_core::error::ErrorRecord;
-use kvern_machine::wire::{Assign, FromClient, FromWorker, Source, ToWorker};
+use kvern_machine::wire::{Assign, FromClient, FromWorker, Source, Spilled, ToWorker};
 use kvern_machine::worker::{Config, Effect, Event, Outcome};
 use kvern_machine::{Attempt, ClientId, FetchId, GraphId, Outbox, TaskRef, Tick, Worker, WorkerId};
 
@@ -96,7 +96,19 @@ impl World {
             return Ok(());
         };
         match effect {
-            Effect::ToScheduler(message) => self.report(id, message),
+            Effect::ToScheduler(message) => {
+                if matches!(message, FromWorker::Done { .. }) {
+                    // Every other object is on its disk.
+                    let memory = host.store.values().step_by(2).map(|(_, bytes)| bytes).sum();
+                    let spilled = Spilled {
+                        memory,
+                        disk: memory / 2,
+                        total: memory,
+                    };
+                    self.report(id, FromWorker::Spilled(spilled));
+                }
+                self.report(id, message);
+            }
             Effect::LearnGraph { graph, .. } => {
                 host.graphs.insert(graph);
             }
