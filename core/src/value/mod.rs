@@ -9,6 +9,7 @@ pub(crate) mod codec;
 mod numbers;
 pub(crate) mod remote;
 pub(crate) mod show;
+mod weigh;
 
 use std::any::{Any, TypeId};
 use std::fmt;
@@ -143,8 +144,8 @@ impl Value {
     }
 
     /// Wraps a value of any serde type, registered or not: processes of the same build can spill it, send it and read it again.
-    /// One of a registered type counts as many bytes as its entry says, any other its size and that of its serialised form, which is
-    /// about what it points to and takes as long as serialising it; [`Value::serde_with_bytes`] says it at once.
+    /// One of a registered type counts as many bytes as its entry says, any other its size and what it points to: the items of its lists and maps and
+    /// the bytes of its texts, all of which are looked at; [`Value::serde_with_bytes`] says it at once.
     ///
     /// ```
     /// use kvern_core::{Registry, Value};
@@ -156,7 +157,7 @@ impl Value {
     /// ```
     pub fn serde<T: Serialize + DeserializeOwned + Any + Send + Sync>(value: T) -> Self {
         let known = linked_type(TypeId::of::<T>()).is_some();
-        let points_to = if known { 0 } else { serialised_size(&value) };
+        let points_to = if known { 0 } else { weigh::points_to(&value) };
         Self::of_this_build(value).weighing_if(!known, size_of::<T>() as u64 + points_to)
     }
 
@@ -318,11 +319,6 @@ impl Value {
     pub fn value_type(&self) -> TypeId {
         self.as_any().type_id()
     }
-}
-
-fn serialised_size<T: Serialize>(value: &T) -> u64 {
-    postcard::serialize_with_flavor(value, postcard::ser_flavors::Size::default()).unwrap_or(0)
-        as u64
 }
 
 fn take<S: Any, T: Any>(v: S, whole: Value) -> Result<T, Value> {
