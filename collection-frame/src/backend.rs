@@ -76,9 +76,12 @@ pub fn is_operator(function: &ScalarUDF) -> bool {
 /// The function of kvern that makes one NaN of all before floats are compared.
 pub const ONE_NAN: &str = crate::plan::nan::NAME;
 
+/// The names of the operators that hand a query to an engine: its backend runs them and no others.
+pub(crate) const ENGINE: [&str; 2] = ["frame.engine_query", "frame.engine_query_to_parquet"];
+
 /// Whether an operator is one by which a frame hands its query to an engine.
 pub fn is_query(op: &OpRef) -> bool {
-    crate::ops::ENGINE.contains(&op.name())
+    ENGINE.contains(&op.name())
 }
 
 /// The engine of a session, if its backend has one.

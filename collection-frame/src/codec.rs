@@ -60,7 +60,7 @@ pub(crate) fn encode(
             let words = format!("the plan cannot be written: {why}; compute it by Way::Local");
             Error::new(ErrorKind::NotPortable, words)
         })?;
-    let context = TaskContext::from(crate::engine::base()).with_session_config(config.clone());
+    let context = TaskContext::from(crate::plan::base()).with_session_config(config.clone());
     let read = decode_in(&bytes, None, &context)?;
     same::plans(&read, plan).map_err(|why| {
         let words = format!("the plan cannot be written: {why}; compute it by Way::Local");
@@ -77,7 +77,7 @@ pub(crate) fn check_travels(plan: &Arc<dyn ExecutionPlan>) -> Result<()> {
     let codec = Codec::strict(Arc::new(Registry::linked()?));
     let bytes =
         physical_plan_to_bytes_with_extension_codec(plan.clone(), &codec).map_err(from_df)?;
-    let context = crate::engine::base().task_ctx();
+    let context = crate::plan::base().task_ctx();
     let read =
         physical_plan_from_bytes_with_extension_codec(&bytes, &context, &codec).map_err(from_df)?;
     same::plans(&read, plan).map_err(|why| {
@@ -92,7 +92,7 @@ pub(crate) fn decode(
     bytes: &[u8],
     operators: Option<&dyn Operators>,
 ) -> Result<Arc<dyn ExecutionPlan>> {
-    decode_in(bytes, operators, &crate::engine::base().task_ctx())
+    decode_in(bytes, operators, &crate::plan::base().task_ctx())
 }
 
 fn decode_in(
@@ -171,7 +171,7 @@ impl PhysicalExtensionCodec for Codec {
     }
 
     fn try_encode_udaf(&self, udaf: &AggregateUDF, _buf: &mut Vec<u8>) -> DfResult<()> {
-        let known = crate::engine::base().aggregate_functions();
+        let known = crate::plan::base().aggregate_functions();
         let known = known.get(udaf.name()).map(AsRef::as_ref);
         // One that was told in which order its rows come is not equal to the one that is known, and computes the same.
         let kind = |f: &AggregateUDF| (f.inner().as_ref() as &dyn Any).type_id();
@@ -185,7 +185,7 @@ impl PhysicalExtensionCodec for Codec {
         if windows::encode(udwf, buf) {
             return Ok(());
         }
-        let known = crate::engine::base().window_functions();
+        let known = crate::plan::base().window_functions();
         self.check_known(udwf.name(), known.get(udwf.name()).map(AsRef::as_ref), udwf)
     }
 

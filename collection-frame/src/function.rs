@@ -18,7 +18,7 @@ use kvern_core::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::frame::Columns;
+use crate::columns::Columns;
 use crate::plan::own;
 
 /// A function of columns, with its parameters: for [`Frame::with_column`](crate::Frame::with_column) and the like, and for
@@ -313,7 +313,7 @@ pub(crate) fn check_portable(udf: &ScalarUDF, linked: &dyn Operators) -> Result<
     if own::written(udf).is_some() {
         return Ok(());
     }
-    let known = crate::engine::base().scalar_functions().get(udf.name());
+    let known = crate::plan::base().scalar_functions().get(udf.name());
     match known {
         Some(known) if known.as_ref() == udf => Ok(()),
         _ => Err(by_name_only(udf.name())),

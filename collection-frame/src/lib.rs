@@ -20,6 +20,7 @@
 
 pub mod backend;
 mod codec;
+mod columns;
 mod compare;
 mod cut;
 mod engine;
@@ -30,14 +31,13 @@ mod ops;
 mod parts;
 mod plan;
 mod read;
+mod replace;
 mod value;
 
+pub use columns::{Columns, Names, SortKeys, col};
 #[doc(hidden)]
 pub use engine::batch_rows;
-pub use frame::{
-    Columns, Count, Frame, GroupBy, JoinHow, JoinKeys, Names, SortKeys, Way, col, concat, sql,
-    sql_with,
-};
+pub use frame::{Count, Frame, GroupBy, JoinHow, JoinKeys, Way, concat, sql, sql_with};
 pub use function::Function;
 pub use read::{CsvOptions, ParquetOptions, Sources};
 

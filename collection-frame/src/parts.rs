@@ -22,7 +22,9 @@ use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, Pla
 use kvern_core::{Layer, Root};
 use serde::{Deserialize, Serialize};
 
-use crate::engine::Knobs;
+use crate::error::from_df;
+use crate::plan::Knobs;
+use crate::replace::replace;
 use crate::value::Batches;
 
 type DfResult<T> = Result<T, DataFusionError>;
@@ -267,6 +269,20 @@ impl InputExec {
         let schema = self.properties.eq_properties.schema().clone();
         Ok(MemorySourceConfig::try_new_exec(&partitions, schema, None)?)
     }
+}
+
+/// The plan with tables in memory where it reads inputs of a task: for whoever knows nothing of tasks.
+///
+/// # Errors
+/// If a partition does not have the columns that the plan was made for.
+pub(crate) fn in_memory(
+    plan: &Arc<dyn ExecutionPlan>,
+    inputs: &Inputs,
+) -> kvern_core::Result<Arc<dyn ExecutionPlan>> {
+    replace(plan, &mut |node| match node.downcast_ref::<InputExec>() {
+        Some(input) => input.in_memory(inputs).map(Some).map_err(from_df),
+        None => Ok(None),
+    })
 }
 
 fn properties(known: EquivalenceProperties, partitions: usize) -> Arc<PlanProperties> {

@@ -22,12 +22,12 @@ use datafusion::physical_plan::{
 use futures::{StreamExt, TryStreamExt};
 use kvern_core::Result;
 
-use super::node;
 use crate::parts::{InputExec, PartsExec};
+use crate::replace::replace;
 
 /// The plan with partitions gathered one after the other where nothing below has moved a row.
 pub(crate) fn in_order(plan: &Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
-    node::replace(plan, &mut |node| {
+    replace(plan, &mut |node| {
         let gathers = node.downcast_ref::<CoalescePartitionsExec>();
         Ok(gathers.filter(|g| keeps_order(g.input())).map(|gathers| {
             let rows = Arc::new(InOrderExec::new(gathers.input().clone()));

@@ -22,10 +22,11 @@ use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
 use kvern_core::{Error, Layer, Result};
 
 use crate::codec;
-use crate::engine::{Knobs, config};
+use crate::engine::config;
 use crate::error::from_df;
 use crate::ops::{StageInput, concat_op, pick_op, split_op, stage_op};
-use crate::parts::{InputExec, InputSpec, Inputs, PartsExec};
+use crate::parts::{InputExec, InputSpec, PartsExec};
+use crate::plan::Knobs;
 use exchange::Exchange;
 pub(crate) use in_order::in_order;
 pub(crate) use layers::{Cut, gather, projected, table};
@@ -75,20 +76,6 @@ pub(crate) fn stream(plan: &Arc<dyn ExecutionPlan>) -> Result<Streamed> {
     Ok(Streamed {
         plan,
         inputs: stage.inputs.into_iter().map(|(cut, _)| cut).collect(),
-    })
-}
-
-/// The plan with tables in memory where it reads inputs of a task: for whoever knows nothing of tasks.
-///
-/// # Errors
-/// If a partition does not have the columns that the plan was made for.
-pub(crate) fn in_memory(
-    plan: &Arc<dyn ExecutionPlan>,
-    inputs: &Inputs,
-) -> Result<Arc<dyn ExecutionPlan>> {
-    node::replace(plan, &mut |node| match node.downcast_ref::<InputExec>() {
-        Some(input) => input.in_memory(inputs).map(Some).map_err(from_df),
-        None => Ok(None),
     })
 }
 

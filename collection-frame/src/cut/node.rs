@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
-use datafusion::common::{JoinType, Result as DfResult};
+use datafusion::common::JoinType;
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::physical_plan::aggregates::AggregateExec;
 use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
 use datafusion::physical_plan::coop::CooperativeExec;
 use datafusion::physical_plan::empty::EmptyExec;
-use datafusion::physical_plan::execution_plan::{ChildrenPropertiesMode, ReplaceChildrenOptions};
 use datafusion::physical_plan::filter::FilterExec;
 use datafusion::physical_plan::joins::{
     CrossJoinExec, HashJoinExec, NestedLoopJoinExec, PartitionMode, SortMergeJoinExec,
@@ -27,8 +26,8 @@ use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
 use kvern_core::Result;
 
 use super::Stop;
-use crate::error::from_df;
 use crate::parts::PartsExec;
+use crate::replace::{replace, with_children};
 
 /// How a node stands to the partitions of its inputs.
 pub(super) enum Role<'a> {
@@ -158,15 +157,6 @@ fn ends_with_build(t: JoinType) -> bool {
     }
 }
 
-/// The node over other inputs.
-pub(super) fn with_children(
-    plan: &Arc<dyn ExecutionPlan>,
-    children: Vec<Arc<dyn ExecutionPlan>>,
-) -> DfResult<Arc<dyn ExecutionPlan>> {
-    let options = ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute);
-    plan.clone().replace_children(children, options)
-}
-
 /// The node over its cut off inputs, if it takes them.
 pub(super) fn over(
     plan: &Arc<dyn ExecutionPlan>,
@@ -188,30 +178,4 @@ pub(super) fn replace_parts(
     replace(plan, &mut |node| {
         node.downcast_ref::<PartsExec>().map(&mut *by).transpose()
     })
-}
-
-/// What a node is replaced by, if it is.
-type Replacement<'a> =
-    dyn FnMut(&Arc<dyn ExecutionPlan>) -> Result<Option<Arc<dyn ExecutionPlan>>> + 'a;
-
-/// The plan with some of its nodes replaced.
-pub(super) fn replace(
-    plan: &Arc<dyn ExecutionPlan>,
-    by: &mut Replacement<'_>,
-) -> Result<Arc<dyn ExecutionPlan>> {
-    if let Some(new) = by(plan)? {
-        return Ok(new);
-    }
-    let children = plan.children();
-    if children.is_empty() {
-        return Ok(plan.clone());
-    }
-    let new = children
-        .iter()
-        .map(|c| replace(c, by))
-        .collect::<Result<Vec<_>>>()?;
-    if new.iter().zip(&children).all(|(a, b)| Arc::ptr_eq(a, b)) {
-        return Ok(plan.clone());
-    }
-    with_children(plan, new).map_err(from_df)
 }

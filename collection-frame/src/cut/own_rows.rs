@@ -14,13 +14,13 @@ use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, Pla
 use futures::StreamExt;
 use kvern_core::Result;
 
-use super::node;
 use crate::error::from_df;
+use crate::replace::{replace, with_children};
 use crate::value::{holds_views, own};
 
 /// The plan with such rows under its merges.
 pub(crate) fn own_rows(plan: &Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
-    node::replace(plan, &mut |node| {
+    replace(plan, &mut |node| {
         let Some(merge) = node.downcast_ref::<SortPreservingMergeExec>() else {
             return Ok(None);
         };
@@ -32,9 +32,7 @@ pub(crate) fn own_rows(plan: &Arc<dyn ExecutionPlan>) -> Result<Arc<dyn Executio
         }
         let below = own_rows(merge.input())?;
         let rows: Arc<dyn ExecutionPlan> = Arc::new(OwnRowsExec { input: below });
-        node::with_children(node, vec![rows])
-            .map(Some)
-            .map_err(from_df)
+        with_children(node, vec![rows]).map(Some).map_err(from_df)
     })
 }
 

@@ -9,4 +9,4 @@ mod state;
 pub(crate) use drive::{Drive, block_on};
 pub(crate) use rows::stoppable;
 pub use state::batch_rows;
-pub(crate) use state::{Knobs, base, config, planner_with, task_context};
+pub(crate) use state::{config, planner_with, task_context};

@@ -1,8 +1,8 @@
 //! DataFusion's session state: one for the process, and what of it differs from run to run.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
 
 use datafusion::common::config::ConfigNonZeroUsize;
 use datafusion::execution::config::SessionConfig;
@@ -11,11 +11,9 @@ use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::MemoryPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
-use datafusion::optimizer::analyzer::{Analyzer, AnalyzerRule};
 use kvern_core::Result;
 use kvern_core::unfinished::{Leftover, Leftovers};
 
-use crate::compare::TextOrNumber;
 use crate::error::from_df;
 use crate::plan::bounds::NoFloatBounds;
 use crate::plan::determined::Determined;
@@ -23,36 +21,7 @@ use crate::plan::groups::GroupRule;
 use crate::plan::guard::GuardFilters;
 use crate::plan::null::NullRule;
 use crate::plan::windows::PlainWindows;
-use crate::plan::{nan, push, skip};
-
-/// What a plan is made for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Knobs {
-    /// Into how many partitions DataFusion cuts scans and shuffles.
-    pub(crate) partitions: usize,
-    /// Each partition is run by itself, by somebody who never sees the others.
-    pub(crate) alone: bool,
-    /// Rows come out in the order of the files, so nothing may deal them out.
-    pub(crate) ordered: bool,
-}
-
-/// The state that every frame is built with: DataFusion's functions and defaults, no table.
-pub(crate) fn base() -> &'static SessionState {
-    static BASE: OnceLock<SessionState> = OnceLock::new();
-    BASE.get_or_init(|| {
-        let mut rules: Vec<Arc<dyn AnalyzerRule + Send + Sync>> = vec![Arc::new(TextOrNumber)];
-        rules.extend(Analyzer::new().rules);
-        let mut builder = SessionStateBuilder::new()
-            .with_default_features()
-            .with_analyzer_rules(rules)
-            .with_optimizer_rules(push::rules())
-            .with_physical_optimizer_rules(skip::rules())
-            .with_config(SessionConfig::new().with_target_partitions(1));
-        let functions = builder.scalar_functions().get_or_insert_default();
-        functions.push(nan::one_nan().clone());
-        builder.build()
-    })
-}
+use crate::plan::{Knobs, base, nan};
 
 /// Rows of a batch in this process; 0: as DataFusion has it.
 static BATCH_ROWS: AtomicUsize = AtomicUsize::new(0);

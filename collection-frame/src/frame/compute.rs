@@ -19,12 +19,12 @@ use super::Frame;
 use super::verbs::PARTITIONS;
 use crate::backend::{FrameEngine, Query, engine_of};
 use crate::cut::{self, Cut};
-use crate::engine::{Drive, Knobs, block_on, config, planner_with};
+use crate::engine::{Drive, block_on, config, planner_with};
 use crate::error::from_df;
 use crate::ops::{engine_op, query_op};
-use crate::parts::{Input, Inputs};
+use crate::parts::{Input, Inputs, in_memory};
 use crate::plan::again::{self, Attempt};
-use crate::plan::{correlated, keys};
+use crate::plan::{Knobs, correlated, keys};
 use crate::value::{Batches, batches_of};
 
 /// How a frame is computed. The answer is the same.
@@ -133,7 +133,7 @@ impl Frame {
         // Without the rows, which may be results that are not there yet.
         let none = streamed.inputs.iter();
         let none = none.map(|c| Input::Whole(vec![Batches::new(); c.count as usize]));
-        let empty = cut::in_memory(&streamed.plan, &Inputs(none.collect()))?;
+        let empty = in_memory(&streamed.plan, &Inputs(none.collect()))?;
         engine.check(&Query {
             plan: empty.clone(),
             config: config.clone(),

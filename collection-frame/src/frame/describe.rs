@@ -10,7 +10,8 @@ use datafusion::functions_aggregate::expr_fn::{avg, count, max, median, min, std
 use datafusion::logical_expr::{Expr, cast};
 use kvern_core::{Error, ErrorKind, Result, Session};
 
-use super::{Frame, col};
+use super::Frame;
+use crate::columns::col;
 use crate::error::from_df;
 
 const MEASURES: [&str; 7] = ["count", "nulls", "mean", "std", "min", "median", "max"];

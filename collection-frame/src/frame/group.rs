@@ -4,7 +4,7 @@ use datafusion::logical_expr::Expr;
 use kvern_core::Result;
 
 use super::Frame;
-use super::columns::Columns;
+use crate::columns::Columns;
 use crate::plan::aggregate;
 use crate::plan::names::named;
 use crate::read::csv::with_reason;

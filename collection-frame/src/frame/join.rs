@@ -5,7 +5,7 @@ use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
 use kvern_core::{Error, Result};
 
 use super::Frame;
-use super::columns::Names;
+use crate::columns::Names;
 use crate::error::no_column;
 
 /// Which rows a join keeps. The names are those of Polars.

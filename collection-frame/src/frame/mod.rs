@@ -1,7 +1,6 @@
 //! The frame: a lazy table, built by calls or by SQL and computed by a session.
 
 mod bridge;
-mod columns;
 mod compute;
 mod describe;
 mod explain;
@@ -27,7 +26,6 @@ use crate::error::from_df;
 use crate::plan::analyse;
 use crate::read::{CsvOptions, ParquetOptions, Sources, csv_table, parquet_table};
 
-pub use columns::{Columns, Names, SortKeys, col};
 pub use compute::Way;
 pub use group::GroupBy;
 pub use join::{JoinHow, JoinKeys};
@@ -226,7 +224,7 @@ impl Frame {
         f: impl FnOnce(DataFrame) -> datafusion::common::Result<DataFrame>,
     ) -> Result<Self> {
         let leaf = analyse::leaf(&self.plan);
-        let frame = DataFrame::new(crate::engine::base().clone(), leaf.clone());
+        let frame = DataFrame::new(crate::plan::base().clone(), leaf.clone());
         let plan = f(frame)
             .and_then(|f| analyse::step(f.into_unoptimized_plan(), &[(&leaf, self.plan.as_ref())]));
         Ok(self.with_plan(plan.map_err(from_df)?))

@@ -8,7 +8,7 @@ use datafusion::logical_expr::{Expr, LogicalPlanBuilder};
 use kvern_core::{Error, Result};
 
 use super::Frame;
-use super::columns::{Columns, Names, SortKeys, col};
+use crate::columns::{Columns, Names, SortKeys, col};
 use crate::error::no_column;
 use crate::plan::names::{named, plain};
 

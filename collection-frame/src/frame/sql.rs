@@ -10,10 +10,10 @@ use datafusion::sql::sqlparser::ast;
 use kvern_core::{Error, Result};
 
 use super::Frame;
-use crate::engine::{base, block_on};
+use crate::engine::block_on;
 use crate::error::from_df;
 use crate::function::Function;
-use crate::plan::{analyse, names, not_in, own, sets, statement};
+use crate::plan::{analyse, base, names, not_in, own, sets, statement};
 
 /// The frame that a query over other frames makes. The text is DataFusion's SQL: one `SELECT` (with `WITH`, joins, windows, subqueries);
 /// statements that would change something are refused. Names in it are lower-cased unless quoted, as in PostgreSQL; a column that the text

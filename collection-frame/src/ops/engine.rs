@@ -15,15 +15,11 @@ use kvern_core::unfinished::Leftovers;
 use kvern_core::{OpRef, OpTraits, Result, TaskContext, Value};
 
 use super::write::ParquetFile;
-use crate::backend::{FrameEngine, Query};
-use crate::cut;
+use crate::backend::{ENGINE, FrameEngine, Query};
 use crate::engine::{Drive, stoppable};
 use crate::error::from_df;
-use crate::parts::{Input, Inputs};
+use crate::parts::{Input, Inputs, in_memory};
 use crate::value::{Batches, batches_of};
-
-/// The names of these operators: an engine's backend runs them and no others.
-pub(crate) const ENGINE: [&str; 2] = ["frame.engine_query", "frame.engine_query_to_parquet"];
 
 /// Runs a query whose inputs have so many partitions each: all its rows.
 pub(crate) fn engine_op(engine: Arc<dyn FrameEngine>, query: Query, inputs: Vec<u32>) -> OpRef {
@@ -101,7 +97,7 @@ where
         });
         let inputs = Inputs(inputs.collect::<Result<_>>()?);
         let query = Query {
-            plan: cut::in_memory(&query.plan, &inputs)?,
+            plan: in_memory(&query.plan, &inputs)?,
             config: query.config.clone(),
         };
         let planned = query.plan.schema();

@@ -6,7 +6,7 @@ mod query;
 mod stage;
 mod write;
 
-pub(crate) use engine::{ENGINE, engine_op, engine_to_file};
+pub(crate) use engine::{engine_op, engine_to_file};
 pub(crate) use exchange::{concat_op, pick_op, split_op};
 pub(crate) use query::{query_op, query_to_file};
 pub(crate) use stage::{StageInput, stage_op};

@@ -14,9 +14,10 @@ use kvern_core::unfinished::Leftovers;
 use kvern_core::{OpRef, OpTraits, Result, TaskContext, Value};
 
 use super::write::ParquetFile;
-use crate::engine::{Drive, Knobs, stoppable, task_context};
+use crate::engine::{Drive, stoppable, task_context};
 use crate::error::from_df;
 use crate::parts::{Input, Inputs};
+use crate::plan::Knobs;
 use crate::value::{Batches, batches_of};
 
 /// Runs a plan whose inputs have so many partitions each: all its rows.

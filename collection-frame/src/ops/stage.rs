@@ -12,9 +12,10 @@ use kvern_core::{
 use serde::{Deserialize, Serialize};
 
 use super::{BY_BLOCK, named};
-use crate::engine::{Drive, Knobs, stoppable, task_context};
+use crate::engine::{Drive, stoppable, task_context};
 use crate::error::from_df;
 use crate::parts::{Input, Inputs};
+use crate::plan::Knobs;
 use crate::value::{Batches, batches_of, own};
 
 const NAME: &str = "frame.stage";

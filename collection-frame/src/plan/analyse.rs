@@ -45,7 +45,7 @@ pub(crate) fn step(
 /// # Errors
 /// As [`step`].
 pub(crate) fn whole(plan: LogicalPlan) -> DfResult<LogicalPlan> {
-    let state = crate::engine::base();
+    let state = crate::plan::base();
     let analyser = state.analyzer();
     analyser.execute_and_check(plan, state.config_options(), |_, _| {})
 }

@@ -197,7 +197,7 @@ pub(crate) fn encode(function: &WindowUDF, buf: &mut Vec<u8>) -> bool {
 
 /// The function that ignores nulls in one of DataFusion's.
 pub(crate) fn decode(name: &str, buf: &[u8]) -> DfResult<Arc<WindowUDF>> {
-    let known = crate::engine::base().window_functions();
+    let known = crate::plan::base().window_functions();
     let inner = std::str::from_utf8(buf).ok().and_then(|n| known.get(n));
     match inner {
         Some(inner) => Ok(Arc::new(WindowUDF::new_from_impl(IgnoreNulls(

@@ -93,7 +93,7 @@ pub(crate) fn parquet_table(
     let config = ListingTableConfig::new_with_multi_paths(urls)
         .with_listing_options(options)
         .with_schema(Arc::new(schema.clone()));
-    let cache = crate::engine::base()
+    let cache = crate::plan::base()
         .runtime_env()
         .cache_manager
         .get_file_statistic_cache();

@@ -17,12 +17,9 @@ use kvern_frame::backend::{FrameEngine, Query, error_from_datafusion};
 use tokio::runtime::Runtime;
 
 use crate::codec::Codec;
-use crate::job::{Cluster, Job};
+use crate::job::{Cluster, Job, MESSAGE};
 use crate::plan;
 use crate::rows::rows;
-
-/// Bytes of one message, a whole plan with its rows at hand or a piece of a shuffle: Ballista's own 16 MiB are soon too few.
-pub(crate) const MESSAGE: usize = 256 << 20;
 
 /// A cluster as the engine of frames.
 pub(crate) struct Engine {

@@ -18,9 +18,11 @@ use futures::StreamExt;
 use kvern_core::{Error, ErrorKind, Result};
 use tonic::transport::{Channel, Endpoint};
 
-use crate::engine::MESSAGE;
 use crate::error::{chain, failed, refused, unreachable};
 use crate::rows::Rows;
+
+/// Bytes of one message, a whole plan with its rows at hand or a piece of a shuffle: Ballista's own 16 MiB are soon too few.
+pub(crate) const MESSAGE: usize = 256 << 20;
 
 /// How long a connection may take to be made, name and all.
 const CONNECT: Duration = Duration::from_secs(10);

@@ -21,8 +21,8 @@ use kvern_core::{Error, ErrorKind, Result};
 use tokio::runtime::Runtime;
 
 use crate::codec::Codec;
-use crate::engine::MESSAGE;
 use crate::error::chain;
+use crate::job::MESSAGE;
 use crate::slots::Slots;
 
 /// The usual port of a scheduler.
