@@ -62,7 +62,7 @@ pub use handle::{Handle, RunHandle};
 pub use key::Key;
 pub use layer::{Layer, LayerEntry, LayerKind, NamedTasks, TaskId, TaskList};
 pub use meta::Meta;
-pub use operator::{Kernel, OpRef, OpTraits, Operator, TaskContext};
+pub use operator::{Kernel, OpRef, OpTraits, Operator, TaskContext, TypedOperator};
 pub use plan::Plan;
 pub use registry::{OperatorEntry, Registry};
 pub use scheduler::{BackendEntry, Run, Scheduler};

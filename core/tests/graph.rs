@@ -19,11 +19,11 @@ impl Operator for Block {
         "test.block"
     }
 
-    fn traits(&self) -> OpTraits {
-        OpTraits {
+    fn traits(&self, _: &[u8]) -> Result<OpTraits> {
+        Ok(OpTraits {
             uses_block: true,
             ..OpTraits::default()
-        }
+        })
     }
 
     fn instantiate(&self, _: &[u8]) -> Result<Arc<dyn Kernel>> {

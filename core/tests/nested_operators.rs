@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use kvern_core::operator::Operators;
 use kvern_core::{
-    Error, ErrorKind, Graph, Kernel, Layer, OpRef, Operator, Registry, Result, Root, TaskContext,
-    TaskGraph, TaskList, Value,
+    Error, ErrorKind, Graph, Kernel, Layer, OpRef, OpTraits, Operator, Registry, Result, Root,
+    TaskContext, TaskGraph, TaskList, Value,
 };
 
 struct Add(i64);
@@ -54,7 +54,12 @@ impl Operator for Twice {
 }
 
 fn run(registry: &Registry, inner: &str) -> Result<Value> {
-    let op = OpRef::named("nested.twice", 1, Twice.traits(), inner.as_bytes().to_vec());
+    let op = OpRef::named(
+        "nested.twice",
+        1,
+        OpTraits::default(),
+        inner.as_bytes().to_vec(),
+    );
     let mut list = TaskList::new();
     let index = list.op(op);
     let edge = kvern_core::layer::Edge::Input { slot: 0, output: 0 };

@@ -215,7 +215,10 @@ fn the_registry_knows_them() {
         "{sources:?}"
     );
     assert_eq!((negate::NAME, negate::VERSION), ("kvern-core.negate", 7));
-    let traits = |name| registry.operator(name, None).unwrap().traits();
+    let traits = |name| {
+        let operator = registry.operator(name, None).unwrap();
+        operator.traits(&[]).unwrap()
+    };
     let plain = OpTraits::default();
     assert_eq!(traits("demo.scale"), plain);
     assert_eq!(

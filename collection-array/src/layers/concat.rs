@@ -6,7 +6,7 @@ use kvern_core::key::KeyBuilder;
 use kvern_core::layer::Edge;
 use kvern_core::{
     BlockBytes, Error, ErrorKind, Grid, LayerEntry, LayerKind, OpRef, OpTraits, Result,
-    TaskContext, Value,
+    TaskContext, TypedOperator, Value, typed_operator,
 };
 use serde::{Deserialize, Serialize};
 
@@ -32,7 +32,7 @@ impl Concat {
         counts: Vec<u32>,
         bytes: BlockBytes,
     ) -> Result<Self> {
-        let op = OpRef::named("array.alias", 1, ALIAS, Vec::new());
+        let op = Alias.op()?;
         let layer = Self {
             op: [op],
             axis: axis as u32,
@@ -158,27 +158,20 @@ kvern_core::__private::inventory::submit! {
 }
 
 /// Hands its input on.
+#[derive(Debug, Serialize, Deserialize)]
 struct Alias;
 
-impl kvern_core::Operator for Alias {
-    fn name(&self) -> &str {
-        "array.alias"
-    }
+impl TypedOperator for Alias {
+    const NAME: &'static str = "array.alias";
+    const INPUTS: Option<usize> = Some(1);
 
     fn traits(&self) -> OpTraits {
         ALIAS
     }
 
-    fn instantiate(&self, _: &[u8]) -> Result<Arc<dyn kvern_core::Kernel>> {
-        Ok(Arc::new(
-            |inputs: &mut [Value], _: &TaskContext<'_>| match inputs {
-                [one] => Ok(std::mem::replace(one, Value::UNIT)),
-                more => Err(Error::bad_input(format!(
-                    "array.alias takes 1 input, got {}",
-                    more.len()
-                ))),
-            },
-        ))
+    fn run(&self, inputs: &mut [Value], _: &TaskContext<'_>) -> Result<Value> {
+        Ok(std::mem::replace(&mut inputs[0], Value::UNIT))
     }
 }
-kvern_core::register_operator!(Alias);
+
+typed_operator!(Alias);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use kvern_core::key::KeyBuilder;
 use kvern_core::layer::Edge;
-use kvern_core::{BlockBytes, Grid, LayerEntry, LayerKind, OpRef, Result};
+use kvern_core::{BlockBytes, Grid, LayerEntry, LayerKind, OpRef, Result, TypedOperator};
 use serde::{Deserialize, Serialize};
 
 use crate::geometry::grid_of;

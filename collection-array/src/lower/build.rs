@@ -4,7 +4,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use kvern_core::layer::{BlockArg, Blockwise, TreeBytes, TreeReduction};
-use kvern_core::{AxisMap, BlockBytes, Error, ErrorKind, Layer, LayerKind, OpRef, Result, Splits};
+use kvern_core::{
+    AxisMap, BlockBytes, Error, ErrorKind, Layer, LayerKind, OpRef, Result, Splits, TypedOperator,
+};
 
 use super::Regions;
 use super::product::{gram, gram_of, product};

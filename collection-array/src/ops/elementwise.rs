@@ -1,9 +1,9 @@
 //! `array.elementwise`: a program over the blocks at one place of every argument.
 
-use kvern_core::{OpRef, Result, Splits, TaskContext, Value};
+use kvern_core::{OpTraits, Result, Splits, TaskContext, TypedOperator, Value, typed_operator};
 use serde::{Deserialize, Serialize};
 
-use super::{BY_BLOCK, BY_VALUE, block_shape, named, operator};
+use super::{BY_BLOCK, BY_VALUE, block_shape};
 use crate::error::refused;
 use crate::value::{take_chunks, to_value};
 use kvern_kernels::{Program, eval_reusing};
@@ -39,16 +39,20 @@ impl Extent {
     }
 }
 
-impl Region {
-    pub(crate) fn check(&self) -> Result<()> {
-        self.program.validate().map_err(refused)
+typed_operator!(Region);
+
+impl TypedOperator for Region {
+    const NAME: &'static str = "array.elementwise";
+
+    fn traits(&self) -> OpTraits {
+        match self.extent {
+            Extent::Inputs(_) => BY_VALUE,
+            Extent::Chunks(_) => BY_BLOCK,
+        }
     }
 
-    pub(crate) fn op(&self) -> Result<OpRef> {
-        match self.extent {
-            Extent::Inputs(_) => named("array.elementwise", BY_VALUE, self),
-            Extent::Chunks(_) => named("array.elementwise_at", BY_BLOCK, self),
-        }
+    fn check(&self) -> Result<()> {
+        self.program.validate().map_err(refused)
     }
 
     fn run(&self, inputs: &mut [Value], ctx: &TaskContext<'_>) -> Result<Value> {
@@ -60,12 +64,3 @@ impl Region {
         ))
     }
 }
-
-operator!(
-    /// A program over blocks whose shapes tell that of the result.
-    Elementwise, "array.elementwise", BY_VALUE, Region
-);
-operator!(
-    /// A program over blocks that are broadcast beyond their own shapes.
-    ElementwiseAt, "array.elementwise_at", BY_BLOCK, Region
-);

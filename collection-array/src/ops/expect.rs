@@ -2,10 +2,13 @@
 //! has run.
 
 use kvern_core::program::{Arg, Program, Step};
-use kvern_core::{Error, ErrorKind, OpRef, Result, Splits, TaskContext, Value};
+use kvern_core::{
+    Error, ErrorKind, OpRef, OpTraits, Result, Splits, TaskContext, TypedOperator, Value,
+    typed_operator,
+};
 use serde::{Deserialize, Serialize};
 
-use super::{BY_BLOCK, block_shape, named, operator};
+use super::{BY_BLOCK, block_shape};
 use crate::value::{chunk_of, describe, take_chunk, to_value};
 use kvern_kernels::dtype::DType;
 
@@ -17,11 +20,6 @@ struct Expect {
     reduced: Option<u32>,
 }
 
-operator!(
-    /// Refuses chunks of another element type or shape.
-    ExpectOp, "array.expect", BY_BLOCK, Expect
-);
-
 /// `op` over `inputs` chunks, whose result must be the chunk of that type at the block of `chunks`; without the axis `reduced`, if one is
 /// given.
 pub(crate) fn expected(
@@ -31,15 +29,12 @@ pub(crate) fn expected(
     chunks: &[Splits],
     reduced: Option<u32>,
 ) -> Result<OpRef> {
-    let check = named(
-        "array.expect",
-        BY_BLOCK,
-        &Expect {
-            dtype,
-            chunks: chunks.to_vec(),
-            reduced,
-        },
-    )?;
+    let check = Expect {
+        dtype,
+        chunks: chunks.to_vec(),
+        reduced,
+    };
+    let check = check.op()?;
     let step = |op, args| Step {
         op,
         args,
@@ -52,7 +47,16 @@ pub(crate) fn expected(
     ])?))
 }
 
-impl Expect {
+typed_operator!(Expect);
+
+impl TypedOperator for Expect {
+    const NAME: &'static str = "array.expect";
+    const INPUTS: Option<usize> = Some(1);
+
+    fn traits(&self) -> OpTraits {
+        BY_BLOCK
+    }
+
     fn check(&self) -> Result<()> {
         match self.reduced {
             Some(axis) if axis as usize >= self.chunks.len() => Err(Error::bad_input(format!(
@@ -64,12 +68,7 @@ impl Expect {
     }
 
     fn run(&self, inputs: &mut [Value], ctx: &TaskContext<'_>) -> Result<Value> {
-        let [value] = inputs else {
-            return Err(Error::bad_input(format!(
-                "array.expect takes 1 input, got {}",
-                inputs.len()
-            )));
-        };
+        let value = &mut inputs[0];
         let chunk = chunk_of(value)?;
         let whole = block_shape(&self.chunks, ctx.block());
         let mut wanted = whole.clone();

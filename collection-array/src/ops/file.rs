@@ -4,12 +4,13 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
+use kvern_core::operator::decode_params;
 use kvern_core::{
-    Error, Kernel, OpRef, Operator, Result, Splits, TaskContext, Value, register_operator,
+    Error, Kernel, OpRef, OpTraits, Operator, Result, Splits, TaskContext, Value, register_operator,
 };
 use serde::{Deserialize, Serialize};
 
-use super::{BY_BLOCK, block_ranges, named};
+use super::{BY_BLOCK, block_ranges};
 use crate::io::{NpyDtype, NpyReader};
 use crate::value::to_value;
 use kvern_kernels::AnyChunk;
@@ -103,17 +104,16 @@ struct Blocks {
 
 /// The operator that reads these chunks of a file.
 pub(crate) fn npy_op(place: Place, dtype: DType, chunks: &[Splits]) -> Result<OpRef> {
-    named(
-        "array.npy",
-        BY_BLOCK,
-        &Blocks {
-            place,
-            dtype,
-            chunks: chunks.to_vec(),
-        },
-    )
+    let chunks = chunks.to_vec();
+    let blocks = Blocks {
+        place,
+        dtype,
+        chunks,
+    };
+    OpRef::of(&Npy, &blocks)
 }
 
+/// By hand, as its code holds the open file.
 struct Npy;
 
 impl Operator for Npy {
@@ -121,12 +121,12 @@ impl Operator for Npy {
         "array.npy"
     }
 
-    fn traits(&self) -> kvern_core::OpTraits {
-        BY_BLOCK
+    fn traits(&self, _: &[u8]) -> Result<OpTraits> {
+        Ok(BY_BLOCK)
     }
 
     fn instantiate(&self, params: &[u8]) -> Result<Arc<dyn Kernel>> {
-        let blocks: Blocks = super::params("array.npy", params)?;
+        let blocks: Blocks = decode_params("array.npy", params)?;
         let reader = blocks.place.open()?;
         if dtype_of(reader.dtype()) != blocks.dtype || reader.shape().len() != blocks.chunks.len() {
             return Err(Error::bad_input(format!(

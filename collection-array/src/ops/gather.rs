@@ -4,11 +4,13 @@
 //! and the kernel's pieces are in one order: row-major over the input blocks that give something.
 
 use kvern_core::pages::filled;
-use kvern_core::{Error, OpRef, Result, Splits, TaskContext, Value};
+use kvern_core::{
+    Error, OpTraits, Result, Splits, TaskContext, TypedOperator, Value, typed_operator,
+};
 use ndarray::{ArrayD, ArrayViewMutD, IxDyn, Slice, SliceInfoElem};
 use serde::{Deserialize, Serialize};
 
-use super::{BY_BLOCK, block_ranges, named, operator};
+use super::{BY_BLOCK, block_ranges};
 use crate::error::refused;
 use crate::geometry::grid_of;
 use crate::geometry::pick::{Pick, Piece};
@@ -28,14 +30,17 @@ pub(crate) struct Geometry {
     pub(crate) to: Vec<Splits>,
 }
 
-impl Geometry {
-    /// The operator that runs it.
-    pub(crate) fn op(&self) -> Result<OpRef> {
-        named("array.gather", BY_BLOCK, self)
+typed_operator!(Geometry);
+
+impl TypedOperator for Geometry {
+    const NAME: &'static str = "array.gather";
+
+    fn traits(&self) -> OpTraits {
+        BY_BLOCK
     }
 
     /// Refuses what does not fit together: a geometry may come from outside.
-    pub(crate) fn check(&self) -> Result<()> {
+    fn check(&self) -> Result<()> {
         let bad = |why: String| Err(Error::bad_input(format!("array.gather: {why}")));
         if self.picks.len() != self.from.len() {
             return bad(format!(
@@ -89,6 +94,38 @@ impl Geometry {
         Ok(())
     }
 
+    fn run(&self, inputs: &mut [Value], ctx: &TaskContext<'_>) -> Result<Value> {
+        let pieces = self.pieces(ctx.block());
+        let shape: Vec<usize> = block_ranges(&self.to, ctx.block())
+            .into_iter()
+            .map(|r| r.1 as usize)
+            .collect();
+        let count: usize = pieces.iter().map(Vec::len).product();
+        if count != inputs.len() {
+            return Err(Error::bad_input(format!(
+                "array.gather: {} inputs, {count} pieces",
+                inputs.len()
+            )));
+        }
+        for v in inputs.iter() {
+            let chunk = chunk_of(v)?;
+            if chunk.dtype() != self.dtype || chunk.ndim() != self.from.len() {
+                return Err(Error::bad_input(format!(
+                    "array.gather: {} among blocks of {} with {} axes",
+                    describe(chunk.dtype(), chunk.shape()),
+                    self.dtype,
+                    self.from.len()
+                )));
+            }
+        }
+        if let [only] = inputs {
+            return self.view(only, &pieces);
+        }
+        with_dtype!(self.dtype, T => self.assemble::<T>(inputs, &pieces, &shape))
+    }
+}
+
+impl Geometry {
     /// For each axis of the input, the pieces that make a block of the output.
     pub(crate) fn pieces(&self, block: u64) -> Vec<Vec<Piece>> {
         let ranges = block_ranges(&self.to, block);
@@ -151,36 +188,6 @@ impl Geometry {
             .zip(&self.picks)
             .filter(|(_, p)| matches!(p, Pick::Step { .. }));
         kept.map(|(p, _)| Slice::from(p.to..p.to + p.len)).collect()
-    }
-
-    fn run(&self, inputs: &mut [Value], ctx: &TaskContext<'_>) -> Result<Value> {
-        let pieces = self.pieces(ctx.block());
-        let shape: Vec<usize> = block_ranges(&self.to, ctx.block())
-            .into_iter()
-            .map(|r| r.1 as usize)
-            .collect();
-        let count: usize = pieces.iter().map(Vec::len).product();
-        if count != inputs.len() {
-            return Err(Error::bad_input(format!(
-                "array.gather: {} inputs, {count} pieces",
-                inputs.len()
-            )));
-        }
-        for v in inputs.iter() {
-            let chunk = chunk_of(v)?;
-            if chunk.dtype() != self.dtype || chunk.ndim() != self.from.len() {
-                return Err(Error::bad_input(format!(
-                    "array.gather: {} among blocks of {} with {} axes",
-                    describe(chunk.dtype(), chunk.shape()),
-                    self.dtype,
-                    self.from.len()
-                )));
-            }
-        }
-        if let [only] = inputs {
-            return self.view(only, &pieces);
-        }
-        with_dtype!(self.dtype, T => self.assemble::<T>(inputs, &pieces, &shape))
     }
 
     /// A block made of one piece: a view, unless that would keep alive a chunk of which little is wanted.
@@ -285,8 +292,3 @@ fn for_each_combination(pieces: &[Vec<Piece>], mut each: impl FnMut(&[Piece])) {
         }
     }
 }
-
-operator!(
-    /// Output blocks from pieces of input blocks.
-    GatherOp, "array.gather", BY_BLOCK, Geometry
-);

@@ -1,10 +1,12 @@
 //! `array.from-list` and `array.to-list`: between a chunk and the list of its elements, where an array meets functions and other collections.
 
-use kvern_core::{Error, OpRef, Result, TaskContext, Value};
+use kvern_core::{
+    Error, OpRef, OpTraits, Result, TaskContext, TypedOperator, Value, typed_operator,
+};
 use ndarray::{ArrayD, IxDyn};
 use serde::{Deserialize, Serialize};
 
-use super::{BY_VALUE, named, operator};
+use super::BY_VALUE;
 use crate::value::{describe, take_chunk, to_value};
 use kvern_kernels::AnyChunk;
 use kvern_kernels::dtype::{DType, each_variant, with_dtype};
@@ -18,30 +20,22 @@ struct FromList {
 /// The operator that makes a chunk of that shape of a `Vec` of its elements in C order.
 pub(crate) fn from_list_op(dtype: DType, shape: &[usize]) -> Result<OpRef> {
     let shape = shape.iter().map(|&n| n as u64).collect();
-    named("array.from-list", BY_VALUE, &FromList { dtype, shape })
+    FromList { dtype, shape }.op()
 }
 
-operator!(
-    /// Lists as chunks.
-    FromListOp, "array.from-list", BY_VALUE, FromList
-);
+typed_operator!(FromList);
 
-impl FromList {
-    #[allow(
-        clippy::unnecessary_wraps,
-        reason = "the operators' macro checks all parameters alike"
-    )]
-    fn check(&self) -> Result<()> {
-        Ok(())
+impl TypedOperator for FromList {
+    const NAME: &'static str = "array.from-list";
+    const INPUTS: Option<usize> = Some(1);
+
+    fn traits(&self) -> OpTraits {
+        BY_VALUE
     }
 
     fn run(&self, inputs: &mut [Value], _: &TaskContext<'_>) -> Result<Value> {
-        let [value] = inputs else {
-            let words = format!("array.from-list takes 1 input, got {}", inputs.len());
-            return Err(Error::bad_input(words));
-        };
         let shape: Vec<usize> = self.shape.iter().map(|&n| n as usize).collect();
-        let value = std::mem::replace(value, Value::UNIT);
+        let value = std::mem::replace(&mut inputs[0], Value::UNIT);
         with_dtype!(self.dtype, T => {
             let list = value.try_into_inner::<Vec<T>>().or_else(|shared| {
                 shared.downcast_ref::<Vec<T>>().cloned().ok_or_else(|| {
@@ -66,34 +60,21 @@ struct ToList;
 
 /// The operator that makes a `Vec` of a chunk's elements in C order.
 pub(crate) fn to_list_op() -> Result<OpRef> {
-    named("array.to-list", BY_VALUE, &ToList)
+    ToList.op()
 }
 
-operator!(
-    /// Chunks as lists.
-    ToListOp, "array.to-list", BY_VALUE, ToList
-);
+typed_operator!(ToList);
 
-impl ToList {
-    #[allow(
-        clippy::unnecessary_wraps,
-        clippy::unused_self,
-        reason = "the operators' macro checks all parameters alike"
-    )]
-    fn check(&self) -> Result<()> {
-        Ok(())
+impl TypedOperator for ToList {
+    const NAME: &'static str = "array.to-list";
+    const INPUTS: Option<usize> = Some(1);
+
+    fn traits(&self) -> OpTraits {
+        BY_VALUE
     }
 
-    #[allow(
-        clippy::unused_self,
-        reason = "the operators' macro runs all kernels alike"
-    )]
     fn run(&self, inputs: &mut [Value], _: &TaskContext<'_>) -> Result<Value> {
-        let [value] = inputs else {
-            let words = format!("array.to-list takes 1 input, got {}", inputs.len());
-            return Err(Error::bad_input(words));
-        };
-        let chunk = take_chunk(value)?;
+        let chunk = take_chunk(&mut inputs[0])?;
         each_variant!(AnyChunk, chunk, a => {
             Ok(Value::new(a.iter().copied().collect::<Vec<_>>()))
         })

@@ -1,11 +1,13 @@
 //! Matrix products of blocks: `array.matmul` sums the products of pairs of blocks, `array.gram` those of blocks with their own
 //! transposes, `array.add_blocks` adds what several such tasks made.
 
-use kvern_core::{Error, OpRef, Result, TaskContext, Value};
+use kvern_core::{
+    Error, OpRef, OpTraits, Result, TaskContext, TypedOperator, Value, typed_operator,
+};
 use ndarray::{ArrayD, ArrayViewD, ArrayViewMut2, Axis, Ix2, IxDyn};
 use serde::{Deserialize, Serialize};
 
-use super::{BY_VALUE, named, operator};
+use super::BY_VALUE;
 use crate::error::refused;
 use crate::geometry::shape::broadcast;
 use crate::value::{chunk_of, take_chunks, to_value};
@@ -31,27 +33,24 @@ struct Product {
 
 /// The operator that sums products of blocks.
 pub(crate) fn product_op(dtype: DType, factors: Factors) -> Result<OpRef> {
-    named("array.matmul", BY_VALUE, &Product { dtype, factors })
+    Product { dtype, factors }.op()
 }
 
-operator!(
-    /// The sum of products of blocks.
-    MatMul, "array.matmul", BY_VALUE, Product
-);
+typed_operator!(Product);
 
-impl Product {
-    #[allow(
-        clippy::unnecessary_wraps,
-        reason = "the operators' macro checks all parameters alike"
-    )]
-    fn check(&self) -> Result<()> {
-        Ok(())
+impl TypedOperator for Product {
+    const NAME: &'static str = "array.matmul";
+
+    fn traits(&self) -> OpTraits {
+        BY_VALUE
     }
 
     fn run(&self, inputs: &mut [Value], ctx: &TaskContext<'_>) -> Result<Value> {
         with_dtype!(self.dtype, T => self.sum::<T>(inputs, ctx))
     }
+}
 
+impl Product {
     fn sum<T: Element>(&self, inputs: &[Value], ctx: &TaskContext<'_>) -> Result<Value> {
         let mut views = Vec::with_capacity(inputs.len());
         for v in inputs {
@@ -172,22 +171,16 @@ struct AddBlocks;
 
 /// The operator that adds blocks.
 pub(crate) fn add_blocks_op() -> Result<OpRef> {
-    named("array.add_blocks", BY_VALUE, &AddBlocks)
+    AddBlocks.op()
 }
 
-operator!(
-    /// The sum of blocks.
-    AddBlocksOp, "array.add_blocks", BY_VALUE, AddBlocks
-);
+typed_operator!(AddBlocks);
 
-impl AddBlocks {
-    #[allow(
-        clippy::unnecessary_wraps,
-        clippy::trivially_copy_pass_by_ref,
-        reason = "the operators' macro checks all parameters alike"
-    )]
-    fn check(&self) -> Result<()> {
-        Ok(())
+impl TypedOperator for AddBlocks {
+    const NAME: &'static str = "array.add_blocks";
+
+    fn traits(&self) -> OpTraits {
+        BY_VALUE
     }
 
     fn run(&self, inputs: &mut [Value], _: &TaskContext<'_>) -> Result<Value> {

@@ -1,10 +1,12 @@
 //! Reductions: the chunk, combine and finish stages of a tree, and all three at once for an axis that lies in one block.
 
-use kvern_core::{OpRef, OpTraits, Result, Splits, TaskContext, Value};
+use kvern_core::{
+    OpRef, OpTraits, Result, Splits, TaskContext, TypedOperator, Value, typed_operator,
+};
 use serde::{Deserialize, Serialize};
 
 use super::elementwise::{Extent, Region};
-use super::{BY_BLOCK, BY_VALUE, block_ranges, named, operator};
+use super::{BY_BLOCK, BY_VALUE, block_ranges};
 use crate::error::refused;
 use crate::value::{take_chunks, to_value};
 use kvern_kernels::{Origin, Partial, Reduce, combine, reduce_chunk};
@@ -24,29 +26,6 @@ pub(crate) struct Reduction {
 }
 
 impl Reduction {
-    fn check(&self) -> Result<()> {
-        self.region.check()
-    }
-
-    fn traits(&self) -> OpTraits {
-        match (&self.region.extent, &self.positions) {
-            (Extent::Inputs(_), None) => BY_VALUE,
-            _ => BY_BLOCK,
-        }
-    }
-
-    /// The operator of a tree's first stage; or, `whole`, of a reduction within blocks.
-    pub(crate) fn op(&self) -> Result<OpRef> {
-        let by_block = self.traits().uses_block;
-        let name = match (self.whole, by_block) {
-            (false, false) => "array.reduce_chunk",
-            (false, true) => "array.reduce_chunk_at",
-            (true, false) => "array.reduce",
-            (true, true) => "array.reduce_at",
-        };
-        named(name, self.traits(), self)
-    }
-
     fn partial(&self, inputs: &mut [Value], ctx: &TaskContext<'_>) -> Result<Partial> {
         let chunks = take_chunks(inputs)?;
         let shapes: Vec<&[usize]> = chunks.iter().map(|c| c.shape()).collect();
@@ -69,6 +48,22 @@ impl Reduction {
         )
         .map_err(refused)
     }
+}
+
+/// A tree's first stage, or, `whole`, a reduction within blocks.
+impl TypedOperator for Reduction {
+    const NAME: &'static str = "array.reduce";
+
+    fn traits(&self) -> OpTraits {
+        match (&self.region.extent, &self.positions) {
+            (Extent::Inputs(_), None) => BY_VALUE,
+            _ => BY_BLOCK,
+        }
+    }
+
+    fn check(&self) -> Result<()> {
+        self.region.check()
+    }
 
     fn run(&self, inputs: &mut [Value], ctx: &TaskContext<'_>) -> Result<Value> {
         let partial = self.partial(inputs, ctx)?;
@@ -79,22 +74,7 @@ impl Reduction {
     }
 }
 
-operator!(
-    /// A block to a partial.
-    ReduceChunk, "array.reduce_chunk", BY_VALUE, Reduction
-);
-operator!(
-    /// A block to a partial, by its place.
-    ReduceChunkAt, "array.reduce_chunk_at", BY_BLOCK, Reduction
-);
-operator!(
-    /// A block to a finished result.
-    ReduceWhole, "array.reduce", BY_VALUE, Reduction
-);
-operator!(
-    /// A block to a finished result, by its place.
-    ReduceWholeAt, "array.reduce_at", BY_BLOCK, Reduction
-);
+typed_operator!(Reduction);
 
 fn partial_value(p: Partial) -> Value {
     let bytes = p.nbytes() as u64;
@@ -119,52 +99,51 @@ fn take_partials(inputs: &mut [Value]) -> Result<Vec<Partial>> {
         .collect()
 }
 
-/// Partials to one, or to the result.
+/// Partials to one.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
-struct Combining {
-    /// `None`: stays a partial. Else whether reduced axes stay.
-    finish: Option<bool>,
-}
+struct Combine;
 
-impl Combining {
-    #[allow(
-        clippy::unnecessary_wraps,
-        reason = "the operators' macro checks all parameters alike"
-    )]
-    fn check(&self) -> Result<()> {
-        Ok(())
+impl TypedOperator for Combine {
+    const NAME: &'static str = "array.combine";
+
+    fn traits(&self) -> OpTraits {
+        BY_VALUE
     }
 
     fn run(&self, inputs: &mut [Value], _: &TaskContext<'_>) -> Result<Value> {
         let one = combine(take_partials(inputs)?).map_err(refused)?;
-        Ok(match self.finish {
-            Some(keepdims) => to_value(one.finish(keepdims).map_err(refused)?),
-            None => partial_value(one),
-        })
+        Ok(partial_value(one))
     }
 }
 
+/// Partials to the result.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+struct Finish {
+    /// Whether reduced axes stay, with length 1.
+    keepdims: bool,
+}
+
+impl TypedOperator for Finish {
+    const NAME: &'static str = "array.finish";
+
+    fn traits(&self) -> OpTraits {
+        BY_VALUE
+    }
+
+    fn run(&self, inputs: &mut [Value], _: &TaskContext<'_>) -> Result<Value> {
+        let one = combine(take_partials(inputs)?).map_err(refused)?;
+        Ok(to_value(one.finish(self.keepdims).map_err(refused)?))
+    }
+}
+
+typed_operator!(Combine, Finish);
+
 /// The operator of a tree's inner stage.
 pub(crate) fn combine_op() -> Result<OpRef> {
-    named("array.combine", BY_VALUE, &Combining { finish: None })
+    Combine.op()
 }
 
 /// The operator of a tree's last stage.
 pub(crate) fn finish_op(keepdims: bool) -> Result<OpRef> {
-    named(
-        "array.finish",
-        BY_VALUE,
-        &Combining {
-            finish: Some(keepdims),
-        },
-    )
+    Finish { keepdims }.op()
 }
-
-operator!(
-    /// Partials to one.
-    Combine, "array.combine", BY_VALUE, Combining
-);
-operator!(
-    /// Partials to the result.
-    Finish, "array.finish", BY_VALUE, Combining
-);

@@ -1,10 +1,12 @@
 //! `array.formula`: chunks that are computed from the positions of their elements.
 
-use kvern_core::{Error, OpRef, Result, Splits, TaskContext, Value};
+use kvern_core::{
+    Error, OpRef, OpTraits, Result, Splits, TaskContext, TypedOperator, Value, typed_operator,
+};
 use ndarray::{ArrayD, IxDyn};
 use serde::{Deserialize, Serialize};
 
-use super::{BY_BLOCK, block_ranges, named, operator};
+use super::{BY_BLOCK, block_ranges};
 use crate::value::to_value;
 use kvern_kernels::AnyChunk;
 use kvern_kernels::dtype::{DType, Element, Scalar, with_dtype};
@@ -36,23 +38,24 @@ struct Blocks {
 
 /// The operator for a formula over these chunks.
 pub(crate) fn formula_op(formula: Formula, dtype: DType, chunks: &[Splits]) -> Result<OpRef> {
-    named(
-        "array.formula",
-        BY_BLOCK,
-        &Blocks {
-            formula,
-            dtype,
-            chunks: chunks.to_vec(),
-        },
-    )
+    let chunks = chunks.to_vec();
+    let blocks = Blocks {
+        formula,
+        dtype,
+        chunks,
+    };
+    blocks.op()
 }
 
-operator!(
-    /// Chunks from a formula.
-    FormulaOp, "array.formula", BY_BLOCK, Blocks
-);
+typed_operator!(Blocks);
 
-impl Blocks {
+impl TypedOperator for Blocks {
+    const NAME: &'static str = "array.formula";
+
+    fn traits(&self) -> OpTraits {
+        BY_BLOCK
+    }
+
     fn check(&self) -> Result<()> {
         let ndim = self.chunks.len();
         let ok = match self.formula {
@@ -69,10 +72,6 @@ impl Blocks {
         )))
     }
 
-    #[allow(
-        clippy::unnecessary_wraps,
-        reason = "the operators' macro runs all kernels alike"
-    )]
     fn run(&self, _: &mut [Value], ctx: &TaskContext<'_>) -> Result<Value> {
         let ranges = block_ranges(&self.chunks, ctx.block());
         Ok(to_value(

@@ -1,10 +1,12 @@
 //! `array.view` and `array.reblock`: chunks under other axes and shapes, without a copy where memory order allows it.
 
-use kvern_core::{Error, OpRef, Result, Splits, TaskContext, Value};
+use kvern_core::{
+    Error, OpRef, OpTraits, Result, Splits, TaskContext, TypedOperator, Value, typed_operator,
+};
 use ndarray::{Axis, IxDyn};
 use serde::{Deserialize, Serialize};
 
-use super::{BY_BLOCK, BY_VALUE, block_shape, named, operator};
+use super::{BY_BLOCK, BY_VALUE, block_shape};
 use crate::value::{chunk_of, describe, to_value};
 use kvern_kernels::AnyChunk;
 use kvern_kernels::dtype::each_variant;
@@ -16,22 +18,18 @@ struct View {
     axes: Vec<Option<u32>>,
 }
 
-impl View {
-    #[allow(
-        clippy::unnecessary_wraps,
-        reason = "the operators' macro checks all parameters alike"
-    )]
-    fn check(&self) -> Result<()> {
-        Ok(())
+typed_operator!(View);
+
+impl TypedOperator for View {
+    const NAME: &'static str = "array.view";
+    const INPUTS: Option<usize> = Some(1);
+
+    fn traits(&self) -> OpTraits {
+        BY_VALUE
     }
 
     fn run(&self, inputs: &mut [Value], _: &TaskContext<'_>) -> Result<Value> {
-        let [value] = inputs else {
-            return Err(Error::bad_input(format!(
-                "array.view takes 1 input, got {}",
-                inputs.len()
-            )));
-        };
+        let value = &inputs[0];
         let chunk = chunk_of(value)?;
         // Named axes first, dropped ones behind them; then lengths of 1 come and go.
         let mut order: Vec<usize> = self.axes.iter().flatten().map(|&a| a as usize).collect();
@@ -76,13 +74,8 @@ impl View {
 /// The operator for these axes.
 pub(crate) fn view_op(axes: &[Option<usize>]) -> Result<OpRef> {
     let axes = axes.iter().map(|a| a.map(|a| a as u32)).collect();
-    named("array.view", BY_VALUE, &View { axes })
+    View { axes }.op()
 }
-
-operator!(
-    /// Axes permuted, added, dropped.
-    ViewOp, "array.view", BY_VALUE, View
-);
 
 /// A chunk in the shape that its place in the result has.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -90,22 +83,18 @@ struct Reblock {
     chunks: Vec<Splits>,
 }
 
-impl Reblock {
-    #[allow(
-        clippy::unnecessary_wraps,
-        reason = "the operators' macro checks all parameters alike"
-    )]
-    fn check(&self) -> Result<()> {
-        Ok(())
+typed_operator!(Reblock);
+
+impl TypedOperator for Reblock {
+    const NAME: &'static str = "array.reblock";
+    const INPUTS: Option<usize> = Some(1);
+
+    fn traits(&self) -> OpTraits {
+        BY_BLOCK
     }
 
     fn run(&self, inputs: &mut [Value], ctx: &TaskContext<'_>) -> Result<Value> {
-        let [value] = inputs else {
-            return Err(Error::bad_input(format!(
-                "array.reblock takes 1 input, got {}",
-                inputs.len()
-            )));
-        };
+        let value = &inputs[0];
         let shape = block_shape(&self.chunks, ctx.block());
         let chunk = chunk_of(value)?;
         let shared = chunk.is_contiguous();
@@ -125,16 +114,6 @@ impl Reblock {
 
 /// The operator that gives chunks the shapes of `chunks`.
 pub(crate) fn reblock_op(chunks: &[Splits]) -> Result<OpRef> {
-    named(
-        "array.reblock",
-        BY_BLOCK,
-        &Reblock {
-            chunks: chunks.to_vec(),
-        },
-    )
+    let chunks = chunks.to_vec();
+    Reblock { chunks }.op()
 }
-
-operator!(
-    /// Chunks in other shapes.
-    ReblockOp, "array.reblock", BY_BLOCK, Reblock
-);

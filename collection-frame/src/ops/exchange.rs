@@ -9,17 +9,16 @@ use datafusion::physical_plan::metrics::Time;
 use datafusion::physical_plan::repartition::{BatchPartitioner, RepartitionExec};
 use kvern_core::operator::{Operators, decode_params};
 use kvern_core::{
-    Error, Kernel, OpRef, OpTraits, Operator, Result, TaskContext, Value, register_operator,
+    Error, Kernel, OpRef, OpTraits, Operator, Result, TaskContext, TypedOperator, Value,
+    register_operator, typed_operator,
 };
 use serde::{Deserialize, Serialize};
 
-use super::{BY_BLOCK, BY_VALUE, named};
+use super::{BY_BLOCK, BY_VALUE};
 use crate::error::from_df;
 use crate::value::{Batches, Pieces, batches_of, own};
 
 const SPLIT: &str = "frame.split";
-const PICK: &str = "frame.pick";
-const CONCAT: &str = "frame.concat";
 
 #[derive(Serialize, Deserialize)]
 struct SplitParams {
@@ -31,17 +30,17 @@ struct SplitParams {
 
 /// The operator that deals rows out as a [`RepartitionExec`] (encoded) would.
 pub(crate) fn split_op(plan: Vec<u8>, from: u32) -> Result<OpRef> {
-    named(SPLIT, BY_BLOCK, &SplitParams { plan, from })
+    OpRef::of(&Split, &SplitParams { plan, from })
 }
 
 /// The operator that takes one piece of a split.
 pub(crate) fn pick_op() -> Result<OpRef> {
-    named(PICK, BY_BLOCK, &())
+    Pick.op()
 }
 
 /// The operator that puts partitions one after the other.
 pub(crate) fn concat_op() -> Result<OpRef> {
-    named(CONCAT, BY_VALUE, &())
+    Concat.op()
 }
 
 struct Split;
@@ -51,8 +50,8 @@ impl Operator for Split {
         SPLIT
     }
 
-    fn traits(&self) -> OpTraits {
-        BY_BLOCK
+    fn traits(&self, _: &[u8]) -> Result<OpTraits> {
+        Ok(BY_BLOCK)
     }
 
     fn instantiate(&self, params: &[u8]) -> Result<Arc<dyn Kernel>> {
@@ -140,59 +139,50 @@ fn compact(pieces: Batches) -> Result<Batches> {
     Ok(out)
 }
 
+#[derive(Serialize, Deserialize)]
 struct Pick;
 
-impl Operator for Pick {
-    fn name(&self) -> &'static str {
-        PICK
-    }
+impl TypedOperator for Pick {
+    const NAME: &'static str = "frame.pick";
+    const INPUTS: Option<usize> = Some(1);
 
     fn traits(&self) -> OpTraits {
         BY_BLOCK
     }
 
-    fn instantiate(&self, _params: &[u8]) -> Result<Arc<dyn Kernel>> {
-        Ok(Arc::new(|inputs: &mut [Value], ctx: &TaskContext<'_>| {
-            let [input] = inputs else {
-                let n = inputs.len();
-                return Err(Error::bad_input(format!("a piece is of 1 split, got {n}")));
-            };
-            let pieces = input.downcast_ref::<Pieces>().ok_or_else(|| {
-                let got = input.describe();
-                Error::bad_input(format!(
-                    "the pieces of a partition were expected, got {got}"
-                ))
-            })?;
-            let (piece, n) = (ctx.block(), pieces.0.len());
-            let batches = pieces
-                .0
-                .get(piece as usize)
-                .ok_or_else(|| Error::bad_input(format!("piece {piece} of {n} was asked for")))?;
-            Ok(Value::new(batches.clone()))
-        }))
+    fn run(&self, inputs: &mut [Value], ctx: &TaskContext<'_>) -> Result<Value> {
+        let pieces = inputs[0].downcast_ref::<Pieces>().ok_or_else(|| {
+            let got = inputs[0].describe();
+            Error::bad_input(format!(
+                "the pieces of a partition were expected, got {got}"
+            ))
+        })?;
+        let (piece, n) = (ctx.block(), pieces.0.len());
+        let batches = pieces
+            .0
+            .get(piece as usize)
+            .ok_or_else(|| Error::bad_input(format!("piece {piece} of {n} was asked for")))?;
+        Ok(Value::new(batches.clone()))
     }
 }
-register_operator!(Pick);
+typed_operator!(Pick);
 
+#[derive(Serialize, Deserialize)]
 struct Concat;
 
-impl Operator for Concat {
-    fn name(&self) -> &'static str {
-        CONCAT
-    }
+impl TypedOperator for Concat {
+    const NAME: &'static str = "frame.concat";
 
     fn traits(&self) -> OpTraits {
         BY_VALUE
     }
 
-    fn instantiate(&self, _params: &[u8]) -> Result<Arc<dyn Kernel>> {
-        Ok(Arc::new(|inputs: &mut [Value], _: &TaskContext<'_>| {
-            let mut all = Batches::new();
-            for input in inputs.iter() {
-                all.extend_from_slice(batches_of(input)?);
-            }
-            Ok(Value::new(all))
-        }))
+    fn run(&self, inputs: &mut [Value], _: &TaskContext<'_>) -> Result<Value> {
+        let mut all = Batches::new();
+        for input in inputs.iter() {
+            all.extend_from_slice(batches_of(input)?);
+        }
+        Ok(Value::new(all))
     }
 }
-register_operator!(Concat);
+typed_operator!(Concat);

@@ -12,18 +12,7 @@ pub(crate) use query::{query_op, query_to_file};
 pub(crate) use stage::{StageInput, stage_op};
 pub(crate) use write::write_op;
 
-use kvern_core::{Error, OpRef, OpTraits, Result};
-use serde::Serialize;
-
-/// An operator of this crate with its parameters.
-fn named(name: &str, traits: OpTraits, params: &impl Serialize) -> Result<OpRef> {
-    let bytes = postcard::to_allocvec(params).map_err(|e| {
-        Error::bad_input(format!(
-            "the parameters of {name} cannot be serialised: {e}"
-        ))
-    })?;
-    Ok(OpRef::named(name, 1, traits, bytes))
-}
+use kvern_core::OpTraits;
 
 /// Operators that ask which block they make.
 const BY_BLOCK: OpTraits = OpTraits {

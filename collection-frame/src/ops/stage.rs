@@ -11,7 +11,7 @@ use kvern_core::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{BY_BLOCK, named};
+use super::BY_BLOCK;
 use crate::engine::{Drive, stoppable, task_context};
 use crate::error::from_df;
 use crate::parts::{Input, Inputs};
@@ -52,7 +52,7 @@ pub(crate) fn stage_op(
         whole,
         partitions,
     };
-    named(NAME, BY_BLOCK, &params)
+    OpRef::of(&Stage, &params)
 }
 
 struct Stage;
@@ -62,8 +62,8 @@ impl Operator for Stage {
         NAME
     }
 
-    fn traits(&self) -> OpTraits {
-        BY_BLOCK
+    fn traits(&self, _: &[u8]) -> Result<OpTraits> {
+        Ok(BY_BLOCK)
     }
 
     fn instantiate(&self, params: &[u8]) -> Result<Arc<dyn Kernel>> {

@@ -18,7 +18,6 @@ use kvern_core::{
 use prost::Message;
 use serde::{Deserialize, Serialize};
 
-use super::named;
 use crate::error::{from_df, io};
 use crate::value::batches_of;
 
@@ -47,7 +46,7 @@ pub(crate) fn write_op(path: &Path, schema: &SchemaRef) -> Result<OpRef> {
         path: path.to_owned(),
         schema: schema.encode_to_vec(),
     };
-    named(NAME, WRITES, &params)
+    OpRef::of(&Write, &params)
 }
 
 struct Write;
@@ -57,8 +56,8 @@ impl Operator for Write {
         NAME
     }
 
-    fn traits(&self) -> OpTraits {
-        WRITES
+    fn traits(&self, _: &[u8]) -> Result<OpTraits> {
+        Ok(WRITES)
     }
 
     fn instantiate(&self, params: &[u8]) -> Result<Arc<dyn Kernel>> {

@@ -10,7 +10,6 @@ pub mod picture;
 pub mod plan;
 pub mod registry;
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -20,7 +19,7 @@ use crate::base::key::{Key, KeyMap};
 use crate::base::meta::Meta;
 use crate::graph::annotations::{Annotations, Demand};
 use crate::graph::layer::Layer;
-use crate::graph::registry::Registry;
+use crate::graph::registry::{Kernels, Registry};
 
 /// Which outputs of a layer are wanted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -208,6 +207,11 @@ impl Graph {
     /// [`ErrorKind::Dangling`] or [`ErrorKind::NotRegistered`], naming layer and operator; [`ErrorKind::Duplicate`] if two layers
     /// that differ have one key (as far as that shows without running them).
     pub fn check(&self, registry: &Registry) -> Result<()> {
+        self.checked(registry).map(drop)
+    }
+
+    /// [`Graph::check`], with the code of the operators that it found.
+    pub(crate) fn checked(&self, registry: &Registry) -> Result<Kernels> {
         if let Some(conflict) = &self.conflict {
             return Err(conflict.clone());
         }
@@ -226,21 +230,16 @@ impl Graph {
                 ));
             }
         }
-        let mut known: HashSet<Key> = HashSet::new();
+        let mut kernels = Kernels::default();
         for layer in &self.layers {
             for op in layer.kind().ops() {
-                if known.insert(op.key()) {
-                    registry.resolve(op).map_err(|e| {
-                        Error::with_source(
-                            e.kind(),
-                            format!("in a {} layer: {}", layer.kind().kind(), e.message()),
-                            e,
-                        )
-                    })?;
-                }
+                kernels.of(op, registry).map_err(|e| {
+                    let words = format!("in a {} layer: {}", layer.kind().kind(), e.message());
+                    Error::with_source(e.kind(), words, e)
+                })?;
             }
         }
-        Ok(())
+        Ok(kernels)
     }
 
     /// The graph as bytes, to be sent or stored: the layers themselves, not their tasks.

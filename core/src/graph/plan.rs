@@ -8,7 +8,7 @@ use crate::graph::Graph;
 use crate::graph::expand::TaskGraph;
 use crate::graph::optimize::{self, PassReport, Passes};
 use crate::graph::order::{self, Dag};
-use crate::graph::registry::Registry;
+use crate::graph::registry::{Kernels, Registry};
 use crate::operator::Kernel;
 
 /// A symbolic graph that is ready to be submitted.
@@ -18,6 +18,8 @@ pub struct Plan {
     registry: Arc<Registry>,
     passes: Passes,
     reports: Vec<PassReport>,
+    /// The code of the operators, as the check found it.
+    kernels: Arc<Kernels>,
 }
 
 impl Plan {
@@ -26,7 +28,7 @@ impl Plan {
     /// # Errors
     /// What [`Graph::check`] finds, or what a collection cannot do in one run.
     pub fn new(graph: Graph, registry: Arc<Registry>, passes: Passes) -> Result<Self> {
-        graph.check(&registry)?;
+        let kernels = Arc::new(graph.checked(&registry)?);
         let (graph, mut reports) = optimize::of_collections(graph)?;
         let (graph, mut more) = optimize::symbolic(graph, &passes);
         reports.append(&mut more);
@@ -35,6 +37,7 @@ impl Plan {
             registry,
             passes,
             reports,
+            kernels,
         })
     }
 
@@ -62,7 +65,7 @@ impl Plan {
         let (tasks, mut reports) = optimize::tasks(tasks, &self.passes);
         let mut all = self.reports.clone();
         all.append(&mut reports);
-        Prepared::new(tasks, &self.registry, all)
+        Prepared::new(tasks, Kernels::over(&self.kernels), &self.registry, all)
     }
 }
 
@@ -79,12 +82,15 @@ pub struct Prepared {
 }
 
 impl Prepared {
-    fn new(tasks: TaskGraph, registry: &Registry, reports: Vec<PassReport>) -> Result<Self> {
-        let kernels = tasks
-            .ops()
-            .iter()
-            .map(|op| registry.resolve(op))
-            .collect::<Result<Vec<_>>>()?;
+    fn new(
+        tasks: TaskGraph,
+        mut known: Kernels,
+        registry: &Registry,
+        reports: Vec<PassReport>,
+    ) -> Result<Self> {
+        let ops = tasks.ops().iter();
+        let kernels = ops.map(|op| known.of(op, registry));
+        let kernels = kernels.collect::<Result<Vec<_>>>()?;
         let position = positions(&tasks);
         Ok(Self {
             tasks,

@@ -31,8 +31,8 @@ impl Operator for NamedFunction {
         self.version
     }
 
-    fn traits(&self) -> OpTraits {
-        self.traits
+    fn traits(&self, _params: &[u8]) -> Result<OpTraits> {
+        Ok(self.traits)
     }
 
     fn instantiate(&self, params: &[u8]) -> Result<Arc<dyn Kernel>> {

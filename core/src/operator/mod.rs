@@ -5,6 +5,7 @@ mod context;
 pub(crate) mod function;
 pub mod program;
 pub(crate) mod remote;
+mod typed;
 
 use std::fmt;
 use std::panic::Location;
@@ -20,9 +21,10 @@ use crate::value::remote::Recipe;
 use crate::value::show;
 pub use context::{CancelFlag, Reservation, Submitter, TaskContext, TaskHost, TaskTable};
 use program::Program;
+pub use typed::{Typed, TypedOperator};
 
 /// A named, versioned operation that a graph can refer to from any process. Implemented by collections and plugins, registered
-/// once with [`register_operator!`](crate::register_operator).
+/// once with [`register_operator!`](crate::register_operator). One whose parameters have a type is a [`TypedOperator`], which is less to write.
 pub trait Operator: Send + Sync {
     /// `namespace.op`, for example `"array.elementwise"`.
     fn name(&self) -> &str;
@@ -32,9 +34,12 @@ pub trait Operator: Send + Sync {
         1
     }
 
-    /// What optimisers and schedulers may assume.
-    fn traits(&self) -> OpTraits {
-        OpTraits::default()
+    /// What optimisers and schedulers may assume, with these parameters.
+    ///
+    /// # Errors
+    /// As [`Operator::instantiate`], if they are read for it.
+    fn traits(&self, _params: &[u8]) -> Result<OpTraits> {
+        Ok(OpTraits::default())
     }
 
     /// Parses and checks the parameters once; the kernel is then run for many tasks.
@@ -217,7 +222,7 @@ impl OpRef {
     /// The same from a registered [`Operator`] and parameters of any serde type.
     ///
     /// # Errors
-    /// [`ErrorKind::BadInput`] if the parameters cannot be serialised.
+    /// [`ErrorKind::BadInput`] if the parameters cannot be serialised, and what [`Operator::traits`] says of them.
     pub fn of(op: &dyn Operator, params: &impl Serialize) -> Result<Self> {
         let bytes = postcard::to_allocvec(params).map_err(|e| {
             Error::with_source(
@@ -226,7 +231,8 @@ impl OpRef {
                 e,
             )
         })?;
-        Ok(Self::named(op.name(), op.version(), op.traits(), bytes))
+        let traits = op.traits(&bytes)?;
+        Ok(Self::named(op.name(), op.version(), traits, bytes))
     }
 
     /// A closure of this process. Its key is its own, so it is equal to nothing but itself; it cannot leave the process.

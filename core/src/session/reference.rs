@@ -7,7 +7,7 @@ use crate::base::error::{Error, ErrorKind, Result, TaskInfo};
 use crate::base::key::Key;
 use crate::graph::expand::TaskGraph;
 use crate::graph::layer::{Datum, Layer};
-use crate::graph::registry::Registry;
+use crate::graph::registry::{Kernels, Registry};
 use crate::graph::{Graph, Root};
 use crate::operator::{TaskContext, TaskHost};
 use crate::value::Value;
@@ -60,6 +60,7 @@ pub fn run(g: &TaskGraph, registry: &Registry) -> Result<Vec<Value>> {
             Datum::Pending(p) => p.wait()?,
         });
     }
+    let mut kernels = Kernels::default();
     for t in order {
         if values[t].is_some() {
             continue;
@@ -71,7 +72,7 @@ pub fn run(g: &TaskGraph, registry: &Registry) -> Result<Vec<Value>> {
             .filter_map(|&d| values[d as usize].clone())
             .collect();
         let task = TaskInfo::new(g.key(t), g.op(t), g.block(t), &inputs);
-        let kernel = registry.resolve(g.op(t))?;
+        let kernel = kernels.of(g.op(t), registry)?;
         let context = TaskContext::new(&Plain, g, t);
         let value = context
             .enter(|| kernel.run(&mut inputs, &context))

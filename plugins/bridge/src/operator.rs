@@ -78,13 +78,13 @@ impl Operator for TableOperator {
         self.table.op_version
     }
 
-    fn traits(&self) -> OpTraits {
-        OpTraits {
+    fn traits(&self, _params: &[u8]) -> Result<OpTraits> {
+        Ok(OpTraits {
             pure: self.table.flags & flags::DETERMINISTIC != 0,
             // Every plugin is told the block, and only of an elementwise operator it is known that it does not care.
             uses_block: !self.is_elementwise(),
             inline: self.table.flags & flags::INLINE != 0,
-        }
+        })
     }
 
     fn instantiate(&self, params: &[u8]) -> Result<Arc<dyn Kernel>> {

@@ -34,7 +34,7 @@ pub fn op_ref(registry: &Registry, name: &str, params: &impl Serialize) -> Resul
     Ok(OpRef::named(
         operator.name(),
         operator.version(),
-        operator.traits(),
+        operator.traits(&bytes)?,
         bytes,
     ))
 }

@@ -171,7 +171,12 @@ fn call(what: u8, inputs: usize) -> (kvern_core::Result<Value>, i64, i64) {
     let operator = unsafe { TableOperator::new(table) }.unwrap();
     let kernel = operator.instantiate(&[what]).unwrap();
     let mut list = TaskList::new();
-    let op = list.op(OpRef::named("trial.once", 1, operator.traits(), vec![what]));
+    let op = list.op(OpRef::named(
+        "trial.once",
+        1,
+        operator.traits(&[what]).unwrap(),
+        vec![what],
+    ));
     let task = list.task(op, []);
     let layer = Layer::new(list.into_kind([task]), vec![]);
     let graph = TaskGraph::expand(&Graph::new(&[Root::all(&layer)])).unwrap();

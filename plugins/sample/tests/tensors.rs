@@ -304,5 +304,6 @@ fn what_will_come_out_is_known_before() {
     );
     let e = scale.infer(params, &[]).unwrap_err();
     assert!(e.message().contains("it takes 1 input, got 0"), "{e}");
-    assert!(scale.traits().pure && !scale.traits().uses_block);
+    let traits = scale.traits(params).unwrap();
+    assert!(traits.pure && !traits.uses_block);
 }

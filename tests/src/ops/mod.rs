@@ -27,8 +27,8 @@ macro_rules! operator {
                 concat!("conformance.", $name)
             }
 
-            fn traits(&self) -> kvern_core::OpTraits {
-                $traits
+            fn traits(&self, _: &[u8]) -> kvern_core::Result<kvern_core::OpTraits> {
+                Ok($traits)
             }
 
             fn instantiate(
@@ -70,7 +70,7 @@ const EFFECT: OpTraits = OpTraits {
 fn named(op: &dyn Operator, params: &impl Serialize) -> OpRef {
     // Postcard writes numbers, texts and tuples of them without fail; an operator of no parameters would answer otherwise.
     let made: Result<OpRef> = OpRef::of(op, params);
-    made.unwrap_or_else(|_| OpRef::named(op.name(), op.version(), op.traits(), Vec::new()))
+    made.unwrap_or_else(|_| OpRef::named(op.name(), op.version(), OpTraits::default(), Vec::new()))
 }
 
 /// The registry that all cases use: everything linked.
