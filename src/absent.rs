@@ -48,7 +48,7 @@ absent! {
 mod tests {
     use std::collections::{BTreeMap, BTreeSet};
 
-    use kvern_core::config::{Linked, inventory};
+    use kvern_core::config::{Declared, inventory};
 
     use super::ALL;
 
@@ -60,7 +60,7 @@ mod tests {
     #[test]
     fn the_list_is_what_the_crates_declare() {
         let mut declared: BTreeMap<&str, Names> = BTreeMap::new();
-        let linked = inventory::iter::<Linked>.into_iter();
+        let linked = inventory::iter::<Declared>.into_iter();
         for of in linked.filter(|of| !ALWAYS.contains(&of.crate_name)) {
             let (keys, variables) = declared.entry(of.crate_name).or_default();
             keys.extend(of.keys.iter().map(kvern_core::config::Key::name));

@@ -25,9 +25,10 @@
 //! `config-file`.
 //!
 //! ```
-//! let config = kvern::core::config::Config::load()?;
+//! let registry = kvern::core::Registry::linked()?;
+//! let config = kvern::core::config::Config::load(&registry)?;
 //! println!("progress is shown as {}", config.value("progress")?);
-//! # Ok::<(), kvern::core::config::ConfigError>(())
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
 use std::collections::BTreeMap;

@@ -31,8 +31,8 @@ pub use kvern_plugin_host::{
 /// # Errors
 /// The first plugin that is refused, and why; [`ErrorKind::Config`] for a configuration that is wrong.
 pub fn load<P: AsRef<Path>>(paths: impl IntoIterator<Item = P>) -> Result<Registry> {
-    let config =
-        Config::load().map_err(|e| Error::with_source(ErrorKind::Config, e.to_string(), e))?;
+    let config = Config::load(&Registry::linked()?)
+        .map_err(|e| Error::with_source(ErrorKind::Config, e.to_string(), e))?;
     load_with(&Loader::configured(&config)?, paths)
 }
 

@@ -42,7 +42,8 @@ pub(crate) struct WorkerArguments {
 }
 
 fn run_scheduler(asked: SchedulerArguments) -> Result<()> {
-    let config = Config::load().map_err(config_error)?;
+    let registry = Arc::new(Registry::linked()?);
+    let config = Config::load(&*registry).map_err(config_error)?;
     let token = match std::env::var(TOKEN_VARIABLE) {
         Ok(text) => Token::from_text(&text)?,
         Err(_) => Token::random()?,
@@ -66,7 +67,7 @@ fn run_scheduler(asked: SchedulerArguments) -> Result<()> {
     };
     options.no_workers_timeout = Some(limit).filter(|l| !l.is_zero());
     options.verbose = true;
-    let server = SchedulerServer::start(&options, Arc::new(Registry::linked()?))?;
+    let server = SchedulerServer::start(&options, registry)?;
     let address = server.address();
     let mut out = std::io::stdout().lock();
     // If there is nobody to read it, it runs all the same.

@@ -2,7 +2,8 @@
 
 use std::fmt::Write;
 
-use kvern::core::config::{Config, ConfigError, DeclaredKey, Entry, Kind, Schema, Source};
+use kvern::core::Registry;
+use kvern::core::config::{Config, DeclaredKey, Entry, Kind, Source};
 use serde_json::{Value as Json, json};
 
 use crate::output::{FAILED, Output};
@@ -11,12 +12,13 @@ use crate::output::{FAILED, Output};
 ///
 /// Errors in a configuration tell people to run this command, so it must answer while there is one: with the defaults.
 pub(crate) fn list(json: bool) -> Output {
-    let (config, error) = match Config::load() {
+    let registry = match Registry::linked() {
+        Ok(registry) => registry,
+        Err(error) => return failure(&error),
+    };
+    let (config, error) = match Config::load(&registry) {
         Ok(config) => (config, None),
-        Err(error) => match Schema::linked() {
-            Ok(schema) => (Config::new(schema), Some(error)),
-            Err(error) => return failure(&error),
-        },
+        Err(error) => (Config::new(&registry), Some(error)),
     };
     let mut output = if json {
         let keys: Vec<Json> = config
@@ -47,7 +49,7 @@ pub(crate) fn get(key: &str, json: bool) -> Output {
         }
     }) {
         Ok(output) => output,
-        Err(error) => failure(&error),
+        Err(error) => failure(error.as_ref()),
     }
 }
 
@@ -61,19 +63,19 @@ pub(crate) fn whence(key: &str, json: bool) -> Output {
         }
     }) {
         Ok(output) => output,
-        Err(error) => failure(&error),
+        Err(error) => failure(error.as_ref()),
     }
 }
 
 fn with_key(
     key: &str,
     show: impl Fn(&Config, &DeclaredKey) -> Output,
-) -> Result<Output, ConfigError> {
-    let config = Config::load()?;
+) -> Result<Output, Box<dyn std::error::Error>> {
+    let config = Config::load(&Registry::linked()?)?;
     Ok(show(&config, config.declared(key)?))
 }
 
-fn failure(error: &ConfigError) -> Output {
+fn failure(error: &dyn std::error::Error) -> Output {
     Output::failure(FAILED, error.to_string())
 }
 

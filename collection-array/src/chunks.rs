@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 
 use kvern_core::config::Config;
-use kvern_core::{Error, ErrorKind, Result, Splits};
+use kvern_core::{Error, ErrorKind, Registry, Result, Splits};
 
 use kvern_kernels::dtype::DType;
 
@@ -180,8 +180,9 @@ fn target(bytes: Option<u64>, shape: &[usize], dtype: DType) -> Result<u64> {
 fn chunk_size() -> Result<u64> {
     static SIZE: OnceLock<Result<u64>> = OnceLock::new();
     SIZE.get_or_init(|| {
-        let read = || Config::load()?.get::<u64>("array.chunk-size");
-        read().map_err(|e| Error::with_source(ErrorKind::Config, e.to_string(), e))
+        let size =
+            Config::load(&Registry::linked()?).and_then(|c| c.get::<u64>("array.chunk-size"));
+        size.map_err(|e| Error::with_source(ErrorKind::Config, e.to_string(), e))
     })
     .clone()
 }

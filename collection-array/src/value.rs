@@ -45,18 +45,20 @@ pub(crate) fn describe(dtype: DType, shape: &[usize]) -> String {
     format!("{dtype}{shape:?}")
 }
 
-kvern_core::__private::inventory::submit! {
-    TypeEntry {
-        tag: "array.chunk@1",
-        source: "kvern-array",
-        type_id: || TypeId::of::<AnyChunk>(),
-        nbytes: |v| v.downcast_ref::<AnyChunk>().map_or(0, |c| c.nbytes() as u64),
-        describe: Some(|v| v.downcast_ref::<AnyChunk>().map_or_else(String::new, |c| describe(c.dtype(), c.shape()))),
-        encode,
-        decode,
-        bulk: Some(Bulk { lend, room }),
-    }
-}
+kvern_core::register_type!(TypeEntry {
+    tag: "array.chunk@1",
+    source: "kvern-array",
+    type_id: || TypeId::of::<AnyChunk>(),
+    nbytes: |v| v
+        .downcast_ref::<AnyChunk>()
+        .map_or(0, |c| c.nbytes() as u64),
+    describe: Some(|v| v
+        .downcast_ref::<AnyChunk>()
+        .map_or_else(String::new, |c| describe(c.dtype(), c.shape()))),
+    encode,
+    decode,
+    bulk: Some(Bulk { lend, room }),
+});
 
 register_type!(Partial, "array.partial@1", |p: &Partial| p.nbytes() as u64);
 

@@ -22,34 +22,39 @@ type Result<T, E = Error> = std::result::Result<T, E>;
 /// What a partition is: batches of one schema, in order. An empty list is a partition without rows.
 pub(crate) type Batches = Vec<RecordBatch>;
 
-kvern_core::__private::inventory::submit! {
-    TypeEntry {
-        tag: "frame.batches@1",
-        source: "kvern-frame",
-        type_id: || TypeId::of::<Batches>(),
-        nbytes: |v| v.downcast_ref::<Batches>().map_or(0, nbytes),
-        describe: Some(|v| v.downcast_ref::<Batches>().map_or_else(String::new, |b| describe(b))),
-        encode,
-        decode,
-        bulk: Some(Bulk { lend, room }),
-    }
-}
+kvern_core::register_type!(TypeEntry {
+    tag: "frame.batches@1",
+    source: "kvern-frame",
+    type_id: || TypeId::of::<Batches>(),
+    nbytes: |v| v.downcast_ref::<Batches>().map_or(0, nbytes),
+    describe: Some(|v| v
+        .downcast_ref::<Batches>()
+        .map_or_else(String::new, |b| describe(b))),
+    encode,
+    decode,
+    bulk: Some(Bulk { lend, room }),
+});
 
 /// A partition dealt out: its rows by the partition that they go to.
 pub(crate) struct Pieces(pub(crate) Vec<Batches>);
 
-kvern_core::__private::inventory::submit! {
-    TypeEntry {
-        tag: "frame.pieces@1",
-        source: "kvern-frame",
-        type_id: || TypeId::of::<Pieces>(),
-        nbytes: |v| v.downcast_ref::<Pieces>().map_or(0, |p| nbytes(p.0.iter().flatten())),
-        describe: Some(|v| v.downcast_ref::<Pieces>().map_or_else(String::new, |p| format!("{} pieces of a partition", p.0.len()))),
-        encode: encode_pieces,
-        decode: decode_pieces,
-        bulk: None,
-    }
-}
+kvern_core::register_type!(TypeEntry {
+    tag: "frame.pieces@1",
+    source: "kvern-frame",
+    type_id: || TypeId::of::<Pieces>(),
+    nbytes: |v| v
+        .downcast_ref::<Pieces>()
+        .map_or(0, |p| nbytes(p.0.iter().flatten())),
+    describe: Some(|v| v
+        .downcast_ref::<Pieces>()
+        .map_or_else(String::new, |p| format!(
+            "{} pieces of a partition",
+            p.0.len()
+        ))),
+    encode: encode_pieces,
+    decode: decode_pieces,
+    bulk: None,
+});
 
 /// Each piece as its length (eight bytes, little-endian) and what [`encode`] makes of it.
 fn encode_pieces(value: &dyn Any, out: &mut Vec<u8>) -> Result<()> {

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use kvern_core::Registry;
 use kvern_core::config::{
-    Absent, Config, ConfigError, ConfigValue, Key, Kind, Linked, Schema, Source, Value,
+    Absent, Config, ConfigError, ConfigValue, Declared, Key, Kind, Schema, Source, Value,
     config_keys, variable_of,
 };
 use kvern_core::text::ByteAmount;
@@ -45,7 +46,7 @@ fn schema() -> Schema {
 }
 
 fn linked(keys: &'static [Key]) -> Result<Schema, ConfigError> {
-    Schema::new([Linked {
+    Schema::new([Declared {
         crate_name: "kvern-test",
         keys,
         variables: &[],
@@ -280,7 +281,7 @@ fn one_bad_value_keeps_the_whole_layer_out() {
 
 #[test]
 fn reserved_and_empty_variables_are_no_configuration() {
-    let mut config = Config::new(Schema::linked().unwrap());
+    let mut config = Config::new(&Registry::linked().unwrap());
     config
         .add_environment([
             ("KVERN_CONFIG", "x"),
@@ -317,7 +318,8 @@ config_keys! {
 
 #[test]
 fn linked_crates_declare_their_own_keys() {
-    let schema = Schema::linked().unwrap();
+    let registry = Registry::linked().unwrap();
+    let schema = registry.schema();
     let key = schema.get("mill.stones").unwrap();
     assert_eq!(
         (key.crate_name(), key.unit(), key.variable()),
@@ -363,7 +365,7 @@ fn what_a_crate_that_is_left_out_would_declare_is_passed_over() {
 
 #[test]
 fn clashing_declarations_name_both_crates() {
-    let group = |crate_name, keys| Linked {
+    let group = |crate_name, keys| Declared {
         crate_name,
         keys,
         variables: &[],

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use kvern_core::key::KeyBuilder;
 use kvern_core::layer::{Datum, Edge};
-use kvern_core::{Error, ErrorKind, Key, LayerEntry, LayerKind, OpRef, Result, Value};
+use kvern_core::{Error, ErrorKind, Key, LayerKind, OpRef, Result, Value};
 use kvern_machine::{OutputRef, Payload, WorkerId};
 use serde::{Deserialize, Serialize};
 
@@ -110,19 +110,21 @@ impl LayerKind for Items {
     }
 }
 
-kvern_core::__private::inventory::submit! {
-    LayerEntry {
-        kind: KIND,
-        source: concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION")),
-        decode: |bytes| {
-            let (keys, items): (Vec<Key>, Vec<Item>) = postcard::from_bytes(bytes).map_err(|e| {
-                Error::with_source(ErrorKind::Decode, format!("a layer of items of {} bytes cannot be read", bytes.len()), e)
-            })?;
-            if keys.len() != items.len() {
-                let words = format!("a layer of items has {} keys for {} items", keys.len(), items.len());
-                return Err(Error::new(ErrorKind::Decode, words));
-            }
-            Ok(Arc::new(Items::new(keys, items)))
-        },
+kvern_core::register_layer!(KIND, |bytes| {
+    let (keys, items): (Vec<Key>, Vec<Item>) = postcard::from_bytes(bytes).map_err(|e| {
+        Error::with_source(
+            ErrorKind::Decode,
+            format!("a layer of items of {} bytes cannot be read", bytes.len()),
+            e,
+        )
+    })?;
+    if keys.len() != items.len() {
+        let words = format!(
+            "a layer of items has {} keys for {} items",
+            keys.len(),
+            items.len()
+        );
+        return Err(Error::new(ErrorKind::Decode, words));
     }
-}
+    Ok(Arc::new(Items::new(keys, items)))
+});

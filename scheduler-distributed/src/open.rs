@@ -6,7 +6,7 @@ use std::time::Duration;
 use kvern_core::config::ConfigError;
 use kvern_core::scheduler::OpenContext;
 use kvern_core::url::{SchedulerUrl, UrlError};
-use kvern_core::{BackendEntry, Error, ErrorKind, Result, Scheduler};
+use kvern_core::{Error, ErrorKind, Result, Scheduler};
 use kvern_store::StoreOptions;
 
 use crate::client::ClusterClient;
@@ -15,26 +15,18 @@ use crate::local::LocalCluster;
 use crate::options::ClusterOptions;
 use crate::token::Token;
 
-const SOURCE: &str = concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION"));
-
-kvern_core::__private::inventory::submit! {
-    BackendEntry {
-        scheme: "cluster",
-        about: "worker processes on this machine, started and ended with the session",
-        source: SOURCE,
-        rank: -1,
-        open: open_cluster,
-    }
+kvern_core::register_backend! {
+    scheme: "cluster",
+    about: "worker processes on this machine, started and ended with the session",
+    rank: -1,
+    open: open_cluster,
 }
 
-kvern_core::__private::inventory::submit! {
-    BackendEntry {
-        scheme: "tcp",
-        about: "a cluster that runs already, by the address of its scheduler",
-        source: SOURCE,
-        rank: -1,
-        open: open_tcp,
-    }
+kvern_core::register_backend! {
+    scheme: "tcp",
+    about: "a cluster that runs already, by the address of its scheduler",
+    rank: -1,
+    open: open_tcp,
 }
 
 fn open_cluster(url: &SchedulerUrl, context: &OpenContext) -> Result<Arc<dyn Scheduler>> {

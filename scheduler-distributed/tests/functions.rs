@@ -383,13 +383,7 @@ impl kvern_core::LayerKind for Odd {
     }
 }
 
-kvern_core::__private::inventory::submit! {
-    kvern_core::LayerEntry {
-        kind: "functions.odd",
-        source: "tests",
-        decode: |_| panic!("no layer is that odd"),
-    }
-}
+kvern_core::register_layer!("functions.odd", |_| panic!("no layer is that odd"));
 
 #[test]
 fn a_layer_that_panics_at_the_scheduler_is_an_error() {

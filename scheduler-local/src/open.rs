@@ -4,30 +4,24 @@ use std::sync::Arc;
 
 use kvern_core::scheduler::OpenContext;
 use kvern_core::url::{SchedulerUrl, UrlError};
-use kvern_core::{BackendEntry, Error, ErrorKind, Result, Scheduler};
+use kvern_core::{Error, ErrorKind, Result, Scheduler};
 use kvern_store::{StoreOptions, configured};
 
 use crate::serial::SyncScheduler;
 use crate::threads::{ThreadScheduler, available_cores};
 
-kvern_core::__private::inventory::submit! {
-    BackendEntry {
-        scheme: "threads",
-        about: "the threads of this process, with a memory budget and spilling",
-        source: concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION")),
-        rank: 10,
-        open: open_threads,
-    }
+kvern_core::register_backend! {
+    scheme: "threads",
+    about: "the threads of this process, with a memory budget and spilling",
+    rank: 10,
+    open: open_threads,
 }
 
-kvern_core::__private::inventory::submit! {
-    BackendEntry {
-        scheme: "sync",
-        about: "one task after another on the calling thread, in the same order each time",
-        source: concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION")),
-        rank: 1,
-        open: open_sync,
-    }
+kvern_core::register_backend! {
+    scheme: "sync",
+    about: "one task after another on the calling thread, in the same order each time",
+    rank: 1,
+    open: open_sync,
 }
 
 fn open_threads(url: &SchedulerUrl, context: &OpenContext) -> Result<Arc<dyn Scheduler>> {

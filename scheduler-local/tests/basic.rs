@@ -230,7 +230,7 @@ fn seeds_explore_orders_and_repeat_them() {
 fn urls_are_checked() {
     let wrong = |url: &str| Session::open(url).unwrap_err().to_string();
     assert!(
-        wrong("thread://").contains("did you mean threads://?"),
+        wrong("thread://").contains("did you mean threads?"),
         "{}",
         wrong("thread://")
     );

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use kvern_core::config::{Config, Schema};
-use kvern_core::{Annotations, ErrorKind, Session, delayed};
+use kvern_core::config::Config;
+use kvern_core::{Annotations, ErrorKind, Registry, Session, delayed};
 use kvern_scheduler_local as _;
 
 fn refusal(url: &str) -> String {
@@ -44,11 +44,11 @@ fn more_memory_than_there_is_is_refused() {
 #[test]
 fn a_configured_scheduler_that_is_wrong_is_told_with_its_place() {
     for (value, words) in [
-        ("thraeds://", "did you mean threads://"),
+        ("thraeds://", "did you mean threads?"),
         ("threads://?wrokers=2", "did you mean \"workers\""),
         ("threads://?workers=0", "workers=0"),
     ] {
-        let mut config = Config::new(Schema::linked().unwrap());
+        let mut config = Config::new(&Registry::linked().unwrap());
         config
             .add_environment([("KVERN_SCHEDULER", value)])
             .unwrap();

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use kvern_core::config::{Config, ConfigError, Key, Kind, Linked, Schema};
+use kvern_core::config::{Config, ConfigError, Declared, Key, Kind, Schema};
 
 use super::{Places, add_files, parse};
 
@@ -16,7 +16,7 @@ const KEYS: &[Key] = &[
 ];
 
 fn config() -> Config {
-    let linked = Linked {
+    let linked = Declared {
         crate_name: "kvern-test",
         keys: KEYS,
         variables: &[],

@@ -88,21 +88,21 @@ fn decode(bytes: &[u8]) -> Result<Value> {
     Ok(Value::new(block))
 }
 
-kvern_core::__private::inventory::submit! {
-    TypeEntry {
-        tag: "conformance.tracked@1",
-        source: concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION")),
-        type_id: || TypeId::of::<Tracked>(),
-        nbytes: |v| v.downcast_ref::<Tracked>().map_or(0, |t| t.bytes.len() as u64),
-        describe: None,
-        encode: |v, out| {
-            if let Some(t) = v.downcast_ref::<Tracked>() {
-                out.extend_from_slice(&t.meter.to_le_bytes());
-                out.extend_from_slice(&t.bytes);
-            }
-            Ok(())
-        },
-        decode,
-        bulk: None,
-    }
-}
+kvern_core::register_type!(TypeEntry {
+    tag: "conformance.tracked@1",
+    source: concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION")),
+    type_id: || TypeId::of::<Tracked>(),
+    nbytes: |v| v
+        .downcast_ref::<Tracked>()
+        .map_or(0, |t| t.bytes.len() as u64),
+    describe: None,
+    encode: |v, out| {
+        if let Some(t) = v.downcast_ref::<Tracked>() {
+            out.extend_from_slice(&t.meter.to_le_bytes());
+            out.extend_from_slice(&t.bytes);
+        }
+        Ok(())
+    },
+    decode,
+    bulk: None,
+});

@@ -12,12 +12,14 @@ use kvern_scheduler_local as _;
 
 /// A backend by URL. Not through a session, which closes its backend when it is dropped.
 fn open(url: &str) -> Arc<dyn Scheduler> {
+    let registry = ops::registry();
     let context = OpenContext {
-        registry: ops::registry(),
-        config: Arc::new(Config::load().unwrap()),
+        config: Arc::new(Config::load(&*registry).unwrap()),
+        registry: registry.clone(),
     };
     let url = SchedulerUrl::parse(url).unwrap();
-    (BackendEntry::find(url.scheme()).unwrap().open)(&url, &context).unwrap()
+    let backend = registry.get::<BackendEntry>(url.scheme()).unwrap();
+    (backend.open)(&url, &context).unwrap()
 }
 
 /// The same with a budget; `url` ends in `?` or `&`.

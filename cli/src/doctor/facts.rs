@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
+use kvern::core::Registry;
 use kvern::core::config::Config;
 use kvern::core::text::ByteAmount;
-use kvern::core::{BackendEntry, Registry};
 use kvern::scheduler_local::limits::{self, Limit};
 
 use super::Asked;
@@ -72,18 +72,19 @@ pub(crate) struct Configured {
 
 impl Facts {
     pub(crate) fn find(asked: &Asked) -> Self {
-        let (config, error) = match Config::load() {
-            Ok(config) => (Some(config), None),
-            Err(error) => {
-                let defaults = kvern::core::config::Schema::linked().ok().map(Config::new);
-                (defaults, Some(error.to_string()))
-            }
+        let registry = Registry::linked();
+        let (config, error) = match &registry {
+            Ok(registry) => match Config::load(registry) {
+                Ok(config) => (Some(config), None),
+                Err(error) => (Some(Config::new(registry)), Some(error.to_string())),
+            },
+            Err(error) => (None, Some(error.to_string())),
         };
         let directory = config
             .as_ref()
             .and_then(|config| config.get("spill.directory").ok())
             .flatten();
-        let build = build();
+        let build = build(&registry);
         let trial = match &config {
             _ if error.is_some() => Trial::Skipped("the configuration is wrong"),
             _ if !build.works() => Trial::Skipped("there is no backend"),
@@ -105,23 +106,24 @@ impl Facts {
     }
 }
 
-fn build() -> Build {
-    let backend = |entry: &&BackendEntry| (entry.scheme.to_owned(), entry.about.to_owned());
-    let operators = |registry: Registry| {
+fn build(registry: &kvern::core::Result<Registry>) -> Build {
+    let backends = |registry: &Registry| {
+        let all = registry.backends().into_iter();
+        all.map(|entry| (entry.scheme.to_owned(), entry.about.to_owned()))
+            .collect()
+    };
+    let operators = |registry: &Registry| {
         let all = registry
             .operators()
             .map(|(name, version, source)| (name.to_owned(), version, source.to_owned()));
         all.collect()
     };
+    let registry = registry.as_ref();
     Build {
         debug: cfg!(debug_assertions),
         features: kvern::about::features().to_vec(),
-        backends: BackendEntry::linked()
-            .map(|all| all.iter().map(backend).collect())
-            .map_err(|error| error.to_string()),
-        operators: Registry::linked()
-            .map(operators)
-            .map_err(|error| error.to_string()),
+        backends: registry.map(backends).map_err(ToString::to_string),
+        operators: registry.map(operators).map_err(ToString::to_string),
     }
 }
 

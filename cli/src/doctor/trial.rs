@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use kvern::core::config::Config;
 use kvern::core::url::SchedulerUrl;
-use kvern::core::{BackendEntry, Session, delayed};
+use kvern::core::{BackendEntry, Registry, Session, delayed};
 
 /// What came of it.
 #[derive(Debug, Clone)]
@@ -30,8 +30,10 @@ pub(crate) fn of(config: &Config) -> Trial {
     let url: Option<String> = config.get("scheduler").ok().flatten();
     let url = url.and_then(|url| SchedulerUrl::parse(&url).ok());
     if let Some(url) = url.filter(|url| url.host().is_some()) {
-        return match BackendEntry::find(url.scheme()) {
-            Ok(_) => Trial::Skipped("the scheduler is on another machine"),
+        let linked = Registry::linked();
+        let backend = linked.and_then(|all| all.get::<BackendEntry>(url.scheme()).map(drop));
+        return match backend {
+            Ok(()) => Trial::Skipped("the scheduler is on another machine"),
             Err(error) => Trial::Failed(error.to_string()),
         };
     }

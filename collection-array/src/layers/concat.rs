@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use kvern_core::key::KeyBuilder;
-use kvern_core::layer::Edge;
+use kvern_core::layer::{Edge, decode, encode};
 use kvern_core::{
-    BlockBytes, Error, ErrorKind, Grid, LayerEntry, LayerKind, OpRef, OpTraits, Result,
-    TaskContext, TypedOperator, Value, typed_operator,
+    BlockBytes, Error, ErrorKind, Grid, LayerKind, OpRef, OpTraits, Result, TaskContext,
+    TypedOperator, Value, typed_operator,
 };
 use serde::{Deserialize, Serialize};
 
@@ -136,8 +136,7 @@ impl LayerKind for Concat {
     }
 
     fn encode(&self) -> Result<Vec<u8>> {
-        self.op[0].check_portable()?;
-        super::encode(KIND, self)
+        encode(&self.op, self)
     }
 
     fn with_ops(&self, ops: Vec<OpRef>) -> Option<Arc<dyn LayerKind>> {
@@ -146,16 +145,10 @@ impl LayerKind for Concat {
     }
 }
 
-kvern_core::__private::inventory::submit! {
-    LayerEntry {
-        kind: KIND,
-        source: "kvern-array",
-        decode: |bytes| {
-            let layer: Concat = super::decode(KIND, bytes)?;
-            Ok(Arc::new(layer.checked()?))
-        },
-    }
-}
+kvern_core::register_layer!(KIND, |bytes| {
+    let layer: Concat = decode(KIND, bytes)?;
+    Ok(Arc::new(layer.checked()?))
+});
 
 /// Hands its input on.
 #[derive(Debug, Serialize, Deserialize)]

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use kvern_core::key::KeyBuilder;
-use kvern_core::layer::Edge;
-use kvern_core::{BlockBytes, Grid, LayerEntry, LayerKind, OpRef, Result, TypedOperator};
+use kvern_core::layer::{Edge, decode, encode};
+use kvern_core::{BlockBytes, Grid, LayerKind, OpRef, Result, TypedOperator};
 use serde::{Deserialize, Serialize};
 
 use crate::geometry::grid_of;
@@ -73,8 +73,7 @@ impl LayerKind for Gather {
     }
 
     fn encode(&self) -> Result<Vec<u8>> {
-        self.op[0].check_portable()?;
-        super::encode(KIND, &(&self.op, &self.geometry))
+        encode(&self.op, &(&self.op, &self.geometry))
     }
 
     fn with_ops(&self, ops: Vec<OpRef>) -> Option<Arc<dyn LayerKind>> {
@@ -83,13 +82,10 @@ impl LayerKind for Gather {
     }
 }
 
-kvern_core::__private::inventory::submit! {
-    LayerEntry {
-        kind: KIND,
-        source: "kvern-array",
-        decode: |bytes| {
-            let (op, geometry): ([OpRef; 1], Geometry) = super::decode(KIND, bytes)?;
-            Ok(Arc::new(Gather { op, ..Gather::new(geometry)? }))
-        },
-    }
-}
+kvern_core::register_layer!(KIND, |bytes| {
+    let (op, geometry): ([OpRef; 1], Geometry) = decode(KIND, bytes)?;
+    Ok(Arc::new(Gather {
+        op,
+        ..Gather::new(geometry)?
+    }))
+});

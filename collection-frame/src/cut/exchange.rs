@@ -6,8 +6,8 @@
 use std::sync::Arc;
 
 use kvern_core::key::KeyBuilder;
-use kvern_core::layer::Edge;
-use kvern_core::{Error, ErrorKind, LayerEntry, LayerKind, OpRef, Result};
+use kvern_core::layer::{Edge, decode, encode, malformed};
+use kvern_core::{Error, LayerKind, OpRef, Result};
 use serde::{Deserialize, Serialize};
 
 const KIND: &str = "frame.exchange";
@@ -135,11 +135,7 @@ impl LayerKind for Exchange {
     }
 
     fn encode(&self) -> Result<Vec<u8>> {
-        self.ops.iter().try_for_each(OpRef::check_portable)?;
-        postcard::to_allocvec(self).map_err(|e| {
-            let words = format!("a {KIND} layer cannot be serialised");
-            Error::with_source(ErrorKind::NotPortable, words, e)
-        })
+        encode(&self.ops, self)
     }
 
     fn with_ops(&self, ops: Vec<OpRef>) -> Option<Arc<dyn LayerKind>> {
@@ -151,20 +147,11 @@ impl LayerKind for Exchange {
     }
 }
 
-kvern_core::__private::inventory::submit! {
-    LayerEntry {
-        kind: KIND,
-        source: "kvern-frame",
-        decode: |bytes| {
-            let bad = |why: &dyn std::fmt::Display| {
-                Error::new(ErrorKind::Decode, format!("a {KIND} layer of {} bytes is malformed: {why}", bytes.len()))
-            };
-            let layer: Exchange = postcard::from_bytes(bytes).map_err(|e| bad(&e))?;
-            layer.check().map_err(|why| bad(&why))?;
-            Ok(Arc::new(layer))
-        },
-    }
-}
+kvern_core::register_layer!(KIND, |bytes| {
+    let layer: Exchange = decode(KIND, bytes)?;
+    layer.check().map_err(|why| malformed(KIND, why))?;
+    Ok(Arc::new(layer))
+});
 
 #[cfg(test)]
 mod tests {

@@ -12,7 +12,7 @@ use std::time::Duration;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::key::Key;
 use crate::graph::plan::Plan;
-use crate::graph::registry::Registry;
+use crate::graph::registry::{Extension, Registry};
 use crate::operator::{Submitter, TaskContext};
 use crate::protocol::events::{Observer, Subscription};
 use crate::protocol::handle::Handle;
@@ -302,7 +302,25 @@ pub struct OpenContext {
     pub config: Arc<Config>,
 }
 
-/// A backend that can be opened by URL; linked crates submit theirs through `inventory`.
+/// A backend that can be opened by URL. Linked crates submit theirs with [`register_backend!`](crate::register_backend); one that comes at run time is
+/// added to a registry ([`Registry::add`]) before the session is opened with it.
+///
+/// ```no_run
+/// use std::sync::Arc;
+/// use kvern_core::{BackendEntry, Registry, Session};
+/// # fn open(_: &kvern_core::url::SchedulerUrl, _: &kvern_core::scheduler::OpenContext) -> kvern_core::Result<Arc<dyn kvern_core::Scheduler>> { todo!() }
+/// let mut registry = Registry::linked()?;
+/// registry.add(BackendEntry {
+///     scheme: "mine",
+///     about: "a backend of this program",
+///     source: "the example",
+///     rank: -1,
+///     open,
+/// })?;
+/// let session = Session::builder().registry(registry.into()).url("mine://").build()?;
+/// # Ok::<(), kvern_core::Error>(())
+/// ```
+#[derive(Debug, Clone, Copy)]
 pub struct BackendEntry {
     /// URL scheme: `threads` for `threads://?workers=4`.
     pub scheme: &'static str,
@@ -310,63 +328,65 @@ pub struct BackendEntry {
     pub about: &'static str,
     /// The crate that has it.
     pub source: &'static str,
-    /// The linked backend of the highest rank is used when nothing is said; below 0: never.
+    /// The backend of the highest rank is used when nothing is said; below 0: never.
     pub rank: i32,
     /// Opens it.
     pub open: fn(&SchedulerUrl, &OpenContext) -> Result<Arc<dyn Scheduler>>,
 }
 
-inventory::collect!(BackendEntry);
+impl Extension for BackendEntry {
+    const WHAT: &'static str = "backend";
 
-impl BackendEntry {
-    /// The linked backends, the best first.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Duplicate`] if two crates offer one scheme.
-    pub fn linked() -> Result<Vec<&'static Self>> {
-        let mut all: Vec<&Self> = inventory::iter::<Self>().collect();
-        all.sort_by(|a, b| b.rank.cmp(&a.rank).then(a.scheme.cmp(b.scheme)));
-        for (i, a) in all.iter().enumerate() {
-            if let Some(b) = all[..i].iter().find(|b| b.scheme == a.scheme) {
-                let words = format!(
-                    "backend {}:// is offered by both {} and {}",
-                    a.scheme, b.source, a.source
-                );
-                return Err(Error::new(ErrorKind::Duplicate, words));
-            }
-        }
-        Ok(all)
+    fn name(&self) -> &str {
+        self.scheme
     }
 
-    /// The linked backend of that scheme.
-    ///
-    /// # Errors
-    /// [`ErrorKind::NotRegistered`] naming the nearest and all there are.
-    pub fn find(scheme: &str) -> Result<&'static Self> {
-        let all = Self::linked()?;
-        if let Some(e) = all.iter().find(|e| e.scheme == scheme) {
-            return Ok(e);
+    fn source(&self) -> &str {
+        self.source
+    }
+
+    fn hint() -> &'static str {
+        "backends are features of the crate kvern, such as `local`, or crates of their own, which a program has to `use`"
+    }
+}
+
+inventory::collect!(BackendEntry);
+
+crate::register_kind!(|| inventory::iter::<BackendEntry>().copied());
+
+/// Registers a backend of this crate: its URL scheme, one sentence about it, its [rank](crate::BackendEntry::rank), and what opens it.
+///
+/// ```no_run
+/// # use std::sync::Arc;
+/// # use kvern_core::scheduler::OpenContext;
+/// # use kvern_core::url::SchedulerUrl;
+/// # use kvern_core::{Result, Scheduler};
+/// fn open(url: &SchedulerUrl, context: &OpenContext) -> Result<Arc<dyn Scheduler>> {
+///     todo!("a scheduler that {url} describes")
+/// }
+/// kvern_core::register_backend! { scheme: "mine", about: "a backend of this crate", rank: -1, open: open }
+/// ```
+#[macro_export]
+macro_rules! register_backend {
+    (scheme: $scheme:expr, about: $about:expr, rank: $rank:expr, open: $open:expr $(,)?) => {
+        $crate::__private::inventory::submit! {
+            $crate::BackendEntry {
+                scheme: $scheme,
+                about: $about,
+                source: ::core::concat!(::core::env!("CARGO_PKG_NAME"), " ", ::core::env!("CARGO_PKG_VERSION")),
+                rank: $rank,
+                open: $open,
+            }
         }
-        let near = crate::base::text::nearest(scheme, all.iter().map(|e| e.scheme));
-        let hint = near
-            .map(|n| format!("; did you mean {n}://?"))
-            .unwrap_or_default();
-        let have = if all.is_empty() {
-            "none is linked: enable the feature `local`, or add a scheduler crate and `use` it"
-                .to_owned()
-        } else {
-            format!(
-                "linked are {}; others are features of the crate kvern, or crates of their own",
-                all.iter()
-                    .map(|e| format!("{}://", e.scheme))
-                    .collect::<Vec<_>>()
-                    .join(", ")
-            )
-        };
-        Err(Error::new(
-            ErrorKind::NotRegistered,
-            format!("no backend is named {scheme:?}{hint} ({have})"),
-        ))
+    };
+}
+
+impl Registry {
+    /// The backends, the best first.
+    pub fn backends(&self) -> Vec<&BackendEntry> {
+        let mut all: Vec<&BackendEntry> = self.all().collect();
+        all.sort_by(|a, b| b.rank.cmp(&a.rank).then(a.scheme.cmp(b.scheme)));
+        all
     }
 }
 

@@ -134,7 +134,8 @@ impl Session {
         static HERE: OnceLock<Result<(Arc<Registry>, Arc<Config>)>> = OnceLock::new();
         let look = || {
             let registry = Arc::new(Registry::linked()?);
-            Ok((registry, Arc::new(Config::load().map_err(config_error)?)))
+            let config = Config::load(&*registry).map_err(config_error)?;
+            Ok((registry, Arc::new(config)))
         };
         let (linked, config) = HERE.get_or_init(look).clone()?;
         Ok(Self(Arc::new(Inner {
@@ -431,7 +432,8 @@ impl SessionBuilder {
         self
     }
 
-    /// Other operators than the linked ones.
+    /// Other operators, backends, value types, … than the linked ones. Without a configuration of its own the session is configured by the keys that
+    /// this registry has.
     ///
     /// ```no_run
     /// use std::sync::Arc;
@@ -452,7 +454,9 @@ impl SessionBuilder {
     /// use std::sync::Arc;
     /// use kvern_core::config::Config;
     /// use kvern_core::Session;
-    /// let mut config = Config::load().expect("a configuration without mistakes");
+    /// # use kvern_core::Registry;
+    /// let registry = Registry::linked()?;
+    /// let mut config = Config::load(&registry).expect("a configuration without mistakes");
     /// config.set("progress", "off").expect("a value that is allowed");
     /// let session = Session::builder().url("threads://").config(Arc::new(config)).build()?;
     /// # Ok::<(), kvern_core::Error>(())
@@ -503,7 +507,7 @@ impl SessionBuilder {
         };
         let config = match self.config {
             Some(c) => c,
-            None => Arc::new(Config::load().map_err(config_error)?),
+            None => Arc::new(Config::load(&*registry).map_err(config_error)?),
         };
         let scheduler = match self.scheduler {
             Some(s) => s,
@@ -547,13 +551,10 @@ fn open_backend(
 fn open_configured(registry: &Arc<Registry>, config: &Arc<Config>) -> Result<Arc<dyn Scheduler>> {
     let named: String = config.get("scheduler").map_err(config_error)?;
     let url = match named.as_str() {
-        "" | "auto" => match BackendEntry::linked()?.first() {
+        "" | "auto" => match registry.backends().first() {
             Some(best) if best.rank >= 0 => best.scheme.to_owned(),
-            _ => {
-                return Err(BackendEntry::find("auto")
-                    .err()
-                    .unwrap_or_else(|| Error::new(ErrorKind::NotRegistered, "no backend")));
-            }
+            // None of that name: the error says what there is.
+            _ => "auto".to_owned(),
         },
         _ => named,
     };
@@ -576,7 +577,7 @@ fn open_url(
         registry: registry.clone(),
         config: config.clone(),
     };
-    (BackendEntry::find(url.scheme())?.open)(&url, &context)
+    (registry.get::<BackendEntry>(url.scheme())?.open)(&url, &context)
 }
 
 fn config_error(e: crate::settings::config::ConfigError) -> Error {

@@ -438,7 +438,8 @@ pub(crate) fn decode_linked(tag: &str, bytes: &[u8]) -> Result<Value> {
 }
 
 /// Registers a serde type so that its values can be spilled and sent: `register_type!(MyType, "mycrate.mytype@1")`, or with how
-/// many bytes a value holds: `register_type!(MyType, "mycrate.mytype@1", |v: &MyType| 8 * v.0.len() as u64)`.
+/// many bytes a value holds: `register_type!(MyType, "mycrate.mytype@1", |v: &MyType| 8 * v.0.len() as u64)`. A type that is written by code of its own,
+/// or without a copy, has a whole [`TypeEntry`](crate::TypeEntry): `register_type!(TypeEntry { … })`.
 #[macro_export]
 macro_rules! register_type {
     ($t:ty, $tag:literal) => {
@@ -457,6 +458,9 @@ macro_rules! register_type {
                 bulk: None,
             }
         }
+    };
+    ($entry:expr) => {
+        $crate::__private::inventory::submit! { $entry }
     };
 }
 

@@ -2,13 +2,13 @@
 
 mod support;
 
-use kvern_core::config::{Config, Schema};
+use kvern_core::config::Config;
 use kvern_core::{ErrorKind, Registry};
 use kvern_plugin_host::{Loader, PluginError, inspect};
 use support::fixture;
 
 fn defaults() -> Config {
-    Config::new(Schema::linked().unwrap())
+    Config::new(&Registry::linked().unwrap())
 }
 
 fn load(config: &Config) -> Result<String, String> {

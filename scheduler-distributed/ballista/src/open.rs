@@ -4,19 +4,16 @@ use std::sync::Arc;
 
 use kvern_core::scheduler::OpenContext;
 use kvern_core::url::{SchedulerUrl, UrlError};
-use kvern_core::{BackendEntry, Error, ErrorKind, Result, Scheduler};
+use kvern_core::{Error, ErrorKind, Result, Scheduler};
 
 use crate::backend::BallistaScheduler;
 use crate::local::LocalOptions;
 
-kvern_core::__private::inventory::submit! {
-    BackendEntry {
-        scheme: "ballista",
-        about: "frames on an Apache Ballista cluster, by the address of its scheduler or started here (local)",
-        source: concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION")),
-        rank: -1,
-        open,
-    }
+kvern_core::register_backend! {
+    scheme: "ballista",
+    about: "frames on an Apache Ballista cluster, by the address of its scheduler or started here (local)",
+    rank: -1,
+    open: open,
 }
 
 /// The host that stands for processes of our own.

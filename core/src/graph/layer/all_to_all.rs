@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Edge, LayerEntry, LayerKind, decode_layer, encode_layer, malformed};
+use super::{Edge, LayerKind, decode, encode, malformed};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::key::KeyBuilder;
 use crate::operator::OpRef;
@@ -211,7 +211,7 @@ impl LayerKind for AllToAll {
     }
 
     fn encode(&self) -> Result<Vec<u8>> {
-        encode_layer(&self.ops, self)
+        encode(&self.ops, self)
     }
 
     fn with_ops(&self, ops: Vec<OpRef>) -> Option<Arc<dyn LayerKind>> {
@@ -223,14 +223,8 @@ impl LayerKind for AllToAll {
     }
 }
 
-inventory::submit! {
-    LayerEntry {
-        kind: "all-to-all",
-        source: "kvern-core",
-        decode: |bytes| {
-            let layer: AllToAll = decode_layer("all-to-all", bytes)?;
-            layer.check().map_err(|why| malformed("all-to-all", why))?;
-            Ok(Arc::new(layer))
-        },
-    }
-}
+crate::register_layer!("all-to-all", |bytes| {
+    let layer: AllToAll = decode("all-to-all", bytes)?;
+    layer.check().map_err(|why| malformed("all-to-all", why))?;
+    Ok(Arc::new(layer))
+});

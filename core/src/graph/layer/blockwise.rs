@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Edge, LayerEntry, LayerKind, decode_layer, encode_layer, malformed};
+use super::{Edge, LayerKind, decode, encode, malformed};
 use crate::base::blocks::{AxisMap, BlockBytes, Grid, check_axes, token_axes};
 use crate::base::error::{Error, Result};
 use crate::base::key::KeyBuilder;
@@ -194,7 +194,7 @@ impl LayerKind for Blockwise {
     }
 
     fn encode(&self) -> Result<Vec<u8>> {
-        encode_layer(&self.op, self)
+        encode(&self.op, self)
     }
 
     fn with_ops(&self, ops: Vec<OpRef>) -> Option<Arc<dyn LayerKind>> {
@@ -257,14 +257,8 @@ fn push_blocks(arg: &BlockArg, coords: &[u32], axis: usize, index: u64, out: &mu
     }
 }
 
-inventory::submit! {
-    LayerEntry {
-        kind: "blockwise",
-        source: "kvern-core",
-        decode: |bytes| {
-            let layer: Blockwise = decode_layer("blockwise", bytes)?;
-            layer.check().map_err(|why| malformed("blockwise", why))?;
-            Ok(Arc::new(layer))
-        },
-    }
-}
+crate::register_layer!("blockwise", |bytes| {
+    let layer: Blockwise = decode("blockwise", bytes)?;
+    layer.check().map_err(|why| malformed("blockwise", why))?;
+    Ok(Arc::new(layer))
+});

@@ -4,7 +4,7 @@ use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 
-use super::{Edge, LayerEntry, LayerKind, decode_layer, encode_layer, malformed};
+use super::{Edge, LayerKind, decode, encode, malformed};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::key::{self, Key, KeyBuilder};
 use crate::operator::OpRef;
@@ -155,21 +155,21 @@ impl LayerKind for Data {
             })
         });
         let values = values.collect::<Result<Vec<_>>>()?;
-        encode_layer(&[], &(&self.keys, values))
+        encode(&[], &(&self.keys, values))
     }
 }
 
-inventory::submit! {
-    LayerEntry {
-        kind: "data",
-        source: "kvern-core",
-        decode: |bytes| {
-            let (keys, values): (Vec<Key>, Vec<(String, Vec<u8>)>) = decode_layer("data", bytes)?;
-            if keys.len() != values.len() {
-                return Err(malformed("data", format!("{} keys for {} values", keys.len(), values.len())));
-            }
-            let values = values.iter().map(|(tag, bytes)| decode_linked(tag, bytes));
-            Ok(Arc::new(Data::keyed_values(keys, values.collect::<Result<_>>()?)?))
-        },
+crate::register_layer!("data", |bytes| {
+    let (keys, values): (Vec<Key>, Vec<(String, Vec<u8>)>) = decode("data", bytes)?;
+    if keys.len() != values.len() {
+        return Err(malformed(
+            "data",
+            format!("{} keys for {} values", keys.len(), values.len()),
+        ));
     }
-}
+    let values = values.iter().map(|(tag, bytes)| decode_linked(tag, bytes));
+    Ok(Arc::new(Data::keyed_values(
+        keys,
+        values.collect::<Result<_>>()?,
+    )?))
+});

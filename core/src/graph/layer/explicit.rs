@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Edge, LayerEntry, LayerKind, decode_layer, encode_layer, malformed};
+use super::{Edge, LayerKind, decode, encode, malformed};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::key::{Key, KeyBuilder};
 use crate::operator::OpRef;
@@ -334,7 +334,7 @@ impl LayerKind for Explicit {
     }
 
     fn encode(&self) -> Result<Vec<u8>> {
-        encode_layer(&self.ops, self)
+        encode(&self.ops, self)
     }
 
     fn with_ops(&self, ops: Vec<OpRef>) -> Option<Arc<dyn LayerKind>> {
@@ -348,17 +348,11 @@ impl LayerKind for Explicit {
     }
 }
 
-inventory::submit! {
-    LayerEntry {
-        kind: "explicit",
-        source: "kvern-core",
-        decode: |bytes| {
-            let layer: Explicit = decode_layer("explicit", bytes)?;
-            layer.check().map_err(|why| malformed("explicit", why))?;
-            Ok(Arc::new(layer))
-        },
-    }
-}
+crate::register_layer!("explicit", |bytes| {
+    let layer: Explicit = decode("explicit", bytes)?;
+    layer.check().map_err(|why| malformed("explicit", why))?;
+    Ok(Arc::new(layer))
+});
 
 /// Tasks by name, in any order, as a person or a file writes them; checked when finished.
 #[derive(Debug, Default)]

@@ -117,7 +117,9 @@ pub trait LayerKind: Any + Send + Sync + fmt::Debug {
     }
 }
 
-/// How layers of one kind are read back; submitted by the crate that has the kind.
+/// How layers of one kind are read back. The crate that has the kind submits it with [`register_layer!`](crate::register_layer), or a registry is
+/// told ([`Registry::add_layer`](crate::Registry::add_layer)).
+#[derive(Debug, Clone, Copy)]
 pub struct LayerEntry {
     /// [`LayerKind::kind`].
     pub kind: &'static str,
@@ -128,6 +130,68 @@ pub struct LayerEntry {
 }
 
 inventory::collect!(LayerEntry);
+
+/// Registers a kind of layers of this crate: its name, and what reads a layer of it ([`layer::decode`](crate::layer::decode), then checks).
+///
+/// ```
+/// use std::sync::Arc;
+/// use kvern_core::key::KeyBuilder;
+/// use kvern_core::layer::{self, Edge};
+/// use kvern_core::{LayerKind, OpRef, Result, register_layer};
+/// use serde::{Deserialize, Serialize};
+///
+/// /// So many tasks that read nothing.
+/// #[derive(Debug, Serialize, Deserialize)]
+/// struct Row {
+///     op: [OpRef; 1],
+///     tasks: u32,
+/// }
+///
+/// impl LayerKind for Row {
+///     fn kind(&self) -> &'static str {
+///         "demo.row"
+///     }
+///     fn tasks(&self) -> usize {
+///         self.tasks as usize
+///     }
+///     fn inputs(&self) -> usize {
+///         0
+///     }
+///     fn edges(&self, _task: usize, _out: &mut Vec<Edge>) {}
+///     fn ops(&self) -> &[OpRef] {
+///         &self.op
+///     }
+///     fn bytes(&self, _task: usize) -> u64 {
+///         8
+///     }
+///     fn token(&self, k: KeyBuilder) -> KeyBuilder {
+///         k.key(self.op[0].key()).u64(self.tasks.into())
+///     }
+///     fn encode(&self) -> Result<Vec<u8>> {
+///         layer::encode(&self.op, self)
+///     }
+/// }
+///
+/// register_layer!("demo.row", |bytes| {
+///     let row: Row = layer::decode("demo.row", bytes)?;
+///     Ok(Arc::new(row))
+/// });
+///
+/// assert!(kvern_core::Registry::linked()?.layers().any(|kind| kind == "demo.row"));
+/// # Ok::<(), kvern_core::Error>(())
+/// ```
+#[macro_export]
+macro_rules! register_layer {
+    ($kind:expr, $decode:expr $(,)?) => {
+        $crate::__private::inventory::submit! {
+            $crate::LayerEntry {
+                kind: $kind,
+                source: ::core::concat!(::core::env!("CARGO_PKG_NAME"), " ", ::core::env!("CARGO_PKG_VERSION")),
+                decode: $decode,
+            }
+        }
+    };
+}
 
 /// A layer with its inputs: a node of the expression that a collection holds. Shared by everything built on it.
 pub struct Layer {
@@ -270,15 +334,22 @@ impl fmt::Debug for Layer {
     }
 }
 
-/// Encodes with postcard, turning a refused closure into the error it is.
-pub(crate) fn encode_layer<T: serde::Serialize>(ops: &[OpRef], layer: &T) -> Result<Vec<u8>> {
+/// What most kinds answer [`LayerKind::encode`] with: a layer of a serde type, as bytes.
+///
+/// # Errors
+/// [`ErrorKind::NotPortable`] if one of `ops` is a closure that stays in this process, or the layer cannot be serialised.
+pub fn encode<T: serde::Serialize>(ops: &[OpRef], layer: &T) -> Result<Vec<u8>> {
     ops.iter().try_for_each(OpRef::check_portable)?;
     postcard::to_allocvec(layer).map_err(|e| {
         Error::with_source(ErrorKind::NotPortable, "the layer cannot be serialised", e)
     })
 }
 
-pub(crate) fn decode_layer<T: serde::de::DeserializeOwned>(kind: &str, bytes: &[u8]) -> Result<T> {
+/// Reads what [`encode`] wrote. What it says is still to be checked: bytes may come from anywhere.
+///
+/// # Errors
+/// [`ErrorKind::Decode`] naming the kind.
+pub fn decode<T: serde::de::DeserializeOwned>(kind: &str, bytes: &[u8]) -> Result<T> {
     postcard::from_bytes(bytes).map_err(|e| {
         Error::with_source(
             ErrorKind::Decode,
@@ -288,7 +359,8 @@ pub(crate) fn decode_layer<T: serde::de::DeserializeOwned>(kind: &str, bytes: &[
     })
 }
 
-pub(crate) fn malformed(kind: &str, why: impl fmt::Display) -> Error {
+/// The error about bytes that say what cannot be.
+pub fn malformed(kind: &str, why: impl fmt::Display) -> Error {
     Error::new(
         ErrorKind::Decode,
         format!("a {kind} layer is malformed: {why}"),

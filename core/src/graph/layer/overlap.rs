@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Edge, LayerEntry, LayerKind, decode_layer, encode_layer, malformed};
+use super::{Edge, LayerKind, decode, encode, malformed};
 use crate::base::blocks::{BlockBytes, Grid};
 use crate::base::error::{Error, Result};
 use crate::base::key::KeyBuilder;
@@ -139,7 +139,7 @@ impl LayerKind for Overlap {
     }
 
     fn encode(&self) -> Result<Vec<u8>> {
-        encode_layer(&self.op, self)
+        encode(&self.op, self)
     }
 
     fn with_ops(&self, ops: Vec<OpRef>) -> Option<Arc<dyn LayerKind>> {
@@ -148,14 +148,8 @@ impl LayerKind for Overlap {
     }
 }
 
-inventory::submit! {
-    LayerEntry {
-        kind: "overlap",
-        source: "kvern-core",
-        decode: |bytes| {
-            let layer: Overlap = decode_layer("overlap", bytes)?;
-            layer.check().map_err(|why| malformed("overlap", why))?;
-            Ok(Arc::new(layer))
-        },
-    }
-}
+crate::register_layer!("overlap", |bytes| {
+    let layer: Overlap = decode("overlap", bytes)?;
+    layer.check().map_err(|why| malformed("overlap", why))?;
+    Ok(Arc::new(layer))
+});

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::blockwise::{BlockArg, arg_edges, arg_token};
-use super::{Edge, LayerEntry, LayerKind, decode_layer, encode_layer, malformed};
+use super::{Edge, LayerKind, decode, encode, malformed};
 use crate::base::blocks::Grid;
 use crate::base::error::{Error, Result};
 use crate::base::key::KeyBuilder;
@@ -272,7 +272,7 @@ impl LayerKind for TreeReduction {
     }
 
     fn encode(&self) -> Result<Vec<u8>> {
-        encode_layer(&self.ops, self)
+        encode(&self.ops, self)
     }
 
     fn with_ops(&self, ops: Vec<OpRef>) -> Option<Arc<dyn LayerKind>> {
@@ -284,13 +284,10 @@ impl LayerKind for TreeReduction {
     }
 }
 
-inventory::submit! {
-    LayerEntry {
-        kind: "tree-reduction",
-        source: "kvern-core",
-        decode: |bytes| {
-            let tree: TreeReduction = decode_layer("tree-reduction", bytes)?;
-            Ok(Arc::new(tree.planned().map_err(|why| malformed("tree-reduction", why))?))
-        },
-    }
-}
+crate::register_layer!("tree-reduction", |bytes| {
+    let tree: TreeReduction = decode("tree-reduction", bytes)?;
+    Ok(Arc::new(
+        tree.planned()
+            .map_err(|why| malformed("tree-reduction", why))?,
+    ))
+});

@@ -82,9 +82,10 @@ pub struct Variable {
     pub doc: &'static str,
 }
 
-/// What one crate declares. Made by [`config_keys!`](crate::config_keys).
+/// What one crate declares: of a linked one made by [`config_keys!`](crate::config_keys), else given to
+/// [`Registry::add_keys`](crate::Registry::add_keys).
 #[derive(Debug, Clone, Copy)]
-pub struct Linked {
+pub struct Declared {
     /// The crate.
     pub crate_name: &'static str,
     /// Its keys.
@@ -93,7 +94,7 @@ pub struct Linked {
     pub variables: &'static [Variable],
 }
 
-inventory::collect!(Linked);
+inventory::collect!(Declared);
 
 /// What a crate would declare that a program does not link: a user's settings are for all their programs, whichever parts each has, so
 /// files and variables may name these keys. Submitted through `inventory` by whoever knows both the crate and that it is left out.
@@ -114,15 +115,15 @@ inventory::collect!(Absent);
 /// Declares the configuration keys of a crate, for every program that links it.
 ///
 /// ```
-/// use kvern_core::config::{Key, Kind, Schema, config_keys};
+/// use kvern_core::config::{Key, Kind, config_keys};
 ///
 /// config_keys! {
 ///     Key::new("mill.stones", Kind::Count, "2", "How many stones grind at once.").unit("stones"),
 ///     Key::new("mill.oil", Kind::Bool, "false", "Oil the bearings before each run."),
 /// }
 ///
-/// assert!(Schema::linked()?.get("mill.stones").is_some());
-/// # Ok::<(), kvern_core::config::ConfigError>(())
+/// assert!(kvern_core::Registry::linked()?.schema().get("mill.stones").is_some());
+/// # Ok::<(), kvern_core::Error>(())
 /// ```
 ///
 /// After a semicolon, environment variables that begin with `KVERN_` and are no configuration may follow:
@@ -131,7 +132,7 @@ inventory::collect!(Absent);
 macro_rules! config_keys {
     ($($key:expr),* $(,)? $(; $($variable:literal = $doc:literal),+ $(,)?)?) => {
         $crate::config::inventory::submit! {
-            $crate::config::Linked {
+            $crate::config::Declared {
                 crate_name: env!("CARGO_PKG_NAME"),
                 keys: &[$($key),*],
                 variables: &[$($($crate::config::Variable { name: $variable, doc: $doc }),+)?],

@@ -66,21 +66,30 @@ impl Config {
     ///
     /// # Errors
     ///
-    /// As [`Schema::linked`] and [`Config::add_environment`].
-    pub fn from_environment() -> Result<Self, ConfigError> {
-        let mut config = Self::new(Schema::linked()?);
+    /// As [`Config::add_environment`].
+    pub fn from_environment(schema: impl Into<Arc<Schema>>) -> Result<Self, ConfigError> {
+        let mut config = Self::new(schema);
         config.add_environment(std::env::vars_os())?;
         Ok(config)
     }
 
-    /// The configuration of this process: the defaults of every linked crate, the files that linked [`FileReader`]s
-    /// find, and the environment over them.
+    /// The configuration of this process: the defaults of a schema, mostly that of a [registry](crate::Registry::schema), the files that linked
+    /// [`FileReader`]s find, and the environment over them.
+    ///
+    /// ```
+    /// use kvern_core::Registry;
+    /// use kvern_core::config::Config;
+    ///
+    /// let config = Config::load(&Registry::linked()?)?;
+    /// println!("{}", config.value("progress")?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     ///
-    /// As [`Schema::linked`], the readers, and [`Config::add_environment`].
-    pub fn load() -> Result<Self, ConfigError> {
-        let mut config = Self::new(Schema::linked()?);
+    /// As the readers, and [`Config::add_environment`].
+    pub fn load(schema: impl Into<Arc<Schema>>) -> Result<Self, ConfigError> {
+        let mut config = Self::new(schema);
         let mut readers: Vec<&FileReader> = inventory::iter::<FileReader>.into_iter().collect();
         readers.sort_by_key(|reader| reader.crate_name);
         for reader in readers {
@@ -181,12 +190,13 @@ impl Config {
     /// The value of a key, as a Rust type: see [`FromValue`] for which.
     ///
     /// ```
-    /// use kvern_core::config::{Config, Schema};
+    /// use kvern_core::Registry;
+    /// use kvern_core::config::Config;
     ///
-    /// let config = Config::new(Schema::linked()?);
+    /// let config = Config::new(&Registry::linked()?);
     /// let url: Option<String> = config.get("scheduler")?; // `None` stands for `auto`
     /// assert_eq!(url, None);
-    /// # Ok::<(), kvern_core::config::ConfigError>(())
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
     /// # Errors

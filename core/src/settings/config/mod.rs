@@ -1,7 +1,7 @@
 //! Layered configuration: nothing is configured by typo.
 //!
 //! Every key is declared once, by the crate that reads it, with its type, default and meaning ([`config_keys!`]); a
-//! [`Schema`] is the collection of all keys that are linked. A [`Config`] stacks values over the defaults, from low to
+//! [`Schema`] is the collection of all keys, and the session's [registry](crate::Registry::schema) has it. A [`Config`] stacks values over the defaults, from low to
 //! high: **default**, **file**, **environment**, **code**. Each value remembers where it came from, and a name that no
 //! crate declared is an error with the nearest name that one did.
 //!
@@ -19,15 +19,16 @@
 //! that is linked takes part in [`Config::load`].
 //!
 //! ```
-//! use kvern_core::config::{Config, Schema};
+//! use kvern_core::Registry;
+//! use kvern_core::config::Config;
 //!
-//! let mut config = Config::new(Schema::linked()?);
+//! let mut config = Config::new(&Registry::linked()?);
 //! config.add_environment([("KVERN_PROGRESS", "off")])?;
 //! assert_eq!(config.get::<String>("progress")?, "off");
 //!
 //! let error = config.set("progres", "bar").unwrap_err();
 //! assert!(error.to_string().contains(r#"did you mean "progress"?"#));
-//! # Ok::<(), kvern_core::config::ConfigError>(())
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
 mod builtin;
@@ -42,7 +43,7 @@ mod value;
 
 pub use crate::config_keys;
 pub use error::ConfigError;
-pub use key::{Absent, Key, Linked, Variable, variable_of};
+pub use key::{Absent, Declared, Key, Variable, variable_of};
 pub use kind::Kind;
 pub use layers::{Config, Entry, FileReader};
 pub use read::FromValue;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::error::ConfigError;
-use super::key::{Absent, Key, Linked, Variable, is_name, variable_of};
+use super::key::{Absent, Declared, Key, Variable, is_name, variable_of};
 use super::kind::Kind;
 use super::value::{ConfigValue, Value};
 use crate::base::text::nearest;
@@ -83,13 +83,21 @@ pub struct Schema {
 
 impl Schema {
     /// The keys of all crates that are linked into this program.
+    pub(crate) fn gathered() -> Result<Self, ConfigError> {
+        let schema = Self::new(inventory::iter::<Declared>.into_iter().copied())?;
+        Ok(schema.with_absent(inventory::iter::<Absent>.into_iter().copied()))
+    }
+
+    /// The same keys, and those of one more declaration.
     ///
     /// # Errors
     ///
     /// As [`Schema::new`].
-    pub fn linked() -> Result<Self, ConfigError> {
-        let schema = Self::new(inventory::iter::<Linked>.into_iter().copied())?;
-        Ok(schema.with_absent(inventory::iter::<Absent>.into_iter().copied()))
+    pub fn with(&self, declared: Declared) -> Result<Self, ConfigError> {
+        let mut schema = self.clone();
+        schema.declare(declared)?;
+        schema.check_tables()?;
+        Ok(schema)
     }
 
     /// The keys of these declarations.
@@ -98,22 +106,26 @@ impl Schema {
     ///
     /// [`ConfigError::Clash`] if two keys have one name or one variable, or one is a table that holds the other;
     /// [`ConfigError::BadDeclaration`] if a name or a default is not allowed.
-    pub fn new(declarations: impl IntoIterator<Item = Linked>) -> Result<Self, ConfigError> {
+    pub fn new(declarations: impl IntoIterator<Item = Declared>) -> Result<Self, ConfigError> {
         let mut schema = Self::default();
-        let mut declarations: Vec<Linked> = declarations.into_iter().collect();
+        let mut declarations: Vec<Declared> = declarations.into_iter().collect();
         // The linker's order is not a promise; errors that name two crates should name them alike each time.
         declarations
             .sort_by_key(|linked| (linked.crate_name, linked.keys.first().map(|key| key.name)));
-        for linked in declarations {
-            for key in linked.keys {
-                schema.add(key, linked.crate_name)?;
-            }
-            schema
-                .reserved
-                .extend(linked.variables.iter().map(|v| (v.name, *v)));
+        for declared in declarations {
+            schema.declare(declared)?;
         }
         schema.check_tables()?;
         Ok(schema)
+    }
+
+    fn declare(&mut self, declared: Declared) -> Result<(), ConfigError> {
+        for key in declared.keys {
+            self.add(key, declared.crate_name)?;
+        }
+        let variables = declared.variables.iter().map(|v| (v.name, *v));
+        self.reserved.extend(variables);
+        Ok(())
     }
 
     /// With what crates would declare that are not linked: files and variables may name it, and are passed over there. What is declared

@@ -128,7 +128,8 @@ fn once_the_session_is_gone_it_ends_as_usual(url: &str) {
 fn queries_end(to: To) {
     for url in URLS[1..].iter().copied().chain(["ballista://local"]) {
         let (scheme, _) = url.split_once("://").expect("a URL");
-        if kvern::core::BackendEntry::find(scheme).is_ok() {
+        let linked = kvern::core::Registry::linked().expect("linked names are unique");
+        if linked.get::<kvern::core::BackendEntry>(scheme).is_ok() {
             Running::begin(programs::QUERY, url)
                 .interrupted(to)
                 .was_told("Ctrl-C");

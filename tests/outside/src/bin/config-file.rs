@@ -7,7 +7,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     std::fs::write(&path, "progress = 'off'\n[plugins]\ntrust = 'deny'\n[memory]\nlimit = '1GiB'\n")?;
     // SAFETY: there is no other thread.
     unsafe { std::env::set_var("KVERN_CONFIG", &path) };
-    let config = Config::load();
+    let config = Config::load(&kvern::core::Registry::linked()?);
     std::fs::remove_file(&path)?;
     assert_eq!(config?.get::<String>("progress")?, "off");
     println!("config-file: ok");

@@ -14,7 +14,7 @@ fn main() -> kvern::Result<()> {
     // SAFETY: there is no other thread.
     unsafe { std::env::set_var("KVERN_PLUGINS_TRUST", "deny") };
     unsafe { std::env::set_var("KVERN_MEMORY_LIMIT", "1GiB") };
-    kvern::core::config::Config::load().map(|_| ()).unwrap();
+    kvern::core::config::Config::load(&kvern::core::Registry::linked()?).map(|_| ()).unwrap();
     println!("none: ok");
     Ok(())
 }

@@ -1,18 +1,24 @@
 //! The registry: what the names in a graph mean here. A value, not a global: two sessions may know different operators.
 
-use std::any::TypeId;
+mod extension;
+mod kernels;
+
+use std::any::{Any, TypeId};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::Arc;
 
 use crate::base::error::{Error, ErrorKind, Result};
-use crate::base::key::KeyMap;
 use crate::graph::layer::{LayerEntry, LayerKind};
-use crate::operator::{Kernel, OpBody, OpRef, Operator, Operators, TaskContext};
+use crate::operator::{Kernel, OpRef, Operator, Operators};
+use crate::settings::config::{ConfigError, Declared, Schema};
 use crate::value::bulk::{Lent, Room, Whole};
 use crate::value::remote::{OF_BUILD, OfBuild, decode_of_build, encode_of_build};
 use crate::value::{TypeEntry, Value};
+
+pub use extension::{Extension, KindEntry};
+pub(crate) use kernels::Kernels;
 
 /// An operator of a linked crate, submitted with [`register_operator!`](crate::register_operator).
 pub struct OperatorEntry {
@@ -43,13 +49,18 @@ struct Registered {
     source: String,
 }
 
-/// Operators, value types and layer kinds by name. A clone knows the same operators, not copies of them.
+/// Everything that has a name in a session: operators, value types, layer kinds, configuration keys, backends, and whatever other
+/// [kinds](Extension) there are. A clone knows the same operators, not copies of them.
 #[derive(Default, Clone)]
 pub struct Registry {
     operators: BTreeMap<(String, u32), Registered>,
     types: HashMap<&'static str, TypeEntry>,
     by_type: HashMap<TypeId, TypeEntry>,
-    layers: HashMap<&'static str, &'static LayerEntry>,
+    layers: HashMap<&'static str, LayerEntry>,
+    /// The keys that a configuration may hold.
+    schema: Arc<Schema>,
+    /// Of each kind those by name, as a `BTreeMap<String, Arc<E>>`.
+    extensions: HashMap<TypeId, Arc<dyn Any + Send + Sync>>,
 }
 
 impl Registry {
@@ -71,9 +82,43 @@ impl Registry {
             r.add_type(*e)?;
         }
         for e in inventory::iter::<LayerEntry>() {
-            r.add_layer(e)?;
+            r.add_layer(*e)?;
+        }
+        r.schema = Arc::new(Schema::gathered().map_err(refused)?);
+        for kind in inventory::iter::<KindEntry>() {
+            (kind.gather)(&mut r)?;
         }
         Ok(r)
+    }
+
+    /// The keys that a configuration may hold: what [`Config::load`](crate::config::Config::load) is given.
+    pub fn schema(&self) -> &Arc<Schema> {
+        &self.schema
+    }
+
+    /// Adds the configuration keys that a crate, or whoever else is named there, declares. They count for configurations that are loaded
+    /// afterwards with this registry's [`Registry::schema`].
+    ///
+    /// ```
+    /// use kvern_core::Registry;
+    /// use kvern_core::config::{Config, Declared, Key, Kind};
+    ///
+    /// const KEYS: &[Key] = &[Key::new("mill.stones", Kind::Count, "2", "How many stones grind at once.")];
+    /// let mut registry = Registry::linked()?;
+    /// registry.add_keys(Declared { crate_name: "mill", keys: KEYS, variables: &[] })?;
+    /// let mut config = Config::new(&registry);
+    /// config.add_environment([("KVERN_MILL_STONES", "3")]).expect("a key that there is");
+    /// assert_eq!(config.get::<u64>("mill.stones"), Ok(3));
+    /// # Ok::<(), kvern_core::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`ErrorKind::Duplicate`] if a key has the name or the variable of another, naming who declares both; [`ErrorKind::Config`] for a
+    /// declaration that is not allowed. Nothing is added then.
+    pub fn add_keys(&mut self, declared: Declared) -> Result<()> {
+        let schema = self.schema.with(declared).map_err(refused)?;
+        self.schema = Arc::new(schema);
+        Ok(())
     }
 
     /// Adds an operator; `source` says where it comes from, for messages.
@@ -125,16 +170,17 @@ impl Registry {
     ///
     /// # Errors
     /// [`ErrorKind::Duplicate`] naming both sources.
-    pub fn add_layer(&mut self, entry: &'static LayerEntry) -> Result<()> {
-        match self.layers.insert(entry.kind, entry) {
-            Some(there) => Err(duplicate(
+    pub fn add_layer(&mut self, entry: LayerEntry) -> Result<()> {
+        if let Some(there) = self.layers.get(entry.kind) {
+            return Err(duplicate(
                 "layer kind",
                 entry.kind,
                 there.source,
                 entry.source,
-            )),
-            None => Ok(()),
+            ));
         }
+        self.layers.insert(entry.kind, entry);
+        Ok(())
     }
 
     /// The operators as `(name, version, source)`, by name.
@@ -214,13 +260,7 @@ impl Registry {
         let entry = self.layers.get(kind).ok_or_else(|| {
             let mut have: Vec<&str> = self.layers.keys().copied().collect();
             have.sort_unstable();
-            Error::new(
-                ErrorKind::NotRegistered,
-                format!(
-                    "layer kind {kind:?} is not registered (there are: {})",
-                    have.join(", ")
-                ),
-            )
+            unknown("layer kind", kind, &have, "")
         })?;
         (entry.decode)(bytes)
     }
@@ -312,69 +352,11 @@ impl Registry {
             return Ok(None);
         }
         let entry = self.types.get(tag).ok_or_else(|| {
-            Error::new(
-                ErrorKind::NotRegistered,
-                format!("value type {tag:?} is not registered"),
-            )
+            let mut have: Vec<&str> = self.types.keys().copied().collect();
+            have.sort_unstable();
+            unknown("value type", tag, &have, "")
         })?;
         Ok(Some(entry))
-    }
-}
-
-/// The code of the operators of one run: each is looked up, and its parameters read, once.
-#[derive(Default)]
-pub(crate) struct Kernels {
-    own: KeyMap<Arc<dyn Kernel>>,
-    /// What was found before.
-    before: Option<Arc<Self>>,
-}
-
-impl Kernels {
-    /// None yet but those that were found before.
-    pub(crate) fn over(before: &Arc<Self>) -> Self {
-        let (own, before) = (KeyMap::default(), Some(before.clone()));
-        Self { own, before }
-    }
-
-    fn known(&self, op: &OpRef) -> Option<&Arc<dyn Kernel>> {
-        let own = self.own.get(&op.key());
-        own.or_else(|| self.before.as_ref()?.known(op))
-    }
-
-    /// The code of an operator, from that registry if it was not asked for before.
-    pub(crate) fn of(&mut self, op: &OpRef, registry: &Registry) -> Result<Arc<dyn Kernel>> {
-        if let Some(known) = self.known(op) {
-            return Ok(known.clone());
-        }
-        let kernel: Arc<dyn Kernel> = match op.body() {
-            OpBody::Local { kernel, .. } => kernel.clone(),
-            OpBody::Travelling { recipe, params } => recipe.make(params).map_err(|e| {
-                let words = format!("the closure {}: {}", op.name(), e.message());
-                Error::with_source(e.kind(), words, e)
-            })?,
-            // Stands for values at hand; schedulers never run it.
-            OpBody::Named(_) if op.name() == "core.data" => {
-                Arc::new(|_: &mut [Value], _: &TaskContext<'_>| Ok(Value::UNIT))
-            }
-            OpBody::Named(params) => registry
-                .operator(op.name(), Some(op.version()))?
-                .instantiate_in(params, registry)
-                .map_err(|e| {
-                    Error::with_source(e.kind(), format!("{}: {}", op.label(), e.message()), e)
-                })?,
-            OpBody::Program(p) => {
-                let kernels = p.steps().iter().map(|s| self.of(&s.op, registry));
-                Arc::new(p.kernel(kernels.collect::<Result<Vec<_>>>()?))
-            }
-        };
-        self.own.insert(op.key(), kernel.clone());
-        Ok(kernel)
-    }
-}
-
-impl fmt::Debug for Kernels {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Kernels({})", self.own.len())
     }
 }
 
@@ -424,6 +406,13 @@ fn split_tag(bytes: &[u8]) -> Result<(&str, &[u8])> {
     Ok((tag, body))
 }
 
+/// For [`Config::load`](crate::config::Config::load) and [`Config::new`](crate::config::Config::new): the keys of this registry.
+impl From<&Registry> for Arc<Schema> {
+    fn from(registry: &Registry) -> Self {
+        registry.schema.clone()
+    }
+}
+
 impl Operators for Registry {
     fn operator(&self, name: &str, version: Option<u32>) -> Result<&Arc<dyn Operator>> {
         Self::operator(self, name, version)
@@ -456,4 +445,32 @@ fn duplicate(what: &str, name: &str, first: &str, second: &str) -> Error {
         ErrorKind::Duplicate,
         format!("{what} {name} is registered by both {first} and {second}"),
     )
+}
+
+/// What is not there, what was probably meant, and what there is.
+#[cold]
+fn unknown(what: &str, name: &str, have: &[&str], hint: &str) -> Error {
+    let near = crate::base::text::nearest(name, have.iter().copied());
+    let near = near.map_or_else(String::new, |near| format!("; did you mean {near}?"));
+    let mut words = format!("{what} {name:?} is not registered{near}");
+    match (have.is_empty(), near.is_empty()) {
+        (true, _) => words.push_str(" (there is none)"),
+        // A long list says less than the nearest name.
+        (false, false) if have.len() > 12 => {}
+        _ => words.push_str(&format!(" (there are: {})", have.join(", "))),
+    }
+    if !hint.is_empty() {
+        words.push_str("; ");
+        words.push_str(hint);
+    }
+    Error::new(ErrorKind::NotRegistered, words)
+}
+
+/// What a schema says of a declaration.
+fn refused(e: ConfigError) -> Error {
+    let kind = match e {
+        ConfigError::Clash { .. } => ErrorKind::Duplicate,
+        _ => ErrorKind::Config,
+    };
+    Error::with_source(kind, e.to_string(), e)
 }
