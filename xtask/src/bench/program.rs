@@ -27,6 +27,14 @@ pub(super) struct Entry {
     role: Role,
 }
 
+impl Entry {
+    /// Whether it is ours, and the program of another checkout has it as well.
+    pub(super) fn is_also_in(&self, others: &[Self]) -> bool {
+        let same = |other: &Self| other.case == self.case && other.who == self.who;
+        self.role != Role::Limit && others.iter().any(same)
+    }
+}
+
 impl Program {
     /// Builds it in release; cargo says where it is.
     pub(super) fn build(workspace: &Workspace, request: &Request) -> Result<Self, Failure> {

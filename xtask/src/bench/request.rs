@@ -23,6 +23,8 @@ pub(super) struct Request {
     /// Beginnings of case names; empty: all.
     pub(super) cases: Vec<String>,
     pub(super) python: Option<PathBuf>,
+    /// Another checkout, whose program takes turns with ours.
+    pub(super) against: Option<PathBuf>,
     /// Names of peers; empty: all.
     pub(super) peers: Vec<String>,
     pub(super) json: Option<PathBuf>,
@@ -69,6 +71,7 @@ pub(super) fn parse(args: &[String]) -> Result<Request, Failure> {
         area: String::new(),
         cases: Vec::new(),
         python: None,
+        against: None,
         peers: Vec::new(),
         json: None,
         rounds: 3,
@@ -87,6 +90,7 @@ pub(super) fn parse(args: &[String]) -> Result<Request, Failure> {
             "--list" => request.list = true,
             "--peers" => request.python = Some(value()?.into()),
             "--peer" => request.peers.extend(value()?.split(',').map(str::to_owned)),
+            "--against" => request.against = Some(checkout(value()?)?),
             "--json" => request.json = Some(value()?.into()),
             "--rounds" => request.rounds = number(arg, value()?, 1.0)? as usize,
             "--runs" => request.runs = Some(number(arg, value()?, 1.0)? as usize),
@@ -97,6 +101,7 @@ pub(super) fn parse(args: &[String]) -> Result<Request, Failure> {
                     "--list",
                     "--peers",
                     "--peer",
+                    "--against",
                     "--json",
                     "--rounds",
                     "--runs",
@@ -125,6 +130,17 @@ pub(super) fn parse(args: &[String]) -> Result<Request, Failure> {
         return Err(Failure::new(text::unknown("area", &request.area, areas())));
     }
     Ok(request)
+}
+
+/// The folder of another checkout.
+fn checkout(path: &str) -> Result<PathBuf, Failure> {
+    let root = PathBuf::from(path);
+    if root.join("xtask/Cargo.toml").is_file() {
+        return Ok(root);
+    }
+    Err(Failure::new(format!(
+        "`--against {path}`: no checkout of kvern is there; `git worktree add {path} COMMIT` makes one"
+    )))
 }
 
 fn number(option: &str, text: &str, least: f64) -> Result<f64, Failure> {
@@ -168,6 +184,10 @@ mod tests {
                 "`--rounds 0`: not a number of 1 or more",
             ),
             ("tasks --json", "`--json` needs a value"),
+            (
+                "tasks --against /nowhere",
+                "`--against /nowhere`: no checkout of kvern is there",
+            ),
         ] {
             let sentence = parsed(line).unwrap_err();
             assert!(sentence.contains(what), "`{line}`: {sentence}");

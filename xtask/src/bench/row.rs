@@ -11,6 +11,8 @@ pub(super) enum Role {
     Ours,
     /// kvern in another way: shown only.
     Variant,
+    /// kvern of another checkout.
+    Before,
     /// What could be reached on this machine.
     Limit,
     Peer,
@@ -33,6 +35,8 @@ pub(super) struct Row {
     pub(super) case: String,
     pub(super) who: String,
     pub(super) seconds: f64,
+    /// The least and the greatest figure of its turns.
+    pub(super) turns: (f64, f64),
     pub(super) runs: u64,
     pub(super) peak_rss_mb: Option<f64>,
     /// How many of what one run did.
@@ -57,7 +61,7 @@ impl Row {
             return Err(Failure::new(error));
         }
         let named = |figure: &str, name: &str| Some((line[figure].as_f64()?, text(name)?));
-        Ok(Self {
+        let mut row = Self {
             role,
             case: text("case").ok_or_else(|| bad("no case"))?,
             who: text("who")
@@ -78,7 +82,10 @@ impl Row {
             },
             foreign: line["foreign_cores_during"].as_f64(),
             detail: text("detail").unwrap_or_default(),
-        })
+            turns: (0.0, 0.0),
+        };
+        row.turns = (row.figure(), row.figure());
+        Ok(row)
     }
 
     /// Seconds for one unit, or for all where nothing is counted.
@@ -157,9 +164,15 @@ fn one(turns: Vec<Row>) -> Option<Row> {
     let values = collect(|row| row.value.as_ref().map(|value| value.0));
     let foreign = collect(|row| row.foreign);
     let rss = collect(|row| row.peak_rss_mb);
+    let least = collect(|row| Some(row.turns.0));
+    let greatest = collect(|row| Some(row.turns.1));
     let runs = turns.iter().map(|row| row.runs).sum();
     let mut row = turns.into_iter().next_back()?;
     row.seconds = median(seconds)?;
+    row.turns = (
+        least.into_iter().reduce(f64::min)?,
+        greatest.into_iter().reduce(f64::max)?,
+    );
     row.runs = runs;
     row.peak_rss_mb = rss.into_iter().reduce(f64::max);
     row.foreign = median(foreign);
