@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 use crate::command::{Command, Done, Failure};
 use crate::workspace::Workspace;
 use crate::{
-    deny, docs, examples, features, fmt, fuzz, layers, lint, msrv, outside, test, tidy, wasm,
+    deny, docs, examples, features, fmt, fuzz, layers, lint, msrv, outside, sim, spell, test, tidy,
+    wasm,
 };
 
 pub(crate) const COMMAND: Command = Command {
@@ -26,6 +27,7 @@ const STEPS: &[Command] = &[
     fmt::COMMAND,
     tidy::COMMAND,
     layers::COMMAND,
+    spell::COMMAND,
     deny::COMMAND,
     lint::COMMAND,
     docs::COMMAND,
@@ -33,6 +35,7 @@ const STEPS: &[Command] = &[
     wasm::COMMAND,
     msrv::COMMAND,
     test::COMMAND,
+    sim::STEP,
     fuzz::STEP,
     test::LOOM,
     examples::COMMAND,

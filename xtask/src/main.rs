@@ -24,6 +24,7 @@ mod parts;
 mod process;
 mod python;
 mod sim;
+mod spell;
 mod stress;
 mod test;
 mod text;
@@ -41,6 +42,7 @@ const COMMANDS: &[Command] = &[
     fmt::COMMAND,
     tidy::COMMAND,
     layers::COMMAND,
+    spell::COMMAND,
     deny::COMMAND,
     lint::COMMAND,
     docs::COMMAND,

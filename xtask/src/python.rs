@@ -61,7 +61,11 @@ fn interpreter(folder: &Path) -> PathBuf {
 }
 
 fn has(python: &Path, (name, version): Package) -> bool {
-    let script = format!("import {name}, sys; sys.exit({name}.__version__ != '{version}')");
+    // Not all packages have a module: some bring a program.
+    let script = format!(
+        "import importlib.metadata as m, importlib.util as u, sys; u.find_spec('{name}') and __import__('{name}'); \
+         sys.exit(m.version('{name}') != '{version}')"
+    );
     succeeds(Program::new(python).args(["-c", &script])).is_ok()
 }
 
