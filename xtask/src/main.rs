@@ -4,6 +4,7 @@
 
 use std::process::ExitCode;
 
+mod api;
 mod bench;
 mod ci;
 mod command;
@@ -46,6 +47,7 @@ const COMMANDS: &[Command] = &[
     deny::COMMAND,
     lint::COMMAND,
     docs::COMMAND,
+    api::COMMAND,
     features::COMMAND,
     wasm::COMMAND,
     bench::COMMAND,

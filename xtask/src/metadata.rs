@@ -20,6 +20,8 @@ pub(crate) struct Package {
     pub(crate) dependencies: Vec<Dependency>,
     pub(crate) targets: Vec<Target>,
     pub(crate) features: Vec<String>,
+    /// Whether it may go to a registry.
+    pub(crate) publish: bool,
 }
 
 /// An edge that a manifest declares, used or not: optional and platform-bound ones count.
@@ -66,6 +68,11 @@ impl Package {
             .any(|target| target.kinds.iter().any(is_library))
     }
 
+    /// Whether it is macros that the compiler runs.
+    pub(crate) fn is_macros(&self) -> bool {
+        self.of_kind("proc-macro").next().is_some()
+    }
+
     /// Its declared examples.
     pub(crate) fn examples(&self) -> impl Iterator<Item = &Target> {
         self.of_kind("example")
@@ -86,21 +93,34 @@ impl Package {
 /// The members of the workspace as their manifests describe them. Nothing is resolved or downloaded, so this
 /// works even when the dependencies go round in a circle.
 pub(crate) fn packages(workspace: &Workspace) -> Result<Vec<Package>, Failure> {
-    let json = process::output(process::cargo(workspace).args([
+    parse(&written(workspace)?)
+}
+
+/// Where cargo puts what it builds.
+pub(crate) fn target_folder(workspace: &Workspace) -> Result<PathBuf, Failure> {
+    string(&root(&written(workspace)?)?, "target_directory")
+        .map(PathBuf::from)
+        .ok_or_else(|| Failure::new("cargo metadata names no target folder"))
+}
+
+fn written(workspace: &Workspace) -> Result<String, Failure> {
+    process::output(process::cargo(workspace).args([
         "metadata",
         "--no-deps",
         "--offline",
         "--format-version",
         "1",
-    ]))?;
-    parse(&json)
+    ]))
 }
 
 /// Reads the members out of what `cargo metadata --no-deps` wrote.
 pub(crate) fn parse(json: &str) -> Result<Vec<Package>, Failure> {
-    let root: Value = serde_json::from_str(json)
-        .map_err(|error| Failure::new(format!("cargo metadata wrote no JSON: {error}")))?;
-    list(&root, "packages").map(package).collect()
+    list(&root(json)?, "packages").map(package).collect()
+}
+
+fn root(json: &str) -> Result<Value, Failure> {
+    serde_json::from_str(json)
+        .map_err(|error| Failure::new(format!("cargo metadata wrote no JSON: {error}")))
 }
 
 fn package(value: &Value) -> Result<Package, Failure> {
@@ -122,6 +142,11 @@ fn package(value: &Value) -> Result<Package, Failure> {
         dependencies: list(value, "dependencies").filter_map(dependency).collect(),
         targets: list(value, "targets").filter_map(target).collect(),
         features,
+        // Nothing said: to any registry. A list names those that may have it.
+        publish: value
+            .get("publish")
+            .and_then(Value::as_array)
+            .is_none_or(|registries| !registries.is_empty()),
     })
 }
 
