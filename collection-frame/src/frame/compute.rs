@@ -27,6 +27,10 @@ use crate::plan::again::{self, Attempt};
 use crate::plan::{Knobs, correlated, keys};
 use crate::value::{Batches, batches_of};
 
+/// Memory for each partition of a streaming query, in bytes. A sort sets 10 MiB of its share aside for merging what it has spilled, and
+/// keeps the rows that it merges beside them: with less, one of several sorts is refused in the middle of its merge.
+const STREAM: u64 = 64 << 20;
+
 /// How a frame is computed. The answer is the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Way {
@@ -77,6 +81,13 @@ impl Frame {
 
     pub(super) fn wanted_partitions(&self, threads: usize) -> usize {
         self.partitions.unwrap_or(threads).max(1)
+    }
+
+    /// How many partitions one streaming task makes of the frame: one for each thread, but no more than the memory has room for.
+    pub(super) fn streams(&self, threads: usize, memory: Option<u64>) -> usize {
+        let room = memory.map_or(u64::MAX, |budget| budget / STREAM);
+        let room = usize::try_from(room).unwrap_or(usize::MAX);
+        self.wanted_partitions(threads.min(room))
     }
 
     /// The physical plan for so many partitions.
@@ -159,13 +170,13 @@ impl Frame {
     }
 
     /// What the plan is made with for one streaming task.
-    pub(super) fn local_knobs(&self, threads: usize) -> Knobs {
+    pub(super) fn local_knobs(&self, threads: usize, memory: Option<u64>) -> Knobs {
         let rows = rows_in_order(&self.plan);
         Knobs {
             // The first rows are those of the first file, and who reads them need not read the others.
             partitions: match rows {
                 Order::First => 1,
-                _ => self.wanted_partitions(threads),
+                _ => self.streams(threads, memory),
             },
             alone: false,
             ordered: rows != Order::None,
@@ -195,7 +206,7 @@ impl Frame {
     /// A layer of one task that streams through the whole query, which `make` gives an operator for.
     pub(super) fn local_layer(&self, session: &Session, make: &Make<'_>) -> Result<Arc<Layer>> {
         let backend = session.describe();
-        let knobs = self.local_knobs(backend.threads);
+        let knobs = self.local_knobs(backend.threads, backend.memory_budget);
         let mut plan = self.physical(knobs)?;
         if knobs.ordered {
             plan = cut::in_order(&plan)?;

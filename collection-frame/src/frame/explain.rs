@@ -26,7 +26,8 @@ impl Frame {
     /// # Errors
     /// What keeps it from being planned.
     pub fn explain(&self) -> Result<String> {
-        self.explain_for(std::thread::available_parallelism().map_or(1, usize::from))
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        self.explain_for(threads, None)
     }
 
     /// [`Frame::explain`] for the backend of a session.
@@ -35,7 +36,7 @@ impl Frame {
     /// As [`Frame::explain`].
     pub fn explain_in(&self, session: &Session) -> Result<String> {
         let backend = session.describe();
-        let mut out = self.explain_for(backend.threads)?;
+        let mut out = self.explain_for(backend.threads, backend.memory_budget)?;
         if let Some(engine) = engine_of(session) {
             let (query, ..) = self.engine_query(engine.as_ref())?;
             // Writing to a string cannot fail.
@@ -49,10 +50,10 @@ impl Frame {
         Ok(out)
     }
 
-    fn explain_for(&self, threads: usize) -> Result<String> {
+    fn explain_for(&self, threads: usize, memory: Option<u64>) -> Result<String> {
         let mut out = String::new();
         let n = self.wanted_partitions(threads);
-        let knobs = self.local_knobs(threads);
+        let knobs = self.local_knobs(threads, memory);
         let optimised = self.planning(config(knobs), &|state, plan| Ok(state.optimize(plan)))?;
         let physical = self.physical(knobs)?;
         let task_knobs = self.task_knobs(n);
