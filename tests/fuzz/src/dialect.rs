@@ -58,7 +58,7 @@ pub const RULES: &[Rule] = &[
     rule(
         "-0.0 and 0.0 in an answer, and the payload of NaN",
         "equal values may stand for each other in a group or a minimum",
-        "the comparison takes each pair for one value",
+        "the comparison takes each pair for one value, and what is divided by, or given to atan2, is a sum with 0.0, which is never -0.0",
     ),
     rule(
         "text of floats: `1e16` or `10000000000000000`",

@@ -47,7 +47,8 @@ pub const OPS: &[Op] = &[
     same("*", "({0} * {1})"),
     // Whole numbers: DuckDB's `/` gives a float.
     both("div", "({0} / {1})", "({0} // {1})"),
-    same("/", "({0} / {1})"),
+    // A sum with 0.0 is never -0.0: this and atan2 would tell the two zeros apart.
+    same("/", "({0} / ({1} + 0.0))"),
     same("%", "({0} % {1})"),
     same("neg", "(- {0})"),
     same("abs", "abs({0})"),
@@ -89,7 +90,7 @@ pub const OPS: &[Op] = &[
     same("ln", "ln({0})"),
     same("sin", "sin({0})"),
     same("cbrt", "cbrt({0})"),
-    same("atan2", "atan2({0}, {1})"),
+    same("atan2", "atan2({0} + 0.0, {1} + 0.0)"),
     both(
         "to int",
         "CAST(trunc({0}) AS BIGINT)",
