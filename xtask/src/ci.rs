@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use crate::command::{Command, Done, Failure};
 use crate::workspace::Workspace;
 use crate::{
-    deny, docs, examples, features, fmt, fuzz, layers, lint, msrv, outside, sim, spell, test, tidy,
-    wasm,
+    deny, docs, examples, features, fmt, fuzz, layers, lint, minimal, msrv, outside, sim, spell,
+    test, tidy, wasm,
 };
 
 pub(crate) const COMMAND: Command = Command {
@@ -32,6 +32,7 @@ const STEPS: &[Command] = &[
     lint::COMMAND,
     docs::COMMAND,
     features::COMMAND,
+    minimal::COMMAND,
     wasm::COMMAND,
     msrv::COMMAND,
     test::COMMAND,

@@ -19,11 +19,13 @@ mod fuzz;
 mod layers;
 mod lint;
 mod metadata;
+mod minimal;
 mod msrv;
 mod outside;
 mod parts;
 mod process;
 mod python;
+mod scratch;
 mod sim;
 mod spell;
 mod stress;
@@ -49,6 +51,7 @@ const COMMANDS: &[Command] = &[
     docs::COMMAND,
     api::COMMAND,
     features::COMMAND,
+    minimal::COMMAND,
     wasm::COMMAND,
     bench::COMMAND,
     sim::COMMAND,

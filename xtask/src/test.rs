@@ -5,7 +5,7 @@ use crate::metadata::Package;
 use crate::parts::{self, Part};
 use crate::process;
 use crate::workspace::Workspace;
-use crate::{fixtures, fuzz, python};
+use crate::{fixtures, fuzz, minimal, python};
 
 pub(crate) const COMMAND: Command = Command {
     name: "test",
@@ -58,6 +58,7 @@ fn run(workspace: &Workspace, args: &[String]) -> Result<Done, Failure> {
             run_linked(workspace, &packages, filters)?;
             run_docs(workspace, parts::WHOLE, filters)?;
             run_oracles(workspace)?;
+            (minimal::COMMAND.run)(workspace, &["--whole".to_owned()])?;
         }
         Some(Part::Docs) => run_docs(workspace, parts::WHOLE, filters)?,
         Some(Part::Loom) => run_loom(workspace, filters)?,

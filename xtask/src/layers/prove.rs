@@ -1,8 +1,7 @@
 //! Shows that the check can fail: breaks copies of the real workspace and reads what it says.
 
-use std::path::{Path, PathBuf};
-
 use crate::command::Failure;
+use crate::scratch::Scratch;
 use crate::workspace::Workspace;
 
 /// An edit that must be refused, and words that the refusal must hold.
@@ -61,16 +60,17 @@ const BREACHES: &[Breach] = &[
 
 /// The refusal of each breach in turn; a failure if the check lets one pass.
 pub(crate) fn refusals(workspace: &Workspace) -> Result<Vec<String>, Failure> {
-    let copy = Scratch::of(workspace)?;
-    let broken = Workspace::at(copy.root.clone());
+    let folder = std::env::temp_dir().join(format!("kvern-layers-{}", std::process::id()));
+    let copy = Scratch::of(workspace, folder, &["toml", "lock", "rs"])?;
+    copy.write(super::DRAWING, &workspace.read(super::DRAWING)?)?;
+    let broken = copy.workspace();
     BREACHES
         .iter()
         .map(|breach| {
             let whole = workspace.read(breach.file)?;
-            let path = copy.root.join(breach.file);
-            write(&path, &breach.applied_to(&whole)?)?;
+            copy.write(breach.file, &breach.applied_to(&whole)?)?;
             let verdict = super::check(&broken);
-            write(&path, &whole)?;
+            copy.write(breach.file, &whole)?;
             breach.refusal(verdict)
         })
         .collect()
@@ -99,40 +99,6 @@ impl Breach {
             Ok(()) => Err(Failure::new(format!("the check let {what} pass"))),
         }
     }
-}
-
-/// The manifests, sources and drawing of a workspace in a folder of their own, removed at the end.
-struct Scratch {
-    root: PathBuf,
-}
-
-impl Scratch {
-    fn of(workspace: &Workspace) -> Result<Self, Failure> {
-        let root = std::env::temp_dir().join(format!("kvern-layers-{}", std::process::id()));
-        let copy = Self { root };
-        for name in workspace.files(&["toml", "lock", "rs"])? {
-            write(&copy.root.join(&name), &workspace.read(&name)?)?;
-        }
-        write(
-            &copy.root.join(super::DRAWING),
-            &workspace.read(super::DRAWING)?,
-        )?;
-        Ok(copy)
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        // Nothing depends on the copy: a folder that stays behind is untidy, not wrong.
-        let _ = std::fs::remove_dir_all(&self.root);
-    }
-}
-
-fn write(path: &Path, text: &str) -> Result<(), Failure> {
-    let folder = path.parent().unwrap_or(path);
-    std::fs::create_dir_all(folder)
-        .and_then(|()| std::fs::write(path, text))
-        .map_err(|error| Failure::new(format!("cannot write `{}`: {error}", path.display())))
 }
 
 #[cfg(test)]
