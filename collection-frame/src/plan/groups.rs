@@ -15,7 +15,7 @@ use datafusion::logical_expr::{Expr, ExprSchemable, GroupingSet, LogicalPlan, Lo
 use datafusion::optimizer::AnalyzerRule;
 
 use super::nan;
-use super::own::{opaque, rank, unrank};
+use super::own::{opaque, rank, twin, unrank};
 
 /// The rule that does both.
 #[derive(Debug)]
@@ -48,8 +48,17 @@ fn open_keys(mut aggregate: Aggregate) -> DfResult<(Aggregate, bool)> {
         return Ok((aggregate, false));
     };
     let schema = aggregate.input.schema();
-    let open =
-        |all: &[Expr]| -> DfResult<Vec<Expr>> { all.iter().map(|e| open_key(e, schema)).collect() };
+    let mut known: Vec<Expr> = Vec::new();
+    let mut open = |all: &[Expr]| -> DfResult<Vec<Expr>> {
+        let keys = all.iter().map(|key| {
+            let n = known.iter().position(|k| k == key).unwrap_or_else(|| {
+                known.push(key.clone());
+                known.len() - 1
+            });
+            open_key(key, n, schema)
+        });
+        keys.collect()
+    };
     let sets = match sets {
         GroupingSet::Rollup(keys) => GroupingSet::Rollup(open(keys)?),
         GroupingSet::Cube(keys) => GroupingSet::Cube(open(keys)?),
@@ -68,14 +77,15 @@ fn open_keys(mut aggregate: Aggregate) -> DfResult<(Aggregate, bool)> {
     Ok((aggregate, true))
 }
 
-fn open_key(key: &Expr, schema: &DFSchema) -> DfResult<Expr> {
+/// The `n`th of the keys: two that are the same value in each row are not so in each set.
+fn open_key(key: &Expr, n: usize, schema: &DFSchema) -> DfResult<Expr> {
     let (relation, name) = key.qualified_name();
     let value = match key {
         Expr::Alias(Alias { expr, .. }) => expr.as_ref().clone(),
         other => other.clone(),
     };
     let value = value.transform_up(|e| nan::compared(e, schema)).data()?;
-    Ok(opaque(nan::key(value, schema)).alias_qualified(relation, name))
+    Ok(twin(opaque(nan::key(value, schema)), n).alias_qualified(relation, name))
 }
 
 /// The plan with the extremes of floats in groups found by their ranks, and whether there are some.

@@ -147,6 +147,12 @@ pub(crate) const IN_ORDER: &[(&str, &[&str])] = &[
          GROUP BY GROUPING SETS ((g), (g)) ORDER BY b, c DESC, a LIMIT 3) AS q ORDER BY c NULLS LAST, b DESC, a",
         &["w 1", "w 1", "x 1"],
     ),
+    // Two keys that are one number in each row, and not in what ROLLUP makes of them.
+    (
+        "SELECT a, b, c FROM (SELECT a, a + a AS b, c FROM (SELECT count(n) AS a, count(*) AS c FROM (VALUES (1)) AS v(n)) AS q \
+         GROUP BY ROLLUP (a, a + a, c)) AS r ORDER BY a NULLS FIRST, c NULLS FIRST, b",
+        &["- - -", "1 2 -", "1 - -", "1 2 1"],
+    ),
     (
         "SELECT n FROM (VALUES (-688), (580), (1), (NULL)) AS v(n) WHERE nullif(n, 580) IN (0, coalesce(n, n, 1)) ORDER BY n",
         &["-688", "1"],
