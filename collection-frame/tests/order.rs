@@ -97,3 +97,54 @@ fn frames_follow_each_other() {
     always(&heads, false, &up_to(ROWS + 4));
     always(&heads.head(5).unwrap(), false, &up_to(5));
 }
+
+/// Files of these names, each of one row that counts them, in the order of the list.
+fn listed(folder: &std::path::Path, names: &[&str], parquet: bool) -> Vec<std::path::PathBuf> {
+    let session = Session::open("sync://").unwrap();
+    let paths = names.iter().zip(0..).map(|(name, n)| {
+        let path = folder.join(name);
+        match parquet {
+            true => {
+                let rows = RecordBatch::try_from_iter([(
+                    "n",
+                    Arc::new(Int64Array::from(vec![n])) as ArrayRef,
+                )]);
+                let frame = Frame::from_batches([rows.unwrap()]).unwrap();
+                frame.write_parquet_in(&path, &session).unwrap();
+            }
+            false => std::fs::write(&path, format!("n\n{n}\n")).unwrap(),
+        }
+        path
+    });
+    paths.collect()
+}
+
+#[test]
+fn a_list_of_files_is_read_in_its_order() {
+    let folder = tempfile::tempdir().unwrap();
+    // Neither the order of their names nor that of their ages.
+    let names = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug"];
+    let all: Vec<i64> = up_to(8);
+    for parquet in [false, true] {
+        let mut paths = listed(folder.path(), &names, parquet);
+        let read = |paths: &[std::path::PathBuf]| match parquet {
+            true => Frame::read_parquet(paths).unwrap(),
+            false => Frame::read_csv(paths).unwrap(),
+        };
+        let frame = read(&paths);
+        always(&frame, false, &all);
+        for n in [1, 3, 7] {
+            always(&frame.head(n).unwrap(), false, &all[..n]);
+        }
+        always(&frame.slice(2, 4).unwrap(), false, &all[2..6]);
+        let most = frame.filter(col("n").not_eq(lit(0i64))).unwrap();
+        always(&most.head(2).unwrap(), false, &[1, 2]);
+        // Backwards, and one of them twice.
+        paths.reverse();
+        paths.push(paths[0].clone());
+        let back: Vec<i64> = all.iter().rev().copied().chain([7]).collect();
+        always(&read(&paths), false, &back);
+        let session = Session::open("sync://").unwrap();
+        assert_eq!(session.compute(&read(&paths).count().unwrap()).unwrap(), 9);
+    }
+}

@@ -2,6 +2,7 @@
 
 pub(crate) mod csv;
 mod hive;
+mod in_order;
 mod parquet;
 mod sources;
 mod widen;

@@ -25,6 +25,7 @@ use kvern_core::{Error, ErrorKind, Result};
 
 use super::Sources;
 use super::hive::Folders;
+use super::in_order::in_order;
 use super::sources::object_path;
 use super::widen::{self, FileColumns};
 use crate::error::{from_df, into_df, io, no_column};
@@ -259,7 +260,6 @@ impl ParquetTable {
         let config = FileScanConfigBuilder::new(ObjectStoreUrl::local_filesystem(), source)
             .with_file_groups(groups.collect())
             .with_projection_indices(args.projection().map(<[usize]>::to_vec))?
-            .with_limit(args.limit())
             .build();
         format.create_physical_plan(state, config).await
     }
@@ -319,6 +319,9 @@ impl TableProvider for ParquetTable {
                 footer(path).map_err(into_df)?;
             }
         }
+        // Which files the first rows are in is for the scan to say, once the files stand in their order.
+        let limit = args.limit();
+        let args = args.with_limit(None);
         let scanned = if self.folders.fields.is_empty() {
             self.table.scan_with_args(state, args).await
         } else {
@@ -331,7 +334,8 @@ impl TableProvider for ParquetTable {
             let broken = self.files.iter().find_map(|f| footer(f).err());
             broken.map_or(e, into_df)
         })?;
-        let plan = bounds::unknown(scanned.into_inner(), &|name| self.unbounded.contains(name))?;
+        let plan = in_order(&scanned.into_inner(), &self.files, limit)?;
+        let plan = bounds::unknown(plan, &|name| self.unbounded.contains(name))?;
         Ok(ScanResult::new(plan))
     }
 }

@@ -26,6 +26,7 @@ use super::wrong::{line, short};
 use super::{build, names, text};
 use crate::error::{into_df, io, no_column};
 use crate::read::hive::Folders;
+use crate::read::in_order;
 use crate::read::widen::{FileColumns, union};
 use crate::read::{Sources, sources};
 
@@ -282,7 +283,7 @@ impl CsvTable {
                 Ok(file.with_partition_values(values.clone()))
             })
             .collect::<Result<Vec<_>>>()?;
-        Ok(FileGroup::new(files).split_files(partitions.max(1)))
+        Ok(in_order::groups(files, partitions))
     }
 
     /// Looks at the headers again: a file may have been written anew since the frame was made.
