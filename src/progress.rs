@@ -299,8 +299,8 @@ impl Shared {
                 _ if counts.failed > 0 => "over",
                 _ => "done",
             };
-            let rate = counts.over as f64 / took.as_secs_f64().max(1e-9);
-            let line = line(counts, shown.retried, Some(rate), took);
+            let rate = (counts.over > 0).then(|| counts.over as f64 / took.as_secs_f64().max(1e-9));
+            let line = line(counts, shown.retried, rate, took);
             (self.print)(&format!("{end}: {line}"));
         }
     }
@@ -559,5 +559,6 @@ mod tests {
         });
         assert_eq!(lines.len(), 2, "{lines:?}");
         assert!(lines[1].starts_with("so far: 0 of 4 tasks"), "{lines:?}");
+        assert!(lines[1].ends_with(", none is done yet"), "{lines:?}");
     }
 }
