@@ -226,9 +226,11 @@ fn rewritten(graph: &Graph, uses: &[Use<'_>], shares: Vec<Share>) -> Result<Grap
                 old.meta().cloned(),
             )),
             Some(parts) => {
+                let tasks = by_operator(old);
                 for &(op, s, _) in parts {
                     if forks[s].is_none() {
-                        forks[s] = Some(fork_layer(&shares[s], uses, op, old, &inputs)?);
+                        let tasks = tasks.get(op).map(Vec::as_slice).unwrap_or_default();
+                        forks[s] = Some(fork_layer(&shares[s], uses, tasks, old, &inputs)?);
                     }
                 }
                 let taken = parts.iter().map(|&(op, s, i)| {
@@ -259,12 +261,26 @@ fn misfit() -> Error {
     Error::new(ErrorKind::Internal, "a chain of a kind that is not known")
 }
 
-/// The layer that runs a beginning and its fork. It reads what operator `op` of the layer that first takes from it does, and runs as that
+/// The tasks of each operator of a layer whose tasks stand one by one.
+fn by_operator(layer: &Layer) -> Vec<Vec<usize>> {
+    let Some(tasks) = layer.as_kind::<Explicit>() else {
+        return Vec::new();
+    };
+    let mut of = vec![Vec::new(); tasks.ops().len()];
+    for task in 0..tasks.tasks() {
+        if let Some(of) = of.get_mut(tasks.op(task)) {
+            of.push(task);
+        }
+    }
+    of
+}
+
+/// The layer that runs a beginning and its fork. It reads what these tasks of the layer that first takes from it do, and runs as they
 /// would.
 fn fork_layer(
     share: &Share,
     uses: &[Use<'_>],
-    op: usize,
+    of_operator: &[usize],
     taker: &Layer,
     inputs: &[Arc<Layer>],
 ) -> Result<Arc<Layer>> {
@@ -273,7 +289,7 @@ fn fork_layer(
         (Some(tasks), _) => {
             let mut reads = vec![Vec::new(); spec.begin.partitions as usize];
             let mut edges = Vec::new();
-            for task in (0..tasks.tasks()).filter(|&t| tasks.op(t) == op) {
+            for &task in of_operator {
                 edges.clear();
                 tasks.edges(task, &mut edges);
                 let outputs = edges.iter().filter_map(|e| match *e {
@@ -335,12 +351,16 @@ fn takes(
     let mut list = TaskList::with_capacity(n, n);
     let mut inputs = inputs;
     let mut ops = Vec::new();
+    let taken: HashMap<usize, (&Arc<Layer>, u32)> = taken
+        .iter()
+        .map(|(op, fork, i)| (*op, (fork, *i)))
+        .collect();
     for (op, o) in tasks.ops().iter().enumerate() {
-        match taken.iter().find(|t| t.0 == op) {
+        match taken.get(&op) {
             None => ops.push((list.op(o.clone()), None)),
-            Some((_, fork, i)) => {
+            Some((fork, i)) => {
                 ops.push((list.op(of_fork(end(op)?, *i)?), Some(inputs.len() as u32)));
-                inputs.push(fork.clone());
+                inputs.push((*fork).clone());
             }
         }
     }

@@ -38,6 +38,13 @@ struct Made {
     end: Arc<dyn End>,
 }
 
+impl Made {
+    /// Whether it may ask for more items than are at hand.
+    fn pulls(&self) -> bool {
+        self.end.pulls() || self.steps.iter().any(|s| s.pulls())
+    }
+}
+
 /// What is sent of a [`Tail`].
 type TailOut<'a> = (u64, Vec<&'a PartWire<dyn Step>>, &'a PartWire<dyn End>);
 
@@ -128,13 +135,15 @@ impl End for Fork {
         Ok(Box::new(Forking {
             pump,
             tails,
+            pulls: self.tails.iter().map(Made::pulls).collect(),
+            live: self.tails.len(),
+            next: 0,
             nested: self.tails.iter().map(|t| t.end.is_fork()).collect(),
         }))
     }
 
     fn pulls(&self) -> bool {
-        let pulls = |t: &Made| t.end.pulls() || t.steps.iter().any(|s| s.pulls());
-        self.tails.iter().any(pulls)
+        self.tails.iter().any(Made::pulls)
     }
 
     fn is_fork(&self) -> bool {
@@ -166,29 +175,39 @@ struct Forking<'a> {
     tails: Vec<Progress<'a>>,
     /// Which of them make [`Parts`] themselves.
     nested: Vec<bool>,
+    /// Which of them may fetch more than there is.
+    pulls: Vec<bool>,
+    /// How many are not done.
+    live: usize,
+    /// The one that was last given something: those before it have taken all that was there, as a rule.
+    next: usize,
 }
 
 impl Eating for Forking<'_> {
     fn advance(&mut self) -> Result<bool> {
-        let eats = |t: &Progress<'_>| matches!(t, Progress::Eats(_));
-        for (i, tail) in self.tails.iter_mut().enumerate() {
+        let n = self.tails.len();
+        for i in (self.next..n).chain(0..self.next) {
             // Not asked for more than there is: a chain that wants it would fill the lists of the others.
             if !(self.pump.has(i) || self.pump.ended()) {
                 continue;
             }
-            let Progress::Eats(eater) = tail else {
+            let Progress::Eats(eater) = &mut self.tails[i] else {
                 continue;
             };
+            // What a chain that pulls has fetched is in the lists of the others as well: they go first.
+            self.next = if self.pulls[i] { 0 } else { i };
             if !eater.advance()? {
                 self.pump.close(i);
-                if let Progress::Eats(eater) = std::mem::replace(tail, Progress::Nothing) {
-                    *tail = Progress::Done(eater.finish()?);
+                self.live -= 1;
+                let tail = std::mem::replace(&mut self.tails[i], Progress::Nothing);
+                if let Progress::Eats(eater) = tail {
+                    self.tails[i] = Progress::Done(eater.finish()?);
                 }
             }
-            return Ok(self.tails.iter().any(eats));
+            return Ok(self.live > 0);
         }
         self.pump.advance();
-        Ok(self.tails.iter().any(eats))
+        Ok(self.live > 0)
     }
 
     fn finish(self: Box<Self>) -> Result<Value> {
