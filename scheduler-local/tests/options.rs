@@ -31,6 +31,8 @@ fn a_spill_folder_that_cannot_be_used_is_told_at_once() {
 #[test]
 fn more_memory_than_there_is_is_refused() {
     for scheme in ["threads", "sync"] {
+        let words = refusal(&format!("{scheme}://?memory=0"));
+        assert!(words.contains("the memory limit is 0"), "{words}");
         let words = refusal(&format!("{scheme}://?memory=999TiB"));
         assert!(
             words.contains("999TiB") && words.contains("more than the"),

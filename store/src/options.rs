@@ -52,6 +52,11 @@ impl StoreOptions {
     /// # Errors
     /// [`ErrorKind::Config`] for a budget beyond what this process may use, and a folder in which nothing can be spilled.
     pub fn check(&self) -> Result<()> {
+        if self.budget == 0 {
+            let message = "the memory limit is 0, which has room for no result: name an amount such as 512MiB, a share such as 50%, or nothing (the key \
+                           memory.limit)";
+            return Err(Error::new(ErrorKind::Config, message));
+        }
         let available = available_memory().unwrap_or(u64::MAX);
         if self.budget > available {
             let message = format!(
