@@ -39,7 +39,7 @@ fn plain(text: &str) -> String {
     while at < bytes.len() {
         let code = text
             .get(at + 1..at + 3)
-            .filter(|_| bytes[at] == b'%')
+            .filter(|hex| bytes[at] == b'%' && hex.bytes().all(|b| b.is_ascii_hexdigit()))
             .and_then(|hex| u8::from_str_radix(hex, 16).ok());
         out.push(code.unwrap_or(bytes[at]));
         at += if code.is_some() { 3 } else { 1 };
@@ -126,8 +126,14 @@ mod tests {
         let files = [
             file("y=2023/k=a%20b/1.csv"),
             file("y=2024/k=__HIVE_DEFAULT_PARTITION__/1.csv"),
+            // A percent sign before what is no number of two digits is one.
+            file("y=2025/k=50%+1/1.csv"),
         ];
         let folders = Folders::of(&files, |_| false).unwrap();
+        assert_eq!(
+            folders.values[2][1],
+            ScalarValue::Utf8(Some("50%+1".into()))
+        );
         let types: Vec<_> = folders
             .fields
             .iter()
