@@ -1,5 +1,7 @@
 //! Attempts begin, wait for others, and end.
 
+use std::collections::BTreeSet;
+
 use kvern_core::error::ErrorRecord;
 
 use super::attempt::{ATTEMPT_EDGES, AttemptState};
@@ -46,6 +48,7 @@ impl Worker {
     /// Inputs that nobody else needs leave the store with the task that starts; of others it gets to know that they stay.
     fn hand_over(&mut self, assign: &mut Assign) {
         let key = (assign.task, assign.attempt);
+        let mut taken = BTreeSet::new();
         for input in &mut assign.inputs {
             if !input.last || matches!(input.source, Source::Literal(_)) {
                 continue;
@@ -62,9 +65,10 @@ impl Worker {
                 ObjectState::Absent,
                 "taken by its last reader",
             );
-            if let Some(one) = self.tries.get_mut(&key) {
-                one.inputs.retain(|o| *o != input.object);
-            }
+            taken.insert(input.object);
+        }
+        if let Some(one) = self.tries.get_mut(&key).filter(|_| !taken.is_empty()) {
+            one.inputs.retain(|o| !taken.contains(o));
         }
     }
 
