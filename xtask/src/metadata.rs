@@ -103,6 +103,11 @@ pub(crate) fn target_folder(workspace: &Workspace) -> Result<PathBuf, Failure> {
         .ok_or_else(|| Failure::new("cargo metadata names no target folder"))
 }
 
+/// All that cargo says of the members, as it is.
+pub(crate) fn whole(workspace: &Workspace) -> Result<Value, Failure> {
+    root(&written(workspace)?)
+}
+
 fn written(workspace: &Workspace) -> Result<String, Failure> {
     process::output(process::cargo(workspace).args([
         "metadata",
