@@ -361,7 +361,7 @@ fn doctor_tries_the_scheduler_that_is_configured() {
         "{said}"
     );
     for (url, part) in [
-        ("thraeds://", "threads://"),
+        ("thraeds://", "did you mean threads?"),
         ("threads://?wrokers=3", "\"workers\""),
         ("tpc://host:1", "tpc"),
     ] {
