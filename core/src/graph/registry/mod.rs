@@ -103,12 +103,12 @@ impl Registry {
     /// use kvern_core::Registry;
     /// use kvern_core::config::{Config, Declared, Key, Kind};
     ///
-    /// const KEYS: &[Key] = &[Key::new("mill.stones", Kind::Count, "2", "How many stones grind at once.")];
+    /// const KEYS: &[Key] = &[Key::new("press.screws", Kind::Count, "2", "How many screws are turned at once.")];
     /// let mut registry = Registry::linked()?;
-    /// registry.add_keys(Declared { crate_name: "mill", keys: KEYS, variables: &[] })?;
+    /// registry.add_keys(Declared { crate_name: "press", keys: KEYS, variables: &[] })?;
     /// let mut config = Config::new(&registry);
-    /// config.add_environment([("KVERN_MILL_STONES", "3")]).expect("a key that there is");
-    /// assert_eq!(config.get::<u64>("mill.stones"), Ok(3));
+    /// config.add_environment([("KVERN_PRESS_SCREWS", "3")]).expect("a key that there is");
+    /// assert_eq!(config.get::<u64>("press.screws"), Ok(3));
     /// # Ok::<(), kvern_core::Error>(())
     /// ```
     ///
