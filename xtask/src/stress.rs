@@ -41,6 +41,10 @@ const EVER: &[&str] = &[
     "a_wide_graph",
     "a_task_that_kills_its_workers_is_blamed",
     "a_running_task_is_told",
+    "a_worker_that_hangs_is_followed_by_another",
+    "a_sort_beyond_memory_spills",
+    "a_cancelled_query_ends_soon",
+    "wide_fans",
 ];
 
 #[derive(Debug, PartialEq)]
