@@ -40,6 +40,8 @@ and is skipped. tests/fuzz/README.md says what is generated, and what counts as 
 --seconds N     stop after that time, and say how far it came
 --no-shrink     print failing seeds, and do not look for small cases of them
 --prove         plant a mistake of each kind, and fail unless it is seen
+--release       build for speed first: worth it for tens of thousands of seeds, and without the assertions of debug builds; not with
+                ballista
 --show          print what the seeds are, and compute nothing",
     run: |workspace, args| run(workspace, args),
 };
@@ -55,14 +57,19 @@ pub(crate) const STEP: Command = Command {
 
 fn run(workspace: &Workspace, args: &[String]) -> Result<Done, Failure> {
     let given = args.iter().any(|arg| arg == "--python");
-    let mut args = args.to_vec();
+    let (release, rest): (Vec<_>, Vec<_>) = args.iter().partition(|arg| *arg == "--release");
+    let mut args: Vec<String> = rest.into_iter().cloned().collect();
     if !given {
         match python::with(DUCKDB) {
             Ok(path) => args.extend(["--python".to_owned(), path.display().to_string()]),
             Err(why) => return Ok(Done::Skipped(why)),
         }
     }
-    let program = build(workspace)?;
+    let how = match release.is_empty() {
+        true => parts::WHOLE,
+        false => FAST,
+    };
+    let program = build(workspace, how)?;
     process::run(Program::new(program).args(args))?;
     Ok(Done::Ran)
 }
@@ -72,7 +79,7 @@ fn step(workspace: &Workspace) -> Result<Done, Failure> {
         Ok(path) => path,
         Err(why) => return Ok(Done::Skipped(why)),
     };
-    let program = build(workspace)?;
+    let program = build(workspace, parts::WHOLE)?;
     for line in CI {
         let mut run = Program::new(&program);
         run.args(line.split(' ')).arg("--python").arg(&python);
@@ -81,13 +88,13 @@ fn step(workspace: &Workspace) -> Result<Done, Failure> {
     Ok(Done::Ran)
 }
 
-/// Builds the program with the features of everything else, so that nothing is compiled twice.
-fn build(workspace: &Workspace) -> Result<PathBuf, Failure> {
+/// How it is built for many seeds: frames as their benchmarks have them.
+const FAST: &[&str] = &["--profile", "frame", "--package", "kvern-fuzz"];
+
+/// Builds the program: as a rule with the features of everything else, so that nothing is compiled twice.
+fn build(workspace: &Workspace, how: &[&str]) -> Result<PathBuf, Failure> {
     let mut build = process::cargo(workspace);
-    build
-        .arg("build")
-        .args(parts::WHOLE)
-        .args(["--bin", "kvern-fuzz"]);
+    build.arg("build").args(how).args(["--bin", "kvern-fuzz"]);
     build.args(["--message-format", "json-render-diagnostics"]);
     let messages = process::output(build.stderr(Stdio::inherit()))?;
     let path = messages
