@@ -6,6 +6,8 @@ use std::sync::Arc;
 use kvern_core::config::{Config, Declared, Key, Kind};
 use kvern_core::key::KeyBuilder;
 use kvern_core::layer::{self, Edge};
+use kvern_core::optimize::{GraphPass, Passes};
+use kvern_core::plan::Plan;
 use kvern_core::registry::Extension;
 use kvern_core::{
     ErrorKind, Graph, Layer, LayerEntry, LayerKind, OpRef, Registry, Result, Root, TypeEntry, Value,
@@ -258,4 +260,39 @@ fn a_kind_that_the_core_does_not_know() {
         ErrorKind::NotRegistered,
         &["did you mean gzip?"],
     );
+}
+
+/// Leaves the first task of each layer of rows.
+fn first_of_each(graph: &Graph) -> Result<Option<Graph>> {
+    assert_eq!(graph.tasks(), 5);
+    Ok(Some(Graph::new(&[rows(1)])))
+}
+
+fn rows(tasks: u32) -> Root {
+    let op = [seven::op()];
+    Root::all(&Layer::new(Row { op, tasks }, Vec::new()))
+}
+
+#[test]
+fn graph_passes_are_those_of_the_registry() {
+    let pass = |source| GraphPass {
+        pass: "test.first",
+        source,
+        run: first_of_each,
+    };
+    let before = Registry::linked().unwrap();
+    let mut registry = before.clone();
+    registry.add(pass("the first")).unwrap();
+    refused(
+        registry.add(pass("the second")),
+        ErrorKind::Duplicate,
+        &["graph pass test.first is registered by both the first and the second"],
+    );
+    let left = |registry| {
+        let plan = Plan::new(Graph::new(&[rows(5)]), Arc::new(registry), Passes::none()).unwrap();
+        let passes = plan.reports().iter().map(|r| r.pass).collect::<Vec<_>>();
+        (plan.graph().tasks(), passes)
+    };
+    assert_eq!(left(registry), (1, vec!["test.first"]));
+    assert_eq!(left(before), (5, vec![]));
 }

@@ -29,7 +29,7 @@ impl Plan {
     /// What [`Graph::check`] finds, or what a collection cannot do in one run.
     pub fn new(graph: Graph, registry: Arc<Registry>, passes: Passes) -> Result<Self> {
         let kernels = Arc::new(graph.checked(&registry)?);
-        let (graph, mut reports) = optimize::of_collections(graph)?;
+        let (graph, mut reports) = optimize::of_collections(graph, &registry)?;
         let (graph, mut more) = optimize::symbolic(graph, &passes);
         reports.append(&mut more);
         Ok(Self {

@@ -14,6 +14,7 @@ use crate::base::key::KeyMap;
 use crate::graph::Graph;
 use crate::graph::expand::TaskGraph;
 use crate::graph::layer::Layer;
+use crate::graph::registry::{Extension, Registry};
 
 /// Which passes run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,37 +55,68 @@ impl Passes {
 
 /// A rewrite by a collection that knows what its operators mean, of every graph before the passes of this crate. It is part of what the
 /// graph means, and so not to be switched off: what a collection promises over several results of one run can only be kept here.
+///
+/// A session runs those of its registry: what linked crates register with [`register_graph_pass!`](crate::register_graph_pass), and what a
+/// program adds with [`Registry::add`].
+#[derive(Debug, Clone, Copy)]
 pub struct GraphPass {
-    /// What it is called in reports.
+    /// What it is called in reports: `bag.once`.
     pub pass: &'static str,
+    /// The crate that has it.
+    pub source: &'static str,
     /// The graph that it makes, of which the wanted results and their keys are the same; `None`: it has nothing to do.
     pub run: fn(&Graph) -> Result<Option<Graph>>,
 }
 
+impl Extension for GraphPass {
+    const WHAT: &'static str = "graph pass";
+
+    fn name(&self) -> &str {
+        self.pass
+    }
+
+    fn source(&self) -> &str {
+        self.source
+    }
+}
+
 inventory::collect!(GraphPass);
 
-/// Submits a [`GraphPass`].
+crate::register_kind!(|| inventory::iter::<GraphPass>().copied());
+
+/// Registers a [`GraphPass`](crate::optimize::GraphPass) of this crate: its name in reports, and its function.
+///
+/// ```
+/// use kvern_core::graph::Graph;
+///
+/// fn nothing(graph: &Graph) -> kvern_core::Result<Option<Graph>> {
+///     Ok(None)
+/// }
+/// kvern_core::register_graph_pass!("mine.nothing", nothing);
+/// ```
 #[macro_export]
 macro_rules! register_graph_pass {
     ($pass:expr, $run:expr) => {
         $crate::__private::inventory::submit! {
-            $crate::optimize::GraphPass { pass: $pass, run: $run }
+            $crate::optimize::GraphPass {
+                pass: $pass,
+                source: ::core::concat!(::core::env!("CARGO_PKG_NAME"), " ", ::core::env!("CARGO_PKG_VERSION")),
+                run: $run,
+            }
         }
     };
 }
 
-/// The passes of linked collections, in the order of their names.
+/// The passes of collections that a registry knows, in the order of their names.
 ///
 /// # Errors
 /// What a collection cannot do in one run, in its words.
-pub(crate) fn of_collections(mut graph: Graph) -> Result<(Graph, Vec<PassReport>)> {
-    static PASSES: std::sync::LazyLock<Vec<&GraphPass>> = std::sync::LazyLock::new(|| {
-        let mut all: Vec<&GraphPass> = inventory::iter::<GraphPass>().collect();
-        all.sort_by_key(|p| p.pass);
-        all
-    });
+pub(crate) fn of_collections(
+    mut graph: Graph,
+    registry: &Registry,
+) -> Result<(Graph, Vec<PassReport>)> {
     let mut reports = Vec::new();
-    for pass in PASSES.iter() {
+    for pass in registry.all::<GraphPass>() {
         if let Some(after) = (pass.run)(&graph)? {
             reports.push(PassReport {
                 pass: pass.pass,
