@@ -10,7 +10,7 @@ mod semantic_tables;
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Int64Array};
+use arrow::array::{ArrayRef, Float64Array, Int64Array};
 use arrow::record_batch::RecordBatch;
 use kvern_core::Session;
 use kvern_frame::{Frame, Way, sql};
@@ -56,6 +56,60 @@ fn every_plan_gives_its_rows_by_every_way() {
         whole.iter().all(|t| t.starts_with("WITH RECURSIVE")),
         "{whole:?}"
     );
+}
+
+/// Peers that fill more than a batch: of an infinity, a NaN and a null, three less is the same again, as DuckDB has it.
+#[test]
+fn a_frame_that_ends_before_the_row_has_all_of_its_peers() {
+    let session = Session::open("threads://?workers=2").unwrap();
+    let many = |key: Option<f64>| std::iter::repeat_n(key, 9_000);
+    let keys = many(None).chain(many(Some(f64::NAN)));
+    let keys = keys.chain(many(Some(f64::INFINITY)));
+    let keys: ArrayRef = Arc::new(Float64Array::from_iter(keys.chain([Some(1.0), Some(2.0)])));
+    let batch = RecordBatch::try_from_iter_with_nullable([("k", keys, true)]).unwrap();
+    let t = Frame::from_batches([batch.slice(0, 20_000), batch.slice(20_000, 7_002)]).unwrap();
+    let cases = [
+        (
+            "ORDER BY k RANGE BETWEEN UNBOUNDED PRECEDING AND 3 PRECEDING",
+            [
+                "0 0 1",
+                "0 0 1",
+                "9002 9002 9000",
+                "18002 18002 9000",
+                "27002 27002 9000",
+            ],
+        ),
+        (
+            "ORDER BY k RANGE BETWEEN 4 PRECEDING AND 3 PRECEDING",
+            [
+                "0 0 1",
+                "0 0 1",
+                "9000 9000 9000",
+                "9000 9000 9000",
+                "9000 9000 9000",
+            ],
+        ),
+        (
+            "ORDER BY k DESC NULLS LAST RANGE BETWEEN 3 FOLLOWING AND UNBOUNDED FOLLOWING",
+            [
+                "9000 9000 9000",
+                "9000 9000 1",
+                "9000 9000 1",
+                "18002 18002 9000",
+                "27002 27002 9000",
+            ],
+        ),
+    ];
+    for (window, want) in cases {
+        let text = format!(
+            "SELECT min(c), max(c), count(*) FROM (SELECT k, count(*) OVER ({window}) AS c FROM t) AS q GROUP BY k ORDER BY 1, 3 DESC"
+        );
+        let f = sql(&text, [("t", &t)]).unwrap();
+        for way in [Way::Local, Way::Tasks] {
+            let got = session.compute(&f.via(way).repartition(2)).unwrap();
+            assert_eq!(rows(&got, true), want, "{way:?}: {text}");
+        }
+    }
 }
 
 /// One query for each kind of expression that a plan may hold: what is written down of it must be all of it.

@@ -19,6 +19,7 @@ pub(crate) mod nan;
 pub(crate) mod not_in;
 pub(crate) mod null;
 pub(crate) mod own;
+pub(crate) mod peers;
 pub(crate) mod push;
 pub(crate) mod sets;
 pub(crate) mod skip;

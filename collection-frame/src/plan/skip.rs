@@ -15,11 +15,12 @@ use datafusion::physical_plan::{ExecutionPlan, replace_children_if_necessary};
 
 use super::forget::Forget;
 use super::own;
+use super::peers::Peers;
 
-/// DataFusion's rules, after the one that makes two steps of it and the one that has it forget what is not so.
+/// DataFusion's rules, after the one that makes two steps of it, the one that has windows wait and the one that has it forget what is not so.
 pub(crate) fn rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
     let mut all: Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> =
-        vec![Arc::new(SkipLast), Arc::new(Forget)];
+        vec![Arc::new(SkipLast), Arc::new(Peers), Arc::new(Forget)];
     all.extend(PhysicalOptimizer::new().rules);
     all
 }
