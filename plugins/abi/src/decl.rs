@@ -2,7 +2,6 @@
 
 use crate::bytes::Bytes;
 use crate::ctx::HostApi;
-use crate::layout;
 use crate::status::Status;
 use crate::table::Table;
 
@@ -60,7 +59,7 @@ pub struct Descriptor {
     pub abi_major: u16,
     /// [`crate::MINOR`] that the plugin was built with.
     pub abi_minor: u16,
-    /// [`layout::of_minor`] of that version.
+    /// [`of_minor`](crate::layout::of_minor) of that version.
     pub layout: u64,
     /// Bits of [`mod@flags`].
     pub flags: u64,
@@ -68,46 +67,6 @@ pub struct Descriptor {
     pub name: Inline<64>,
     /// The plugin's version.
     pub version: Inline<32>,
-}
-
-impl Descriptor {
-    /// That of a plugin built with this version of the border.
-    pub const fn new(name: &str, version: &str, flags: u64) -> Self {
-        Self {
-            magic: MAGIC,
-            size: size_of::<Self>() as u32,
-            abi_major: crate::MAJOR,
-            abi_minor: crate::MINOR,
-            layout: layout::CURRENT,
-            flags,
-            name: Inline::new(name),
-            version: Inline::new(version),
-        }
-    }
-
-    /// Reads it from the bytes of the section; `None` if they are not one. A longer one of a later version is cut.
-    ///
-    /// ```
-    /// use kvern_plugin_abi::Descriptor;
-    /// let there = Descriptor::new("sample", "0.1.0", 1);
-    /// let mut bytes = there.to_bytes();
-    /// assert_eq!(Descriptor::from_bytes(&bytes), Some(there));
-    /// bytes[0] ^= 1;
-    /// assert_eq!(Descriptor::from_bytes(&bytes), None);
-    /// ```
-    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        const LEN: usize = size_of::<Descriptor>();
-        let own = bytes.first_chunk::<LEN>()?;
-        // SAFETY: every bit pattern is a descriptor: it consists of integers without padding, see the test of the layout.
-        let read = unsafe { std::mem::transmute_copy::<[u8; LEN], Self>(own) };
-        (read.magic == MAGIC && read.size as usize >= LEN).then_some(read)
-    }
-
-    /// The bytes of the section.
-    pub fn to_bytes(&self) -> [u8; size_of::<Self>()] {
-        // SAFETY: integers without padding, see above.
-        unsafe { std::mem::transmute_copy::<Self, [u8; size_of::<Self>()]>(self) }
-    }
 }
 
 /// The same at run time, with what needs pointers.
@@ -120,7 +79,7 @@ pub struct PluginDecl {
     pub abi_major: u16,
     /// [`crate::MINOR`].
     pub abi_minor: u16,
-    /// [`layout::of_minor`].
+    /// [`of_minor`](crate::layout::of_minor).
     pub layout: u64,
     /// Bits of [`mod@flags`].
     pub flags: u64,

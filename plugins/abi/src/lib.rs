@@ -20,6 +20,7 @@ pub mod arrow;
 pub mod bytes;
 pub mod ctx;
 pub mod decl;
+mod descriptor;
 pub mod layout;
 pub mod meta;
 pub mod op;
@@ -27,6 +28,7 @@ pub mod status;
 pub mod table;
 pub mod tensor;
 pub mod value;
+mod version;
 
 pub use arrow::{ArrowArray, ArrowSchema};
 pub use bytes::{Buf, Bytes};
@@ -37,12 +39,7 @@ pub use op::OpVTable;
 pub use status::Status;
 pub use table::Table;
 pub use value::Value;
-
-/// The major version of the border. Plugins of another one are refused.
-pub const MAJOR: u16 = 1;
-
-/// The minor version: what was added at the ends of tables. 1 added [`OpVTable::infer`] and [`Ctx::alloc_tensor`].
-pub const MINOR: u16 = 1;
+pub use version::{MAJOR, MINOR};
 
 /// The examples of the README are tested.
 #[cfg(doctest)]
