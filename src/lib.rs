@@ -8,7 +8,7 @@
 //! // Lazy functions: nothing runs until `compute`.
 //! let square = delayed(|x: &i64| x * x);
 //! let add = delayed(|a: &i64, b: &i64| a + b);
-//! let sum = add.call((&square.call((3,)), &square.call((4,))));
+//! let sum = add.call((&square.call(3), &square.call(4)));
 //!
 //! let session = Session::open("threads://?workers=2&memory=256MiB")?;
 //! assert_eq!(session.compute(&sum)?, 25);

@@ -57,7 +57,7 @@ impl<A: Portable> Item<A> {
     /// use kvern_bag::Bag;
     /// use kvern_core::delayed;
     /// let n = Bag::range(10, 2).count().to_delayed()?;
-    /// assert_eq!(delayed(|n: &u64| n * 2).call((&n,)).reference()?, 20);
+    /// assert_eq!(delayed(|n: &u64| n * 2).call(&n).reference()?, 20);
     /// # Ok::<(), kvern_core::Error>(())
     /// ```
     ///

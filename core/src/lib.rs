@@ -10,7 +10,7 @@
 //! // Any function can be a task, lazily; a wrong argument does not compile.
 //! let square = delayed(|x: &i64| x * x);
 //! let add = delayed(|a: &i64, b: &i64| a + b);
-//! let sum = add.call((&square.call((3,)), &square.call((4,))));
+//! let sum = add.call((&square.call(3), &square.call(4)));
 //! assert_eq!(sum.reference()?, 25); // with a backend linked: `sum.compute()?`
 //!
 //! // One with a name can be stored and sent, and equal calls are one.

@@ -16,7 +16,7 @@
 //! assert!(!travel::travels(&move |x: &i64| x * k)); // captures k
 //!
 //! let twice = delayed(double); // would run in any process of this build
-//! assert_eq!(twice.call((21i64,)).reference()?, 42);
+//! assert_eq!(twice.call(21i64).reference()?, 42);
 //! # Ok::<(), kvern_core::Error>(())
 //! ```
 //!

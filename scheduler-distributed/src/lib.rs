@@ -11,7 +11,7 @@
 //! fn main() -> kvern_core::Result<()> {
 //!     kvern_scheduler_distributed::init(); // a worker begins here: it is this program, started again
 //!     let session = Session::open("cluster://?workers=4")?;
-//!     let squares = session.map(|x: &u64| x * x, (0..10u64).map(|x| (x,)))?;
+//!     let squares = session.map(|x: &u64| x * x, 0..10u64)?;
 //!     println!("{:?}", session.gather(&squares)?);
 //!     Ok(())
 //! }

@@ -9,7 +9,7 @@ use kvern_scheduler_local as _;
 fn deep(n: &u64) -> u64 {
     match n.checked_sub(1) {
         None => 1,
-        Some(below) => 1 + delayed(deep).call((below,)).compute().unwrap_or(0),
+        Some(below) => 1 + delayed(deep).call(below).compute().unwrap_or(0),
     }
 }
 
@@ -19,7 +19,7 @@ fn fib(n: &u64) -> u64 {
         return 1;
     }
     let f = delayed(fib);
-    let both = Session::current().and_then(|s| s.compute((&f.call((n - 1,)), &f.call((n - 2,)))));
+    let both = Session::current().and_then(|s| s.compute((&f.call(n - 1), &f.call(n - 2))));
     both.map_or(0, |(a, b)| 1 + a + b)
 }
 

@@ -9,7 +9,7 @@
 //! use kvern_scheduler_local as _; // linked, its URLs are known; `kvern` does so by itself
 //!
 //! let session = Session::open("threads://?workers=2&memory=64MiB")?;
-//! let squares = session.map(|x: &u64| x * x, (0..4u64).map(|x| (x,)))?;
+//! let squares = session.map(|x: &u64| x * x, 0..4u64)?;
 //! assert_eq!(session.gather(squares)?, [0, 1, 4, 9]);
 //! # Ok::<(), kvern_core::Error>(())
 //! ```

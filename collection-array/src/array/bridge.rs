@@ -17,7 +17,7 @@ impl<T: Element> Array<T> {
     /// use kvern_array::Array;
     /// use kvern_core::delayed;
     /// let squares = delayed(|n: &u64| (0..*n).map(|i| (i * i) as f64).collect::<Vec<f64>>());
-    /// let x = Array::from_delayed(&squares.call((6u64,)), [2, 3])?;
+    /// let x = Array::from_delayed(&squares.call(6u64), [2, 3])?;
     /// assert_eq!(x.sum(1)?.reference()?, ndarray::array![5.0, 50.0].into_dyn());
     /// # Ok::<(), kvern_core::Error>(())
     /// ```
@@ -44,7 +44,7 @@ impl<T: Element> Array<T> {
     /// use kvern_core::delayed;
     /// let x = Array::<f64>::arange(0.0, 5.0, 1.0, 2)? * 2.0;
     /// let text = delayed(|all: &Vec<f64>| format!("{all:?}"));
-    /// assert_eq!(text.call((&x.to_delayed()?,)).reference()?, "[0.0, 2.0, 4.0, 6.0, 8.0]");
+    /// assert_eq!(text.call(&x.to_delayed()?).reference()?, "[0.0, 2.0, 4.0, 6.0, 8.0]");
     /// # Ok::<(), kvern_core::Error>(())
     /// ```
     ///

@@ -64,7 +64,7 @@ impl<T: Portable> Bag<T> {
     /// use kvern_bag::Bag;
     /// use kvern_core::delayed;
     /// let load = delayed(|day: &i64| vec![*day, *day * 10]);
-    /// let days: Vec<_> = (1..4).map(|d| load.call((d,))).collect();
+    /// let days: Vec<_> = (1..4).map(|d| load.call(d)).collect();
     /// assert_eq!(Bag::from_delayed(&days)?.sum().reference()?, 66);
     /// # Ok::<(), kvern_core::Error>(())
     /// ```

@@ -96,7 +96,7 @@ impl Frame {
     ///     let column = Arc::new(arrow::array::Int64Array::from_iter_values(0..*n));
     ///     RecordBatch::try_from_iter([("n", column as arrow::array::ArrayRef)]).map(|b| vec![b])
     /// });
-    /// let frame = Frame::from_delayed(schema, [part.call((3i64,)), part.call((2i64,))])?;
+    /// let frame = Frame::from_delayed(schema, [part.call(3i64), part.call(2i64)])?;
     /// let rows: usize = frame.reference()?.iter().map(RecordBatch::num_rows).sum();
     /// assert_eq!(rows, 5);
     /// # Ok::<(), kvern_core::Error>(())

@@ -81,7 +81,7 @@ impl Annotations {
     ///
     /// ```
     /// use kvern_core::Annotations;
-    /// let call = kvern_core::delayed(|x: &u64| x + 1).call((1u64,)).annotate(Annotations::new().retries(2));
+    /// let call = kvern_core::delayed(|x: &u64| x + 1).call(1u64).annotate(Annotations::new().retries(2));
     /// assert_eq!(call.reference()?, 2);
     /// # Ok::<(), kvern_core::Error>(())
     /// ```

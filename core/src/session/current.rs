@@ -76,7 +76,7 @@ pub(crate) fn is_task() -> bool {
 /// fn slow(steps: &u64) -> u64 {
 ///     (0..*steps).take_while(|_| !kvern_core::is_cancelled()).count() as u64
 /// }
-/// assert_eq!(kvern_core::delayed(slow).call((1000u64,)).reference()?, 1000);
+/// assert_eq!(kvern_core::delayed(slow).call(1000u64).reference()?, 1000);
 /// # Ok::<(), kvern_core::Error>(())
 /// ```
 pub fn is_cancelled() -> bool {

@@ -147,7 +147,7 @@ impl Session {
         })))
     }
 
-    /// What runs here.
+    /// What runs here: a table, when it is printed.
     ///
     /// ```no_run
     /// use kvern_core::Session;
@@ -257,7 +257,7 @@ impl Session {
     /// use kvern_core::{Session, delayed};
     /// let session = Session::open("threads://")?;
     /// let n = delayed(|| 20u64).call(());
-    /// let double = delayed(|n: &u64| 2 * n).call((&n,));
+    /// let double = delayed(|n: &u64| 2 * n).call(&n);
     /// assert_eq!(session.compute(&double)?, 40);
     /// assert_eq!(session.compute((&n, &double))?, (20, 40)); // `n` is made once
     /// assert_eq!(session.compute(&vec![n.clone(), double])?, [20, 40]);
@@ -278,7 +278,7 @@ impl Session {
     /// use kvern_core::{Session, delayed};
     /// let session = Session::open("threads://")?;
     /// let table = session.persist(&delayed(|| vec![1.0, 2.0]).call(()))?; // is being made
-    /// let sum = delayed(|t: &Vec<f64>| t.iter().sum::<f64>()).call((&table,));
+    /// let sum = delayed(|t: &Vec<f64>| t.iter().sum::<f64>()).call(&table);
     /// assert_eq!(session.compute(&sum)?, 3.0);
     /// # Ok::<(), kvern_core::Error>(())
     /// ```
@@ -312,7 +312,7 @@ impl Session {
     ///
     /// let session = Session::open("threads://")?;
     /// session.cancel_on_ctrl_c()?;
-    /// let handles = session.map(model, (0..1000).map(|n| (n * 1_000_000,)))?;
+    /// let handles = session.map(model, (0..1000).map(|n| n * 1_000_000))?;
     /// match session.gather(handles) {
     ///     Err(e) if e.kind() == ErrorKind::Cancelled => eprintln!("{e}"), // cancelled by Ctrl-C: …
     ///     all => println!("{:?}", all?),

@@ -5,7 +5,7 @@
 //! let add = delayed(|a: &i64, b: &i64| a + b);
 //! let double = delayed(|a: &i64| a * 2);
 //! let sum = add.call((3i64, 4i64));
-//! let out = double.call((&sum,)); // a delayed value is an argument like any other
+//! let out = double.call(&sum); // a delayed value is an argument like any other
 //! assert_eq!(out.reference().unwrap(), 14);
 //! ```
 //!
@@ -15,7 +15,7 @@
 //! use kvern_core::delayed;
 //! let double = delayed(|a: &i64| a * 2);
 //! let text = delayed(|| String::from("two")).call(());
-//! double.call((&text,)); // expected i64, found String
+//! double.call(&text); // expected i64, found String
 //! ```
 //!
 //! # Functions with a name
@@ -136,7 +136,7 @@ impl<F, Args, Out> Clone for DelayedFn<F, Args, Out> {
 /// struct Image { width: usize, pixels: Vec<u8> }
 /// fn black(width: &usize) -> Image { Image { width: *width, pixels: vec![0; width * width] } }
 /// let size = delayed(|i: &Image| i.pixels.len() / i.width);
-/// assert_eq!(size.call((&delayed(black).call((3usize,)),)).reference()?, 3);
+/// assert_eq!(size.call(&delayed(black).call(3usize)).reference()?, 3);
 /// # Ok::<(), kvern_core::Error>(())
 /// ```
 #[track_caller]
@@ -154,7 +154,7 @@ where
 ///
 /// ```
 /// let parse = kvern_core::delayed::try_delayed(|s: &String| s.parse::<i64>());
-/// let e = parse.call((String::from("six"),)).reference().unwrap_err();
+/// let e = parse.call(String::from("six")).reference().unwrap_err();
 /// assert!(e.to_string().contains("invalid digit"), "{e}");
 /// ```
 #[track_caller]
@@ -176,11 +176,11 @@ where
 /// use std::sync::Arc;
 /// use std::sync::atomic::{AtomicU64, Ordering};
 /// use kvern_core::delayed::{Local, delayed, delayed_local};
-/// let counter = delayed_local(|from: &u64| Arc::new(AtomicU64::new(*from))).call((5,));
+/// let counter = delayed_local(|from: &u64| Arc::new(AtomicU64::new(*from))).call(5);
 /// let next = delayed(|c: &Arc<AtomicU64>| c.fetch_add(1, Ordering::Relaxed));
-/// assert_eq!(next.call((&counter,)).reference()?, 5);
+/// assert_eq!(next.call(&counter).reference()?, 5);
 /// // A value of any type as an argument:
-/// assert_eq!(next.call((Local(Arc::new(AtomicU64::new(7))),)).reference()?, 7);
+/// assert_eq!(next.call(Local(Arc::new(AtomicU64::new(7)))).reference()?, 7);
 /// # Ok::<(), kvern_core::Error>(())
 /// ```
 #[track_caller]
@@ -200,7 +200,7 @@ where
 /// use std::sync::{Arc, Mutex};
 /// use kvern_core::delayed::try_delayed_local;
 /// let shared = try_delayed_local(|n: &u64| if *n > 0 { Ok(Arc::new(Mutex::new(*n))) } else { Err("nothing") });
-/// assert!(shared.call((0u64,)).reference().is_err());
+/// assert!(shared.call(0u64).reference().is_err());
 /// ```
 #[track_caller]
 pub fn try_delayed_local<F, Args, Out, E>(f: F) -> DelayedFn<F, Args, Out>
@@ -234,10 +234,10 @@ impl<F, Args, Out> DelayedFn<F, Args, Out> {
     /// static CALLS: AtomicU64 = AtomicU64::new(0);
     /// let square = kvern_core::delayed(|x: &u64| { CALLS.fetch_add(1, Ordering::Relaxed); x * x });
     /// let sum = kvern_core::delayed(|a: &u64, b: &u64| a + b);
-    /// assert_eq!(sum.call((&square.call((3,)), &square.call((3,)))).reference()?, 18);
+    /// assert_eq!(sum.call((&square.call(3), &square.call(3))).reference()?, 18);
     /// assert_eq!(CALLS.load(Ordering::Relaxed), 2);
     /// let square = square.pure();
-    /// assert_eq!(sum.call((&square.call((3,)), &square.call((3,)))).reference()?, 18);
+    /// assert_eq!(sum.call((&square.call(3), &square.call(3))).reference()?, 18);
     /// assert_eq!(CALLS.load(Ordering::Relaxed), 3);
     /// # Ok::<(), kvern_core::Error>(())
     /// ```
@@ -252,7 +252,7 @@ impl<F, Args, Out> DelayedFn<F, Args, Out> {
     /// ```
     /// use kvern_core::delayed;
     /// let send = delayed(|text: &String| text.len()).named("send").impure(); // a letter is not sent twice
-    /// assert_eq!(send.call(("hello".to_owned(),)).reference()?, 5);
+    /// assert_eq!(send.call("hello".to_owned()).reference()?, 5);
     /// # Ok::<(), kvern_core::Error>(())
     /// ```
     #[must_use]
@@ -366,7 +366,7 @@ impl<T: Clone + Send + Sync + 'static> Delayed<T> {
     /// use kvern_core::Delayed;
     /// let table: Delayed<Vec<f64>> = Delayed::value(vec![1.0, 2.0]);
     /// let sum = delayed(|t: &Vec<f64>| t.iter().sum::<f64>());
-    /// assert_eq!(sum.call((&table,)).reference()?, 3.0);
+    /// assert_eq!(sum.call(&table).reference()?, 3.0);
     /// # Ok::<(), kvern_core::Error>(())
     /// ```
     pub fn value(value: impl Argument<T>) -> Self {
@@ -388,7 +388,7 @@ impl<T: Clone + Send + Sync + 'static> Delayed<T> {
     /// ```
     /// use kvern_core::delayed;
     /// use kvern_core::Annotations;
-    /// let load = delayed(|n: &u64| n + 1).call((1u64,)).annotate(Annotations::new().retries(2).priority(1));
+    /// let load = delayed(|n: &u64| n + 1).call(1u64).annotate(Annotations::new().retries(2).priority(1));
     /// assert_eq!(load.reference()?, 2);
     /// # Ok::<(), kvern_core::Error>(())
     /// ```
@@ -459,7 +459,7 @@ impl<T: Clone + Send + Sync + 'static> Delayed<T> {
     /// use kvern_core::delayed;
     /// let load = delayed(|n: &u64| vec![0.5; *n as usize]).named("load");
     /// let sum = delayed(|v: &Vec<f64>| v.iter().sum::<f64>()).named("sum");
-    /// let words = sum.call((&load.call((3u64,)),)).explain()?;
+    /// let words = sum.call(&load.call(3u64)).explain()?;
     /// assert!(words.contains("load") && words.contains("sum"), "{words}");
     /// # Ok::<(), kvern_core::Error>(())
     /// ```
@@ -477,7 +477,7 @@ impl<T: Clone + Send + Sync + 'static> Delayed<T> {
     ///
     /// ```
     /// let path = std::env::temp_dir().join(format!("kvern-delayed-{}.svg", std::process::id()));
-    /// kvern_core::delayed(|n: &u64| n + 1).call((1u64,)).visualize(&path)?;
+    /// kvern_core::delayed(|n: &u64| n + 1).call(1u64).visualize(&path)?;
     /// assert!(std::fs::metadata(&path).unwrap().len() > 0);
     /// # std::fs::remove_file(path).unwrap();
     /// # Ok::<(), kvern_core::Error>(())

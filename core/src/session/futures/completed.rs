@@ -21,7 +21,7 @@ use crate::base::error::Result;
 /// # use kvern_core::{Session, as_completed};
 /// let session = Session::open("threads://")?;
 /// let names = ["ab", "c"];
-/// let handles = session.map(|s: &String| s.len(), names.iter().map(|n| (n.to_string(),)))?;
+/// let handles = session.map(|s: &String| s.len(), names.iter().map(|n| n.to_string()))?;
 /// for done in as_completed(names.iter().zip(handles)) {
 ///     println!("number {}, {}, has {} letters", done.index, done.with, done.wait()?);
 /// }
@@ -99,7 +99,7 @@ impl<T: Clone + Send + Sync + 'static, A> Completed<T, A> {
     /// ```no_run
     /// # use kvern_core::{Session, as_completed};
     /// let session = Session::open("threads://")?;
-    /// for done in as_completed(session.map(|n: &usize| vec![0u8; *n], [(3usize,), (5,)])?) {
+    /// for done in as_completed(session.map(|n: &usize| vec![0u8; *n], [3usize, 5])?) {
     ///     let bytes = done.into_result()?; // not copied
     /// }
     /// # Ok::<(), kvern_core::Error>(())
@@ -181,7 +181,7 @@ impl<T, A> AsCompleted<T, A> {
     /// ```no_run
     /// # use kvern_core::{Result, Session, as_completed};
     /// async fn sum(session: &Session) -> Result<u64> {
-    ///     let mut left = as_completed(session.map(|x: &u64| x * x, (0..3u64).map(|x| (x,)))?);
+    ///     let mut left = as_completed(session.map(|x: &u64| x * x, 0..3u64)?);
     ///     let mut sum = 0;
     ///     while let Some(done) = left.next_done().await {
     ///         sum += done.wait()?;
@@ -219,7 +219,7 @@ impl<T, A> AsCompleted<T, A> {
     /// ```no_run
     /// # use kvern_core::{Session, as_completed};
     /// let session = Session::open("threads://")?;
-    /// let mut left = as_completed(session.map(|x: &u64| x * x, (0..3u64).map(|x| (x,)))?);
+    /// let mut left = as_completed(session.map(|x: &u64| x * x, 0..3u64)?);
     /// while let Some(done) = left.next() {
     ///     println!("{}, and {} are to come", done.wait()?, left.remaining());
     /// }

@@ -5,11 +5,11 @@
 //!
 //! let session = Session::open("threads://")?;
 //! let square = |x: &u64| x * x;
-//! let nine = session.submit(square, (3u64,))?;
-//! let eighty_one = session.submit(square, (&nine,))?; // a result that may not be there yet is an argument like any other
+//! let nine = session.submit(square, 3u64)?;
+//! let eighty_one = session.submit(square, &nine)?; // a result that may not be there yet is an argument like any other
 //! assert_eq!(eighty_one.wait()?, 81);
 //!
-//! let many = session.tasks().retries(2).map(square, (0..5u64).map(|x| (x,)))?;
+//! let many = session.tasks().retries(2).map(square, 0..5u64)?;
 //! assert_eq!(session.gather(&many)?, [0, 1, 4, 9, 16]);
 //!
 //! let mut sum = 0;
@@ -67,7 +67,7 @@ impl<T> TaskHandle<T> {
     ///
     /// ```no_run
     /// # let session = kvern_core::Session::open("threads://")?;
-    /// let handle = session.submit(|x: &u64| x + 1, (1u64,))?;
+    /// let handle = session.submit(|x: &u64| x + 1, 1u64)?;
     /// println!("{}", handle.key());
     /// # Ok::<(), kvern_core::Error>(())
     /// ```
@@ -79,8 +79,8 @@ impl<T> TaskHandle<T> {
     ///
     /// ```no_run
     /// # let session = kvern_core::Session::open("threads://")?;
-    /// let handle = session.submit(|x: &u64| x + 1, (1u64,))?;
-    /// let double = kvern_core::delayed(|x: &u64| 2 * x).call((&handle.delayed(),)); // or `&handle` itself
+    /// let handle = session.submit(|x: &u64| x + 1, 1u64)?;
+    /// let double = kvern_core::delayed(|x: &u64| 2 * x).call(&handle.delayed()); // or `&handle` itself
     /// assert_eq!(double.compute()?, 4);
     /// # Ok::<(), kvern_core::Error>(())
     /// ```
@@ -93,7 +93,7 @@ impl<T> TaskHandle<T> {
     ///
     /// ```no_run
     /// # let session = kvern_core::Session::open("threads://")?;
-    /// let handle = session.submit(|x: &u64| x + 1, (1u64,))?;
+    /// let handle = session.submit(|x: &u64| x + 1, 1u64)?;
     /// while !handle.is_done() {
     ///     std::thread::yield_now(); // or something useful
     /// }
@@ -108,7 +108,7 @@ impl<T> TaskHandle<T> {
     ///
     /// ```no_run
     /// # let session = kvern_core::Session::open("threads://")?;
-    /// let handle = session.submit(|x: &u64| x + 1, (1u64,))?;
+    /// let handle = session.submit(|x: &u64| x + 1, 1u64)?;
     /// handle.cancel();
     /// if let Err(e) = handle.wait() {
     ///     assert_eq!(e.kind(), kvern_core::ErrorKind::Cancelled);
@@ -123,7 +123,7 @@ impl<T> TaskHandle<T> {
     ///
     /// ```no_run
     /// # let session = kvern_core::Session::open("threads://")?;
-    /// let handle = session.submit(|x: &u64| x + 1, (1u64,))?;
+    /// let handle = session.submit(|x: &u64| x + 1, 1u64)?;
     /// handle.fire_and_forget(); // a handle that is dropped would cancel the task
     /// # Ok::<(), kvern_core::Error>(())
     /// ```
@@ -138,7 +138,7 @@ impl<T: Clone + Send + Sync + 'static> TaskHandle<T> {
     ///
     /// ```no_run
     /// # let session = kvern_core::Session::open("threads://")?;
-    /// let handle = session.submit(|x: &u64| x + 1, (1u64,))?;
+    /// let handle = session.submit(|x: &u64| x + 1, 1u64)?;
     /// assert_eq!(handle.wait()?, 2);
     /// # Ok::<(), kvern_core::Error>(())
     /// ```
@@ -154,7 +154,7 @@ impl<T: Clone + Send + Sync + 'static> TaskHandle<T> {
     ///
     /// ```no_run
     /// # let session = kvern_core::Session::open("threads://")?;
-    /// let handle = session.submit(|x: &u64| x + 1, (1u64,))?;
+    /// let handle = session.submit(|x: &u64| x + 1, 1u64)?;
     /// assert_eq!(handle.into_result()?, 2);
     /// # Ok::<(), kvern_core::Error>(())
     /// ```
@@ -171,7 +171,7 @@ impl<T: Clone + Send + Sync + 'static> TaskHandle<T> {
     ///
     /// ```no_run
     /// # let session = kvern_core::Session::open("threads://")?;
-    /// let handle = session.submit(|x: &u64| x + 1, (1u64,))?;
+    /// let handle = session.submit(|x: &u64| x + 1, 1u64)?;
     /// match handle.wait_timeout(std::time::Duration::from_secs(1)) {
     ///     Some(result) => println!("{}", result?),
     ///     None => println!("not yet"),
@@ -186,7 +186,7 @@ impl<T: Clone + Send + Sync + 'static> TaskHandle<T> {
     ///
     /// ```no_run
     /// # let session = kvern_core::Session::open("threads://")?;
-    /// let handle = session.submit(|x: &u64| x + 1, (1u64,))?;
+    /// let handle = session.submit(|x: &u64| x + 1, 1u64)?;
     /// if let Some(result) = handle.try_get() {
     ///     println!("{}", result?);
     /// }
@@ -200,7 +200,7 @@ impl<T: Clone + Send + Sync + 'static> TaskHandle<T> {
     ///
     /// ```no_run
     /// # let session = kvern_core::Session::open("threads://")?;
-    /// let handle = session.submit(|x: &u64| x + 1, (1u64,))?;
+    /// let handle = session.submit(|x: &u64| x + 1, 1u64)?;
     /// handle.when_done(|result| println!("{result:?}"));
     /// # Ok::<(), kvern_core::Error>(())
     /// ```

@@ -27,7 +27,7 @@ impl Session {
     /// ```no_run
     /// use kvern_core::Session;
     /// let session = Session::open("threads://")?;
-    /// let nine = session.submit(|x: &u64| x * x, (3u64,))?; // runs now
+    /// let nine = session.submit(|x: &u64| x * x, 3u64)?; // runs now
     /// let ten = session.submit(|x: &u64, y: &u64| x + y, (&nine, 1u64))?; // when that is there
     /// assert_eq!(ten.wait()?, 10);
     /// # Ok::<(), kvern_core::Error>(())
@@ -52,7 +52,7 @@ impl Session {
     /// ```no_run
     /// use kvern_core::Session;
     /// let session = Session::open("threads://")?;
-    /// let n = session.try_submit(|text: &String| text.parse::<i64>(), ("six".to_owned(),))?;
+    /// let n = session.try_submit(|text: &String| text.parse::<i64>(), "six".to_owned())?;
     /// assert!(n.wait().unwrap_err().to_string().contains("invalid digit"));
     /// # Ok::<(), kvern_core::Error>(())
     /// ```
@@ -104,7 +104,7 @@ impl Session {
     /// ```no_run
     /// use kvern_core::Session;
     /// let session = Session::open("threads://")?;
-    /// let texts = ["1", "two", "3"].map(|t| (t.to_owned(),));
+    /// let texts = ["1", "two", "3"].map(|t| t.to_owned());
     /// let numbers = session.try_map(|text: &String| text.parse::<i64>(), texts)?;
     /// assert_eq!(numbers.iter().filter(|n| n.wait().is_ok()).count(), 2);
     /// # Ok::<(), kvern_core::Error>(())
@@ -185,7 +185,7 @@ impl Session {
     /// ```no_run
     /// use kvern_core::Session;
     /// let session = Session::open("threads://")?;
-    /// let handles = session.map(|x: &u64| x + 1, (0..3u64).map(|x| (x,)))?;
+    /// let handles = session.map(|x: &u64| x + 1, 0..3u64)?;
     /// assert_eq!(session.gather(&handles)?, [1, 2, 3]); // copies, since the handles keep them
     /// assert_eq!(session.gather(handles)?, [1, 2, 3]); // without a copy
     /// # Ok::<(), kvern_core::Error>(())
@@ -205,7 +205,7 @@ impl Session {
     /// ```no_run
     /// use kvern_core::{Result, Session};
     /// async fn sum(session: &Session) -> Result<u64> {
-    ///     let handles = session.map(|x: &u64| x + 1, (0..3u64).map(|x| (x,)))?;
+    ///     let handles = session.map(|x: &u64| x + 1, 0..3u64)?;
     ///     Ok(session.gather_async(handles).await?.into_iter().sum())
     /// }
     /// # Ok::<(), kvern_core::Error>(())
@@ -256,7 +256,7 @@ impl Tasks<'_> {
     ///
     /// ```no_run
     /// # let session = kvern_core::Session::open("threads://")?;
-    /// let handle = session.tasks().retries(2).submit(|x: &u64| x + 1, (1u64,))?; // three times at most
+    /// let handle = session.tasks().retries(2).submit(|x: &u64| x + 1, 1u64)?; // three times at most
     /// # Ok::<(), kvern_core::Error>(())
     /// ```
     pub fn retries(mut self, retries: u32) -> Self {
@@ -287,7 +287,7 @@ impl Tasks<'_> {
     /// # let session = kvern_core::Session::open("threads://")?;
     /// use std::time::Duration;
     /// let slow = |_: &u8| while !kvern_core::is_cancelled() {};
-    /// let e = session.tasks().timeout(Duration::from_millis(10)).submit(slow, (0u8,))?.wait().unwrap_err();
+    /// let e = session.tasks().timeout(Duration::from_millis(10)).submit(slow, 0u8)?.wait().unwrap_err();
     /// assert_eq!(e.kind(), kvern_core::ErrorKind::Timeout);
     /// # Ok::<(), kvern_core::Error>(())
     /// ```
@@ -300,7 +300,7 @@ impl Tasks<'_> {
     ///
     /// ```no_run
     /// # let session = kvern_core::Session::open("threads://")?;
-    /// let soon = session.tasks().priority(10).submit(|x: &u64| x + 1, (1u64,))?;
+    /// let soon = session.tasks().priority(10).submit(|x: &u64| x + 1, 1u64)?;
     /// # Ok::<(), kvern_core::Error>(())
     /// ```
     pub fn priority(mut self, priority: i32) -> Self {
@@ -325,7 +325,7 @@ impl Tasks<'_> {
     ///
     /// ```no_run
     /// # let session = kvern_core::Session::open("threads://")?;
-    /// let squares = session.tasks().pure().map(|x: &u64| x * x, [(3u64,), (3,)])?; // one task
+    /// let squares = session.tasks().pure().map(|x: &u64| x * x, [3u64, 3])?; // one task
     /// assert_eq!(squares[0].key(), squares[1].key());
     /// # Ok::<(), kvern_core::Error>(())
     /// ```
@@ -338,7 +338,7 @@ impl Tasks<'_> {
     ///
     /// ```no_run
     /// # let session = kvern_core::Session::open("threads://")?;
-    /// assert_eq!(session.tasks().retries(1).submit(|x: &u64| x + 1, (1u64,))?.wait()?, 2);
+    /// assert_eq!(session.tasks().retries(1).submit(|x: &u64| x + 1, 1u64)?.wait()?, 2);
     /// # Ok::<(), kvern_core::Error>(())
     /// ```
     ///
@@ -360,7 +360,7 @@ impl Tasks<'_> {
     ///
     /// ```no_run
     /// # let session = kvern_core::Session::open("threads://")?;
-    /// let n = session.tasks().retries(1).try_submit(|text: &String| text.parse::<i64>(), ("6".to_owned(),))?;
+    /// let n = session.tasks().retries(1).try_submit(|text: &String| text.parse::<i64>(), "6".to_owned())?;
     /// assert_eq!(n.wait()?, 6);
     /// # Ok::<(), kvern_core::Error>(())
     /// ```
@@ -384,7 +384,7 @@ impl Tasks<'_> {
     ///
     /// ```no_run
     /// # let session = kvern_core::Session::open("threads://")?;
-    /// let handles = session.tasks().named("square").map(|x: &u64| x * x, (0..3u64).map(|x| (x,)))?;
+    /// let handles = session.tasks().named("square").map(|x: &u64| x * x, 0..3u64)?;
     /// assert_eq!(session.gather(handles)?, [0, 1, 4]);
     /// # Ok::<(), kvern_core::Error>(())
     /// ```
@@ -412,7 +412,7 @@ impl Tasks<'_> {
     /// ```no_run
     /// # let session = kvern_core::Session::open("threads://")?;
     /// let root = |x: &f64| if *x < 0.0 { Err("negative") } else { Ok(x.sqrt()) };
-    /// let roots = session.tasks().retries(1).try_map(root, [(4.0,), (-1.0,)])?;
+    /// let roots = session.tasks().retries(1).try_map(root, [4.0, -1.0])?;
     /// assert!(roots[0].wait().is_ok() && roots[1].wait().is_err());
     /// # Ok::<(), kvern_core::Error>(())
     /// ```
