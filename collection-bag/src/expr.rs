@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 use kvern_core::layer::{BlockArg, Blockwise, Data, Edge, TreeBytes, TreeReduction};
 use kvern_core::{BlockBytes, Error, Grid, Layer, Meta, OpRef, Result, TaskList};
 
-use crate::pipe::begin::{Begin, names};
+use crate::pipe::begin::{Begin, UNKNOWN_BYTES, names};
 use crate::pipe::fork::Link;
 use crate::pipe::kernel::{chain, exchange, merges, pass};
 use crate::pipe::split::ItemType;
@@ -95,7 +95,7 @@ impl Expr {
     pub(crate) fn then(self: &Arc<Self>, step: &StepPart, item: ItemType) -> Arc<Self> {
         let step = step.clone();
         let shape = Shape::Then(self.clone(), Link { step, item });
-        Self::new(shape, self.partitions, self.bytes)
+        Self::new(shape, self.partitions, self.bytes.min(UNKNOWN_BYTES))
     }
 
     /// One after another.
@@ -282,7 +282,7 @@ impl Branch {
     /// A layer whose output `i` is what `end` makes of partition `i`, which holds no more than `most` bytes.
     pub(crate) fn ended(&self, end: &Part<dyn End>, most: u64) -> Result<Arc<Layer>> {
         let grid = Grid::new([self.begin.partitions]);
-        let bytes = BlockBytes::Each(self.begin.bytes.min(most));
+        let bytes = BlockBytes::Each(self.begin.bytes_after(&self.steps).min(most));
         match &self.reads {
             Reads::Nothing => {
                 let op = chain(0, &self.begin, &self.steps, end)?;
@@ -322,7 +322,7 @@ fn explicit(branches: &[Branch], end: &Part<dyn End>, most: u64) -> Result<Arc<L
             };
             let task = list.task_with(op, edges);
             list.set_block(task, p);
-            list.project(task, b.begin.bytes.min(most));
+            list.project(task, b.begin.bytes_after(&b.steps).min(most));
             tasks.push(task);
         }
         match &b.reads {

@@ -125,6 +125,89 @@ fn a_few_items_are_taken_from_a_partition_that_is_larger_than_the_budget() {
     assert_eq!(e.kind(), kvern_core::ErrorKind::OutOfMemory, "{e}");
 }
 
+/// A log that is compressed well: about 1.4 MB of gzip that are 24 MB of text in 200,000 lines.
+fn packed_log(folder: &tempfile::TempDir) -> std::path::PathBuf {
+    use std::io::Write as _;
+    let mut z = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    for i in 0..200_000u64 {
+        let level = if i % 1000 == 7 { "ERROR" } else { "info" };
+        writeln!(
+            z,
+            "{i:08} {level:>5} {:>100}",
+            i.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 40
+        )
+        .unwrap();
+    }
+    support::write(folder, "log.gz", z.finish().unwrap())
+}
+
+#[test]
+fn a_compressed_file_larger_than_the_budget_is_filtered_in_little_memory() {
+    let folder = support::folder();
+    let path = packed_log(&folder);
+    for url in ["threads://?workers=2&memory=3MiB", "sync://?memory=3MiB"] {
+        let session = Session::open(url).unwrap();
+        let log = kvern_bag::read_text(&path).unwrap();
+        let errors = log.filter(|line: &str| line.contains("ERROR"));
+        let got = errors.compute_in(&session).unwrap();
+        assert_eq!(got.len(), 200, "{url}");
+        assert!(got[0].starts_with("00000007 ERROR"), "{}", got[0]);
+        // As items, put in other partitions, kept, counted by key, grouped.
+        let cut = errors.map(|l: &str| l.to_owned()).repartition(3);
+        assert_eq!(cut.npartitions(), 3);
+        assert_eq!(cut.compute_in(&session).unwrap(), got, "{url}");
+        let kept = cut.persist_in(&session).unwrap();
+        assert_eq!(kept.count().compute_in(&session).unwrap(), 200);
+        let levels = log.map(|l: &str| l.split_whitespace().nth(1).map(str::to_owned));
+        let levels = levels.frequencies_into(2).compute_in(&session).unwrap();
+        assert_eq!(levels.iter().map(|l| l.1).sum::<u64>(), 200_000);
+        let groups = errors.map(|l: &str| l.len()).groupby(2, |n| *n);
+        assert_eq!(groups.count().compute_in(&session).unwrap(), 1, "{url}");
+        let memory = session.memory();
+        assert!(memory.peak < 3 << 20, "{url}: {memory:?}");
+        // Where all of it must be held, it is what is held that decides.
+        for e in [
+            log.compute_in(&session).unwrap_err(),
+            log.filter(|_: &str| true).compute_in(&session).unwrap_err(),
+            log.map(|l: &str| l.to_owned())
+                .repartition(4)
+                .compute_in(&session)
+                .unwrap_err(),
+        ] {
+            assert_eq!(e.kind(), kvern_core::ErrorKind::OutOfMemory, "{e}");
+            let words = e.to_string();
+            assert!(
+                words.contains("the whole memory budget of 3MiB") && words.contains("log.gz:"),
+                "{words}"
+            );
+        }
+    }
+    let session = Session::open("threads://?workers=2&memory=200MiB").unwrap();
+    let log = kvern_bag::read_text(&path).unwrap();
+    assert_eq!(log.compute_in(&session).unwrap().len(), 200_000);
+}
+
+#[test]
+fn what_tasks_hold_is_set_aside_while_it_grows() {
+    use std::sync::Arc;
+    // Two tasks of some 6 MiB each under 8 MiB, of which nobody knows how much they will hold, beside 7 MB that can go to disk.
+    let session = Session::open("threads://?workers=2&memory=8MiB").unwrap();
+    let other = Bag::from_fn(7, |i| vec![i; 120_000]);
+    let kept = other.persist_in(&session).unwrap();
+    assert_eq!(kept.count().compute_in(&session).unwrap(), 840_000);
+    let seen = Arc::new(AtomicU64::new(0));
+    let (s, count) = (session.clone(), seen.clone());
+    let large = Bag::range(1_000_000, 2).map(move |x| {
+        if x % 100_000 == 99_999 {
+            count.fetch_max(s.memory().spilled_total, Ordering::Relaxed);
+        }
+        x
+    });
+    assert_eq!(large.compute_in(&session).unwrap().len(), 1_000_000);
+    let spilled = seen.load(Ordering::Relaxed);
+    assert!(spilled > 1 << 20, "{spilled} bytes were spilled meanwhile");
+}
+
 #[test]
 fn one_pass_and_one_task_a_partition() {
     let bag = Bag::range(1000, 16)

@@ -164,6 +164,10 @@ impl<T: Task> TaskHost for Host<'_, T> {
         self.task.store().budget().unreserve(bytes);
     }
 
+    fn memory_budget(&self) -> Option<u64> {
+        Some(self.task.store().budget().limit())
+    }
+
     fn log(&self, key: Key, operator: &str, message: &str) {
         self.task.log(key, operator, message);
     }

@@ -7,14 +7,12 @@ use kvern_core::{Delayed, Error, Layer, Result};
 
 use super::Bag;
 use crate::expr::Reads;
+use crate::pipe::begin::UNKNOWN_BYTES;
 use crate::pipe::sources::{Generate, Inputs, Numbers};
 use crate::pipe::split::learn;
 use crate::pipe::{EndPart, SourcePart};
 use crate::skipped::Skipped;
 use crate::value::{Partition, Portable};
-
-/// What is said of the bytes of a partition that a function makes.
-const MADE_BYTES: u64 = 1 << 20;
 
 impl<T: Portable> Bag<T> {
     /// The items of a sequence in `npartitions` partitions (at least one) of equal length, as far as that goes.
@@ -82,7 +80,7 @@ impl<T: Portable> Bag<T> {
         let source = SourcePart::plain::<Inputs<T>>("from_delayed", &());
         let n = partitions(lists.len())?;
         let reads = Reads::Any(layers, reads);
-        Ok(Self::begin(source, reads, n, MADE_BYTES))
+        Ok(Self::begin(source, reads, n, UNKNOWN_BYTES))
     }
 
     /// Each partition as a delayed list. The count of records that were left out ([`OnBad::Skip`](crate::OnBad)) does not come along.
@@ -111,7 +109,8 @@ impl<T: Portable> Bag<T> {
 }
 
 impl<T: Clone + 'static> Bag<T> {
-    /// Partitions made by a function of their number, when they are needed.
+    /// Partitions made by a function of their number, when they are needed: at least one. That there are more than 2^24 is told when it is
+    /// computed.
     ///
     /// ```
     /// use kvern_bag::Bag;

@@ -53,8 +53,26 @@ struct Collecting<T, K> {
     stage: Box<dyn Stage<T>>,
     items: Vec<T>,
     limit: usize,
+    /// About the bytes of the items when they were weighed, and how many there will be when they are weighed again.
+    weight: u64,
+    weigh_at: usize,
     env: Rc<Env>,
     of: PhantomData<fn() -> K>,
+}
+
+impl<T: Portable, K> Collecting<T, K> {
+    /// Says how much is held, whenever that has grown by a quarter.
+    fn weigh(&mut self) {
+        let len = self.items.len();
+        if len < self.weigh_at {
+            return;
+        }
+        let now = weigh(&self.items);
+        self.env.holds(self.weight, now);
+        self.weight = now;
+        // A few are weighed each time, of many items as of few; the first ones seldom, since there may be no more.
+        self.weigh_at = len + if len < 256 { len } else { len / 4 };
+    }
 }
 
 impl<T: Portable, K: Keep> Eating for Collecting<T, K> {
@@ -63,13 +81,15 @@ impl<T: Portable, K: Keep> Eating for Collecting<T, K> {
         if limit == 0 {
             return Ok(false);
         }
-        more(self.stage.advance(&mut |item| {
+        let go_on = more(self.stage.advance(&mut |item| {
             items.push(item);
             match items.len() < limit {
                 true => Ok(()),
                 false => enough(),
             }
-        }))
+        }));
+        self.weigh();
+        go_on
     }
 
     fn finish(mut self: Box<Self>) -> Result<Value> {
@@ -84,6 +104,8 @@ impl<T: Portable, K: Keep> End for Collect<T, K> {
         Ok(Box::new(Collecting::<T, K> {
             stage: stage.into_items::<T>()?,
             items: Vec::new(),
+            weight: 0,
+            weigh_at: 1,
             limit: usize::try_from(self.limit).unwrap_or(usize::MAX),
             env: env.clone(),
             of: PhantomData,

@@ -23,7 +23,7 @@ pub(crate) struct Env {
     input: Rc<Input>,
 }
 
-/// Where all chains of the task are in their input.
+/// Where all chains of the task are in their input, and what they hold of it.
 #[derive(Default)]
 struct Input {
     /// Byte of the input that is being worked on.
@@ -31,6 +31,8 @@ struct Input {
     locate: RefCell<Option<Locate>>,
     /// Whether the error that ends the task says already where it was.
     told: Cell<bool>,
+    /// About the bytes that the chains keep for their results.
+    held: Cell<u64>,
 }
 
 impl Env {
@@ -99,6 +101,17 @@ impl Env {
     /// Whether one does.
     pub(crate) fn told(&self) -> bool {
         self.input.told.get()
+    }
+
+    /// Says that a chain keeps about `now` bytes for its result, and no longer those that it said `before`.
+    pub(crate) fn holds(&self, before: u64, now: u64) {
+        let held = &self.input.held;
+        held.set(held.get().saturating_sub(before).saturating_add(now));
+    }
+
+    /// About the bytes that all chains of the task keep.
+    pub(crate) fn held(&self) -> u64 {
+        self.input.held.get()
     }
 
     /// Counts a record that was left out.

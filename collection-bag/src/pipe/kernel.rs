@@ -1,5 +1,6 @@
 //! A whole chain as one operator: source, steps and end, run over one partition as one task.
 
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -13,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::begin::{Begin, names};
 use super::fork::{Link, line};
+use super::held::Held;
 use super::part::PartWire;
 use super::{End, EndPart, Env, Part, Source, Step};
 
@@ -20,6 +22,8 @@ use super::{End, EndPart, Env, Part, Source, Step};
 struct Chain {
     /// The number in the whole bag of what is partition 0 here.
     first: u64,
+    /// See [`Begin::bytes_after`].
+    projected: u64,
     source: Arc<dyn Source>,
     steps: Vec<Arc<dyn Step>>,
     end: Arc<dyn End>,
@@ -54,7 +58,11 @@ impl Chain {
         for step in &self.steps {
             stage = step.attach(stage, env)?;
         }
-        self.end.chunk(stage, env, &|| ctx.check_cancelled())
+        let held = RefCell::new(Held::new(*ctx, self.projected));
+        self.end.chunk(stage, env, &|| {
+            ctx.check_cancelled()?;
+            held.borrow_mut().make_room(env)
+        })
     }
 }
 
@@ -62,6 +70,7 @@ impl Chain {
 #[derive(Serialize)]
 struct ChainOut<'a> {
     first: u64,
+    projected: u64,
     source: &'a PartWire<dyn Source>,
     steps: Vec<&'a PartWire<dyn Step>>,
     end: &'a PartWire<dyn End>,
@@ -71,6 +80,7 @@ struct ChainOut<'a> {
 #[derive(Deserialize)]
 struct ChainWire {
     first: u64,
+    projected: u64,
     source: PartWire<dyn Source>,
     steps: Vec<PartWire<dyn Step>>,
     end: PartWire<dyn End>,
@@ -86,6 +96,7 @@ impl<F> Maker<F> for ReadChain {
         let wire: ChainWire = decode_params("a bag's chain", params)?;
         Ok(Arc::new(Chain {
             first: wire.first,
+            projected: wire.projected,
             source: wire.source.make()?,
             steps: wire
                 .steps
@@ -126,11 +137,13 @@ pub(crate) fn chain(
         steps: steps.to_vec(),
         end: end.clone(),
     };
+    let projected = begin.bytes_after(steps);
     let source = &begin.source;
     let (steps, end) = line(steps, end.clone());
     let sent = || {
         Some(ChainOut {
             first,
+            projected,
             source: source.wire()?,
             steps: steps.iter().map(|l| l.step.wire()).collect::<Option<_>>()?,
             end: end.wire()?,
@@ -145,6 +158,7 @@ pub(crate) fn chain(
             let stays = source.why().or_else(|| steps_stay.next());
             let kernel = Chain {
                 first,
+                projected,
                 source: source.made.clone(),
                 steps: steps.iter().map(|l| l.step.made.clone()).collect(),
                 end: end.made.clone(),

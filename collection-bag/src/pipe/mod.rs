@@ -10,6 +10,7 @@
 pub(crate) mod begin;
 mod env;
 pub(crate) mod fork;
+mod held;
 pub(crate) mod kernel;
 mod part;
 pub(crate) mod pull;

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::blocks::{Blocks, lines};
 use super::encoding::{self, Encoding, Form, LineEnd, Written};
 use super::files::{Compression, FileSpec, io_error};
+use crate::pipe::begin::UNKNOWN_BYTES;
 use crate::pipe::{AnyStage, Env, Flow, FromParams, Source, TextStage};
 
 /// What to do with a line that is not UTF-8, or not UTF-16 in a file of that.
@@ -190,8 +191,8 @@ impl TextFiles {
             // A pipe or a file that says nothing of its size: something.
             true if f.len == 0 => self.blocksize.min(1 << 20),
             true => f.len.min(self.blocksize),
-            // Text shrinks to about a quarter.
-            false => f.len.saturating_mul(4),
+            // Text shrinks to about a quarter, but it may be to a hundredth.
+            false => f.len.saturating_mul(4).min(UNKNOWN_BYTES),
         });
         each.max().unwrap_or(0)
     }

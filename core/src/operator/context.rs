@@ -42,6 +42,11 @@ pub trait TaskHost: Sync {
     /// Gives back what [`TaskHost::reserve`] set aside.
     fn unreserve(&self, bytes: u64);
 
+    /// How many bytes all values together may take in memory; `None`: nobody counts them.
+    fn memory_budget(&self) -> Option<u64> {
+        None
+    }
+
     /// Writes a line to the run's log.
     fn log(&self, key: Key, operator: &str, message: &str);
 
@@ -189,6 +194,11 @@ impl<'a> TaskContext<'a> {
             host: self.host,
             bytes,
         })
+    }
+
+    /// How many bytes all values together may take in memory; `None`: nobody counts them.
+    pub fn memory_budget(&self) -> Option<u64> {
+        self.host.memory_budget()
     }
 
     /// Where a task says what it would leave behind, should the process end before it does: a program that is told to end does not wait long for
