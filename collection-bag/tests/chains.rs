@@ -81,6 +81,59 @@ fn plain(parts: &[Vec<i64>], steps: &[Step]) -> Vec<Vec<i64>> {
     parts
 }
 
+#[test]
+fn any_number_of_partitions_is_clamped_or_told() {
+    use kvern_core::ErrorKind;
+    for n in [0, 1, 2, 3, 4, 1000, usize::MAX] {
+        let bag = Bag::from_sequence(0..3u64, n);
+        assert_eq!(bag.npartitions(), n.clamp(1, 3), "{n}");
+        assert_eq!(bag.reference().unwrap(), [0, 1, 2], "{n}");
+        let bag = Bag::range(3, n);
+        assert_eq!(bag.npartitions(), n.clamp(1, 3), "{n}");
+        assert_eq!(bag.reference().unwrap(), [0, 1, 2], "{n}");
+        let none = Bag::<u64>::from_sequence([], n);
+        assert_eq!((none.npartitions(), none.reference().unwrap()), (1, vec![]));
+        let none = Bag::range(0, n);
+        assert_eq!((none.npartitions(), none.reference().unwrap()), (1, vec![]));
+    }
+    // Items without a size of their own have nothing that could run out.
+    assert_eq!(
+        Bag::from_sequence([(); 5], usize::MAX)
+            .count()
+            .reference()
+            .unwrap(),
+        5
+    );
+    let small = Bag::range(10, 2);
+    for n in [(1 << 24) + 1, u32::MAX as usize, usize::MAX] {
+        for bag in [
+            Bag::range(u64::MAX, n),
+            Bag::from_fn(n, |_| [1u64]),
+            small.repartition(n),
+            small.distinct_into(n),
+            small.frequencies_into(n).map(|f| f.1),
+            small
+                .foldby_into(n, |x| *x, 0, |n, _| n + 1, |a, b| a + b)
+                .map(|f| f.1),
+            small.groupby(n, |x| *x).map(|g| g.0),
+        ] {
+            let e = bag.reference().unwrap_err();
+            assert_eq!(e.kind(), ErrorKind::BadInput, "{n}: {e}");
+            assert!(
+                e.to_string().contains(&format!("{n} partitions")),
+                "{n}: {e}"
+            );
+        }
+    }
+    for bag in [
+        Bag::from_fn(0, |i| [i as u64]),
+        small.repartition(0).filter(|x| *x < 1),
+        small.distinct_into(0).filter(|x| *x < 1),
+    ] {
+        assert_eq!((bag.npartitions(), bag.reference().unwrap()), (1, vec![0]));
+    }
+}
+
 /// What `repartition` says: partitions are stretches of equal length, cut at equal distances.
 fn cut(parts: &[Vec<i64>], n: usize) -> Vec<Vec<i64>> {
     if parts.len() == n {

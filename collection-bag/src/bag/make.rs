@@ -15,7 +15,7 @@ use crate::skipped::Skipped;
 use crate::value::{Partition, Portable};
 
 impl<T: Portable> Bag<T> {
-    /// The items of a sequence in `npartitions` partitions (at least one) of equal length, as far as that goes.
+    /// The items of a sequence in `npartitions` partitions of equal length, as far as that goes: at least one, and no more than there are items.
     ///
     /// Items are owned, because they may be sent or put on disk; of a `&str` the compiler says that its `Deserialize` "is not general enough".
     /// Make it a `String`, as here, or have [`Bag::from_iter`] do it.
@@ -28,9 +28,10 @@ impl<T: Portable> Bag<T> {
     /// ```
     pub fn from_sequence(items: impl IntoIterator<Item = T>, npartitions: usize) -> Self {
         let mut items: Vec<T> = items.into_iter().collect();
-        let (len, n) = (items.len(), npartitions.max(1));
+        let (len, n) = (items.len(), npartitions.clamp(1, items.len().max(1)));
+        let cut = |i: usize| (len as u128 * i as u128 / n as u128) as usize;
         // From the end, so that each is split off without moving the others.
-        let mut lists: Vec<Vec<T>> = (0..n).rev().map(|i| items.split_off(len * i / n)).collect();
+        let mut lists: Vec<Vec<T>> = (0..n).rev().map(|i| items.split_off(cut(i))).collect();
         lists.reverse();
         Self::from_partitions(lists)
     }
@@ -123,9 +124,13 @@ impl<T: Clone + 'static> Bag<T> {
         F: Fn(usize) -> I + Send + Sync + 'static,
         I: IntoIterator<Item = T> + 'static,
     {
-        let source = SourcePart::of::<Generate<F>, F>("from_fn", f);
-        let n = u32::try_from(npartitions.max(1)).unwrap_or(u32::MAX);
-        Self::begin(source, Reads::Nothing, n, MADE_BYTES)
+        match partitions(npartitions.max(1)) {
+            Ok(n) => {
+                let source = SourcePart::of::<Generate<F>, F>("from_fn", f);
+                Self::begin(source, Reads::Nothing, n, UNKNOWN_BYTES)
+            }
+            Err(e) => Self::broken(e),
+        }
     }
 }
 
@@ -153,14 +158,19 @@ collected! { ['a] &'a str => String: String::from; }
 collected! { String bool char i8 i16 i32 i64 isize u8 u16 u32 u64 usize f32 f64 serde_json::Value }
 
 impl Bag<u64> {
-    /// The numbers from 0 to `n`, without it.
+    /// The numbers from 0 to `n`, without it, in `npartitions` partitions: at least one, and no more than there are numbers. That there are more
+    /// than 2^24 is told when it is computed.
     ///
     /// ```
     /// assert_eq!(kvern_bag::Bag::range(1000, 7).sum().reference()?, 499_500);
     /// # Ok::<(), kvern_core::Error>(())
     /// ```
     pub fn range(n: u64, npartitions: usize) -> Self {
-        let parts = u32::try_from(npartitions.max(1)).unwrap_or(u32::MAX);
+        let most = usize::try_from(n).unwrap_or(usize::MAX).max(1);
+        let parts = match partitions(npartitions.clamp(1, most)) {
+            Ok(parts) => parts,
+            Err(e) => return Self::broken(e),
+        };
         let numbers = Numbers {
             n,
             parts: u64::from(parts),
@@ -171,7 +181,14 @@ impl Bag<u64> {
     }
 }
 
+/// So many partitions has a bag at most: each is a task that is held in memory with all others before the first one runs.
+const MOST: u32 = 1 << 24;
+
 pub(crate) fn partitions(n: usize) -> Result<u32> {
-    u32::try_from(n)
-        .map_err(|_| Error::bad_input(format!("{n} partitions: at most 2^32 are possible")))
+    let fits = u32::try_from(n).ok().filter(|n| *n <= MOST);
+    fits.ok_or_else(|| {
+        Error::bad_input(format!(
+            "{n} partitions: at most {MOST} are possible; make them larger"
+        ))
+    })
 }

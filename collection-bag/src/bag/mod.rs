@@ -11,7 +11,7 @@ mod write;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use kvern_core::{Layer, Meta, Result};
+use kvern_core::{Error, Layer, Meta, Result};
 
 use crate::ends::collect::{AsPartition, Collect};
 use crate::expr::{Expr, Reads};
@@ -77,6 +77,11 @@ impl<T: Clone + 'static> Bag<T> {
         Self::of(Expr::source(item, source, reads, partitions, bytes))
     }
 
+    /// A bag that could not be made, which is told when it is computed.
+    pub(crate) fn broken(e: Error) -> Self {
+        Self::begin(SourcePart::broken(e), Reads::Nothing, 1, 0)
+    }
+
     /// The bag that a step makes.
     pub(crate) fn then(expr: &Arc<Expr>, step: &StepPart) -> Self {
         learn::<T>();
@@ -111,8 +116,7 @@ impl<T: Portable> Bag<T> {
     pub(crate) fn reduced(expr: &Expr, end: &Part<dyn End>) -> Self {
         match expr.reduced(end) {
             Ok(layer) => Self::of_layer(layer, 64 << 10),
-            // Told when it is computed.
-            Err(e) => Self::begin(SourcePart::broken(e), Reads::Nothing, 1, 0),
+            Err(e) => Self::broken(e),
         }
     }
 
@@ -122,7 +126,7 @@ impl<T: Portable> Bag<T> {
         let bytes = expr.bytes();
         match partitions(n.max(1)).and_then(|n| expr.exchanged(end, n, items)) {
             Ok(layer) => Self::of_layer(layer, bytes),
-            Err(e) => Self::begin(SourcePart::broken(e), Reads::Nothing, 1, 0),
+            Err(e) => Self::broken(e),
         }
     }
 

@@ -41,7 +41,7 @@ impl<T: Portable> Bag<T> {
     pub fn repartition(&self, npartitions: usize) -> Self {
         match self.cut_anew(npartitions.max(1)) {
             Ok(bag) => bag,
-            Err(e) => Self::begin(SourcePart::broken(e), Reads::Nothing, 1, 0),
+            Err(e) => Self::broken(e),
         }
     }
 
