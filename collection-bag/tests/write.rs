@@ -184,6 +184,66 @@ fn what_a_killed_writer_has_left_goes_with_the_next() {
 }
 
 #[test]
+fn items_with_line_ends_are_told_and_come_back_from_json() {
+    for (name, session) in sessions() {
+        for bad in ["a\nb", "\n", "a\r", "\r\n", "one\ntwo\n", "\r"] {
+            for compression in [Compression::None, Compression::Gzip] {
+                let folder = folder();
+                let target = folder.path().join("out");
+                let items = ["first", "a\rb is one line", "", bad].map(String::from);
+                let bag = Bag::from_sequence(items.clone(), 2);
+                let e = bag.write_text_in(&target, compression, &session);
+                let e = e.unwrap_err();
+                assert_eq!(e.kind(), kvern_core::ErrorKind::BadInput, "{name}: {e}");
+                let words = e.to_string();
+                assert!(
+                    words.contains("part-1.txt")
+                        && words.contains(", item 2: ")
+                        && words.contains("line end")
+                        && words.contains("write_jsonl"),
+                    "{name}: {words}"
+                );
+                assert_eq!(names(folder.path()), Vec::<String>::new(), "{name}");
+                let files = bag.write_jsonl_in(&target, compression, &session).unwrap();
+                let back = kvern_bag::read_json::<String>(files).unwrap();
+                assert_eq!(back.compute_in(&session).unwrap(), items, "{name}");
+                std::fs::remove_dir_all(&target).unwrap();
+                let good = bag.filter(move |x| x != bad);
+                let files = good.write_text_in(&target, compression, &session).unwrap();
+                let back = read_text(files).unwrap().compute_in(&session).unwrap();
+                assert_eq!(back, items[..3], "{name}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_folder_that_is_missing_is_named() {
+    for (name, session) in sessions() {
+        let folder = folder();
+        let missing = folder.path().join("runs");
+        let target = missing.join("out");
+        let bag = Bag::range(4, 2);
+        for e in [
+            bag.write_text_in(&target, Compression::None, &session),
+            bag.write_jsonl_in(&target, Compression::None, &session),
+        ] {
+            let words = e.unwrap_err().to_string();
+            assert!(
+                words.contains(&format!("{}: cannot", target.display()))
+                    && words.contains(&format!("there is no folder {};", missing.display()))
+                    && !words.contains(".out."),
+                "{name}: {words}"
+            );
+        }
+        std::fs::write(&missing, "a file").unwrap();
+        let e = bag.write_text_in(&target, Compression::None, &session);
+        let words = e.unwrap_err().to_string();
+        assert!(words.contains("runs is not a folder"), "{name}: {words}");
+    }
+}
+
+#[test]
 fn numbers_that_json_does_not_know_are_errors() {
     use serde::Serialize;
     #[derive(Clone, Serialize)]

@@ -20,6 +20,9 @@ impl<T: Clone + 'static> Bag<T> {
     /// The folder must not exist yet, or be empty. It appears with all files in it when all are written; if anything fails, nothing
     /// is left.
     ///
+    /// What was written is read again as the same items. So an item with a line end in it (`\n`, or `\r` at its end) is an error that says which
+    /// one it is; [`Bag::write_jsonl`] keeps such items.
+    ///
     /// ```
     /// use kvern_bag::Bag;
     /// # use kvern_scheduler_local as _;

@@ -28,8 +28,42 @@ pub(crate) struct Shown;
 
 impl<T: Display> Line<T> for Shown {
     fn write(item: &T, out: &mut dyn io::Write) -> io::Result<()> {
-        writeln!(out, "{item}")
+        let mut line = OneLine { out, last: 0 };
+        write!(line, "{item}")?;
+        match line.last {
+            b'\r' => Err(not_one_line("ends in \\r, which is part of a line end")),
+            _ => out.write_all(b"\n"),
+        }
     }
+}
+
+/// Writes what is one line, and refuses what would be read again as several.
+struct OneLine<'a> {
+    out: &'a mut dyn io::Write,
+    last: u8,
+}
+
+impl io::Write for OneLine<'_> {
+    fn write(&mut self, text: &[u8]) -> io::Result<usize> {
+        if memchr::memchr(b'\n', text).is_some() {
+            return Err(not_one_line("holds a line end"));
+        }
+        self.out.write_all(text)?;
+        self.last = text.last().copied().unwrap_or(self.last);
+        Ok(text.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}
+
+#[cold]
+fn not_one_line(why: &str) -> io::Error {
+    let words = format!(
+        "it {why}, and would not be read again as the one item that it is; `write_jsonl` keeps it, or `map` it to one line"
+    );
+    io::Error::new(io::ErrorKind::InvalidData, words)
 }
 
 /// As JSON.
