@@ -169,7 +169,8 @@ fn a_file_appears_whole_or_not_at_all() {
     let nowhere = dir.path().join("no/such/folder/a.npy");
     let e = save_npy(&nowhere, &array![1u8]).unwrap_err().to_string();
     assert!(
-        e.contains("a.npy: cannot create a temporary file beside it: "),
+        e.contains("a.npy: cannot create a temporary file beside it: there is no folder ")
+            && e.contains("no/such/folder; make it first"),
         "{e}"
     );
 }

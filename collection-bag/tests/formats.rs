@@ -6,8 +6,8 @@ use std::io::Write as _;
 use std::path::Path;
 
 use kvern_bag::{
-    Encoding, InvalidUtf8, LineEnd, OnBad, Text, TextOptions, read_json, read_json_with, read_text,
-    read_text_with,
+    Compression, Encoding, InvalidUtf8, LineEnd, OnBad, Text, TextOptions, read_json,
+    read_json_with, read_text, read_text_with,
 };
 use kvern_core::{ErrorKind, Result};
 use proptest::prelude::*;
@@ -80,6 +80,71 @@ fn archives_are_read_as_python_and_gzip_read_them() {
         assert_eq!(e.kind(), ErrorKind::Io, "{name}: {e}");
         assert!(e.to_string().contains(&format!("{name}.gz")), "{e}");
     }
+}
+
+#[test]
+fn names_that_say_another_compression_are_told() {
+    let folder = folder();
+    let said = |name: &str, bytes: &[u8]| {
+        let path = write(&folder, name, bytes);
+        let all = [
+            read_text(&path).unwrap().count().reference().unwrap_err(),
+            lines(read_text_with(
+                &path,
+                &options(3).invalid_utf8(InvalidUtf8::Lossy),
+            ))
+            .unwrap_err(),
+            lines(read_text_with(
+                &path,
+                &TextOptions::new().encoding(Encoding::Latin1),
+            ))
+            .unwrap_err(),
+            read_json::<u64>(&path).unwrap().reference().unwrap_err(),
+        ];
+        for e in &all {
+            assert!(e.to_string().contains(&format!("{name}: ")), "{e}");
+        }
+        all[0].to_string()
+    };
+    for (name, bytes, what) in [
+        (
+            "log.txt",
+            gzip(b"1\n"),
+            ["gzip", ".gz, or say Compression::Gzip"],
+        ),
+        (
+            "a.jsonl",
+            gzip(b"1\n"),
+            ["gzip", ".gz, or say Compression::Gzip"],
+        ),
+        (
+            "b.txt",
+            zstd(b"1\n"),
+            ["Zstandard", "say Compression::Zstd"],
+        ),
+        ("c", b"PK\x03\x04rest".to_vec(), ["zip", "unpack it"]),
+        ("d.txt", b"\xfd7zXZ\0rest".to_vec(), ["xz", "unpack it"]),
+        (
+            "plain.gz",
+            b"1 and more\n".to_vec(),
+            ["no gzip data", "begins with \"1 and mo\""],
+        ),
+        ("short.gz", b"1".to_vec(), ["no gzip data", "\"1\""]),
+    ] {
+        let words = said(name, &bytes);
+        assert!(what.iter().all(|w| words.contains(w)), "{name}: {words}");
+    }
+    // What is said counts, and a name that says nothing of it may be read by saying it.
+    let path = write(&folder, "said.txt", gzip(b"1\n2\n"));
+    let read = |c| read_text_with(&path, &TextOptions::new().compression(c));
+    assert_eq!(lines(read(Compression::Gzip)).unwrap(), ["1", "2"]);
+    let raw = TextOptions::new()
+        .compression(Compression::None)
+        .invalid_utf8(InvalidUtf8::Lossy);
+    assert!(lines(read_text_with(&path, &raw)).is_ok());
+    let path = write(&folder, "said.gz", "1\n2\n");
+    let raw = TextOptions::new().compression(Compression::None);
+    assert_eq!(lines(read_text_with(&path, &raw)).unwrap(), ["1", "2"]);
 }
 
 /// Reads every beginning of a file. `whole`: lengths at which it is a whole file, too.

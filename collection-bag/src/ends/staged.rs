@@ -40,7 +40,7 @@ impl Staged {
             }
         }
         let (own, lock) = unfinished::folder_beside(&target)
-            .map_err(|(path, e)| io_error(&path, "make this folder", e, ""))?;
+            .map_err(|e| io_error(&target, "make a folder beside it", e, ""))?;
         let staged = Self {
             target,
             own,

@@ -44,8 +44,8 @@ pub(crate) enum Form {
     Latin1,
 }
 
-/// Byte order marks have at most so many bytes.
-const MARK: usize = 3;
+/// So many bytes tell how a file is written: a byte order mark, or the beginning of a compressed one.
+const HEAD: usize = 4;
 
 /// How a file is written: what its first bytes and the options say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -254,9 +254,9 @@ impl Break {
     }
 }
 
-/// The first bytes of a file, as many as a byte order mark may have.
+/// The first bytes of a file, as many as tell how it is written.
 pub(crate) fn head(from: &mut dyn Read) -> io::Result<Vec<u8>> {
-    let mut head = Vec::with_capacity(MARK);
-    from.take(MARK as u64).read_to_end(&mut head)?;
+    let mut head = Vec::with_capacity(HEAD);
+    from.take(HEAD as u64).read_to_end(&mut head)?;
     Ok(head)
 }

@@ -198,9 +198,37 @@ fn by_name(path: &Path) -> Result<Compression> {
                 path.display()
             ),
         )),
-        _ => Ok(Compression::None),
+        // What it is in truth its first bytes say, when it is read.
+        _ => Ok(Compression::Auto),
     }
 }
+
+/// What compressed files begin with, what that is, and how such a file is read.
+const PACKED: &[(&[u8], &str, &str)] = &[
+    (
+        GZIP,
+        "gzip",
+        "let its name end with .gz, or say Compression::Gzip",
+    ),
+    (
+        b"\x28\xb5\x2f\xfd",
+        "Zstandard",
+        "let its name end with .zst, or say Compression::Zstd",
+    ),
+    (
+        b"\xfd7zX",
+        "xz",
+        "unpack it first; gzip and Zstandard are read as they are",
+    ),
+    (
+        b"PK\x03\x04",
+        "zip",
+        "unpack it first; gzip and Zstandard are read as they are",
+    ),
+];
+
+/// What gzip files begin with.
+pub(super) const GZIP: &[u8] = b"\x1f\x8b";
 
 /// `; the nearest there are "a", "b"`, of the folder in which the path should be.
 fn nearest(path: &Path) -> String {
@@ -247,6 +275,20 @@ impl FileSpec {
             Compression::Gzip => Box::new(Members::new(file)),
             Compression::Zstd => Box::new(Frames::new(file)),
         })
+    }
+
+    /// Refuses compressed data under a name that does not say so: as text it would be garbage, or an error that says nothing of the cause.
+    pub(crate) fn check_plain(&self, head: &[u8]) -> Result<()> {
+        let packed = PACKED.iter().find(|(begin, ..)| head.starts_with(begin));
+        match packed {
+            Some((_, what, remedy)) if self.compression == Compression::Auto => {
+                Err(Error::bad_input(format!(
+                    "{}: it is compressed with {what}, which its name does not say: {remedy} (Compression::None reads it as it is)",
+                    self.path.display()
+                )))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Whether the file is the one that was looked at when the bag was made, from which its partitions were taken. It may have grown, as

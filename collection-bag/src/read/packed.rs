@@ -4,6 +4,8 @@
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Chain, Cursor, Read};
 
+use super::files::GZIP;
+
 /// Packed bytes are read in pieces of this size.
 const READ: usize = 1 << 16;
 
@@ -35,11 +37,21 @@ impl Members {
     }
 
     /// Whether another member begins here; zeros behind one are passed over.
+    ///
+    /// # Errors
+    /// If the file cannot be read, or does not begin as gzip files do.
     fn another(&self, rest: &mut BufReader<File>) -> io::Result<bool> {
         loop {
             let have = fill(rest)?;
             if have.is_empty() {
                 return Ok(false);
+            }
+            if self.done == 0 && !have.iter().zip(GZIP).all(|(a, b)| a == b) {
+                let words = format!(
+                    "it is no gzip data, which begins with 1f 8b: it begins with \"{}\"; Compression::None reads it as it is",
+                    have[..have.len().min(8)].escape_ascii()
+                );
+                return Err(io::Error::new(io::ErrorKind::InvalidData, words));
             }
             let zeros = match self.done {
                 // An archive that begins with zeros is none.

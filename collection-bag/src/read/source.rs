@@ -249,13 +249,16 @@ impl TextFiles {
         if !file.is_cut() {
             let mut from = file.open().map_err(failed)?;
             let head = encoding::head(&mut from).map_err(failed)?;
+            file.check_plain(&head)?;
             let written = written(&head)?;
             let from: Box<dyn Read> = Box::new(io::Cursor::new(head).chain(from));
             let blocks = Blocks::new(from, 0, u64::MAX, written.line_break());
             return Ok((blocks, written));
         }
         let mut plain = File::open(&file.path).map_err(failed)?;
-        let written = written(&encoding::head(&mut plain).map_err(failed)?)?;
+        let head = encoding::head(&mut plain).map_err(failed)?;
+        file.check_plain(&head)?;
+        let written = written(&head)?;
         let line_break = written.line_break();
         let start = line_break.aligned(piece * self.blocksize);
         let end = match last {

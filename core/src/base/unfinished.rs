@@ -76,7 +76,7 @@ impl Unfinished {
     }
 
     fn new(path: &Path, within: bool) -> io::Result<Self> {
-        let (own, file) = beside(path, locked_file).map_err(|(_, e)| e)?;
+        let (own, file) = beside(path, locked_file)?;
         Ok(Self {
             target: path.to_owned(),
             own,
@@ -127,8 +127,8 @@ impl Drop for Unfinished {
 /// Makes a hidden folder beside `target` that says by a lock that its maker lives, for as long as the lock is held.
 ///
 /// # Errors
-/// With the path that could not be made.
-pub fn folder_beside(target: &Path) -> Result<(PathBuf, Option<File>), (PathBuf, io::Error)> {
+/// As [`beside`].
+pub fn folder_beside(target: &Path) -> io::Result<(PathBuf, Option<File>)> {
     sweep(target);
     beside(target, locked_folder)
 }
@@ -136,11 +136,9 @@ pub fn folder_beside(target: &Path) -> Result<(PathBuf, Option<File>), (PathBuf,
 /// Makes something with a hidden name beside `path` that nothing else has.
 ///
 /// # Errors
-/// With the path that could not be made.
-pub fn beside<T>(
-    path: &Path,
-    make: impl Fn(&Path) -> io::Result<T>,
-) -> Result<(PathBuf, T), (PathBuf, io::Error)> {
+/// Why it could not be made; where there is no folder for it, which one. Folders are not made: one that is missing is more often misspelt than
+/// meant, and a worker that made its own would hide that it does not see the others'.
+pub fn beside<T>(path: &Path, make: impl Fn(&Path) -> io::Result<T>) -> io::Result<(PathBuf, T)> {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     loop {
         let n = COUNT.fetch_add(1, Ordering::Relaxed);
@@ -152,8 +150,24 @@ pub fn beside<T>(
             Ok(made) => return Ok((hidden, made)),
             // Numbers of processes come again: in containers, on other machines, and after a crash that left something.
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(e) => return Err((hidden, e)),
+            Err(e) => return Err(without_folder(path, e)),
         }
+    }
+}
+
+/// The error, in words of the folder where that is what is missing.
+fn without_folder(path: &Path, e: io::Error) -> io::Error {
+    let folder = folder_of(path);
+    match e.kind() {
+        io::ErrorKind::NotFound if !folder.exists() => {
+            let words = format!("there is no folder {}; make it first", folder.display());
+            io::Error::new(e.kind(), words)
+        }
+        io::ErrorKind::NotADirectory => {
+            let words = format!("{} is not a folder", folder.display());
+            io::Error::new(e.kind(), words)
+        }
+        _ => e,
     }
 }
 
@@ -459,6 +473,27 @@ mod tests {
         assert_eq!(std::fs::read(&path).unwrap(), b"new");
         assert_eq!(around.names(), ["out.txt"]);
         assert!(Unfinished::begin(Path::new("..")).is_err());
+    }
+
+    #[test]
+    fn a_folder_that_is_missing_is_named_and_not_made() {
+        let around = Around::new();
+        let missing = around.0.join("runs");
+        let target = missing.join("out.txt");
+        for e in [
+            Unfinished::begin(&target).map(drop),
+            Unfinished::within(&target).map(drop),
+            folder_beside(&target).map(drop),
+        ] {
+            let e = e.unwrap_err();
+            assert_eq!(e.kind(), io::ErrorKind::NotFound);
+            let words = format!("there is no folder {}; make it first", missing.display());
+            assert_eq!(e.to_string(), words);
+        }
+        assert!(around.names().is_empty());
+        around.put("runs", b"a file");
+        let e = Unfinished::begin(&target).map(drop).unwrap_err();
+        assert!(e.to_string().ends_with("runs is not a folder"), "{e}");
     }
 
     #[test]
