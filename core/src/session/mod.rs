@@ -151,8 +151,9 @@ impl Session {
     ///
     /// ```no_run
     /// use kvern_core::Session;
-    /// let about = Session::open("threads://?workers=4")?.describe();
-    /// println!("{}:// on {} threads, {:?} bytes", about.scheme, about.threads, about.memory_budget);
+    /// let session = Session::open("threads://?workers=4&memory=1GiB")?;
+    /// println!("{}", session.describe()); // backend, threads, memory, where it spills, what it can do
+    /// assert_eq!(session.describe().threads, 4);
     /// # Ok::<(), kvern_core::Error>(())
     /// ```
     pub fn describe(&self) -> Description {
