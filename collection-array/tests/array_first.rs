@@ -42,6 +42,35 @@ fn literals_need_no_type() -> Result<()> {
     Ok(())
 }
 
+/// As NumPy does: `np.array([True, False, True, True]).var()`.
+#[test]
+fn truth_values_have_a_spread() -> Result<()> {
+    let x = Array::from_ndarray(array![[true, false], [true, true]], 1)?;
+    let var: f64 = x.var(())?.reference()?[[]];
+    let std: f64 = x.std(())?.reference()?[[]];
+    assert_eq!((var, std), (0.1875, 0.1875f64.sqrt()));
+    assert_eq!(x.var(1)?.reference()?, array![0.25, 0.0].into_dyn());
+    assert_eq!(x.std_ddof(0, 1)?.reference()?[[0]], 0.0);
+    assert_eq!(x.var_ddof((), 1)?.reference()?[[]], 0.25);
+    Ok(())
+}
+
+#[test]
+fn literals_on_the_left_of_literals() -> Result<()> {
+    let x = Array::from_ndarray(array![1.0, 2.0], ())?;
+    // The array first: its type may be open still.
+    assert_eq!((&x * 2.0).sum(())?.reference()?[[]], 6.0);
+    assert_eq!((&x * 2 - 1).sum(())?.reference()?[[]], 4.0);
+    let x = Array::from_ndarray(array![1.0, 2.0], ())?;
+    // The number first: one of the types must be there, that of the result or that of the elements.
+    let y: Array<f64> = 2.0 * &x;
+    assert_eq!(y.sum(())?.reference()?[[]], 6.0);
+    let x = Array::from_ndarray(array![1f64, 2.0], ())?;
+    assert_eq!((2.0 * &x).sum(())?.reference()?[[]], 6.0);
+    assert_eq!((2 * &x).sum(())?.reference()?[[]], 6.0);
+    Ok(())
+}
+
 /// In code for any type of elements means have the type that the element says.
 #[test]
 fn means_in_code_for_any_type() -> Result<()> {

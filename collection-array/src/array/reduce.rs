@@ -7,7 +7,7 @@ use kvern_core::{Error, Result};
 use super::Array;
 use crate::geometry::shape::{FromNumber, Given, IntoAxis};
 use kvern_kernels::Reduce;
-use kvern_kernels::dtype::{Averaged, Element, Number, Ordered};
+use kvern_kernels::dtype::{Averaged, Element, Ordered};
 
 /// What a reduction goes over: `()` or `..` for all axes, `0`, `-1`, `[0, 2]`, `(0, 2)`, or a list; with [`keepdims`] the axes stay
 /// with length 1.
@@ -270,8 +270,8 @@ impl<T: Element> Array<T> {
     }
 }
 
-impl<T: Number> Array<T> {
-    /// Variance over axes, the divisor being the count: as [`Array::mean`] in types. One pass, in moments that are merged by
+impl<T: Element> Array<T> {
+    /// Variance over axes, the divisor being the count: as [`Array::mean`] in types, so of `bool` that of zeros and ones. One pass, in moments that are merged by
     /// Chan's formula, so nothing cancels.
     ///
     /// ```
