@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kvern::cluster::{
-    SchedulerOptions, SchedulerServer, TOKEN_VARIABLE, Token, WorkerOptions, run_worker,
+    SchedulerOptions, SchedulerServer, TOKEN_VARIABLE, Token, WorkerOptions, run_worker, token_for,
 };
 use kvern::core::Registry;
 use kvern::core::config::{Config, ConfigError};
@@ -91,7 +91,8 @@ fn config_error(e: ConfigError) -> Error {
 /// Runs a worker on this thread.
 pub(crate) fn worker(asked: WorkerArguments) -> Output {
     let run = || {
-        let mut options = WorkerOptions::new(asked.scheduler, Token::from_environment()?);
+        let token = token_for(&asked.scheduler)?;
+        let mut options = WorkerOptions::new(asked.scheduler, token);
         options.threads = asked.threads.unwrap_or(options.threads);
         options.name = asked.name.unwrap_or(options.name);
         options.data_address = asked.listen.unwrap_or(options.data_address);

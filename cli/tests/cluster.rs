@@ -57,6 +57,15 @@ fn programs_and_workers_find_a_scheduler_by_address_and_token() {
     let worker = format!("worker {address} --threads 1");
     let words = refusal(&mut command(&worker));
     assert!(words.contains("KVERN_TOKEN"), "{words}");
+    // Where no token would help, none is asked for.
+    let far = refusal(&mut command("worker 192.0.2.1:8786"));
+    let from = Session::open("tcp://192.0.2.1:8786").err().unwrap();
+    for words in [far, from.to_string()] {
+        assert!(
+            words.contains("Only loopback") && !words.contains("KVERN_TOKEN"),
+            "{words}"
+        );
+    }
     let wrong = "0123456789abcdef0123456789abcdef";
     let words = refusal(command(&worker).env("KVERN_TOKEN", wrong));
     assert!(

@@ -40,6 +40,7 @@ mod worker;
 pub use client::ClusterClient;
 pub use entry::init;
 pub use local::LocalCluster;
+pub use net::address::token_for;
 pub use options::ClusterOptions;
 pub use server::{SchedulerOptions, SchedulerServer};
 pub use token::{TOKEN_VARIABLE, Token};

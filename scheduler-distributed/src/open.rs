@@ -12,6 +12,7 @@ use kvern_store::StoreOptions;
 use crate::client::ClusterClient;
 use crate::entry;
 use crate::local::LocalCluster;
+use crate::net::address::token_for;
 use crate::options::ClusterOptions;
 use crate::token::Token;
 
@@ -95,7 +96,7 @@ fn open_tcp(url: &SchedulerUrl, context: &OpenContext) -> Result<Arc<dyn Schedul
     query.finish().map_err(url_error)?;
     let token = match token {
         Some(text) => Token::from_text(&text)?,
-        None => Token::from_environment()?,
+        None => token_for(&address)?,
     };
     Ok(Arc::new(ClusterClient::connect(
         &address,

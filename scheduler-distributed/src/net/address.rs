@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 
 use kvern_core::{Error, ErrorKind, Result, url};
 
+use crate::token::Token;
+
 /// The usual port of a scheduler.
 const USUAL: u16 = 8786;
 
@@ -33,6 +35,16 @@ pub(crate) fn connect_to(text: &str) -> Result<SocketAddr> {
          those of all workers under the same numbers (ssh -L {USUAL}:127.0.0.1:{USUAL} -L 8801:127.0.0.1:8801)"
     );
     Err(Error::new(ErrorKind::Unsupported, words))
+}
+
+/// The token for the scheduler at an address, from the environment. Whether it may be connected to at all is asked first: a token would not help
+/// where it may not.
+///
+/// # Errors
+/// [`ErrorKind::Config`] for what is no address, and without a token; [`ErrorKind::Unsupported`] for another machine's.
+pub fn token_for(scheduler: &str) -> Result<Token> {
+    connect_to(scheduler)?;
+    Token::from_environment()
 }
 
 #[cfg(test)]
