@@ -260,7 +260,7 @@ impl Shared {
             };
             if due {
                 state.told = Some(now);
-                (self.print)(&line(counts, state.retried, state.rate(), took));
+                (self.print)(&line(counts, state.retried, state.rate(), took, true));
             }
         } else if !self.hidden {
             let words = words(counts, state.retried, state.rate());
@@ -287,7 +287,9 @@ impl Shared {
         if let Some(bar) = shown.bar.take() {
             bar.finish_and_clear();
         }
-        let counts = shown.counts();
+        let mut counts = shown.counts();
+        // What failed or never ran counts as over while the rest runs, since nobody waits for it, but what is told at the end is what was done.
+        counts.over -= counts.failed;
         let long = match self.style {
             Style::Lines => took >= BETWEEN_LINES || shown.told.is_some(),
             _ => took >= PATIENCE && !self.hidden,
@@ -300,7 +302,7 @@ impl Shared {
                 _ => "done",
             };
             let rate = (counts.over > 0).then(|| counts.over as f64 / took.as_secs_f64().max(1e-9));
-            let line = line(counts, shown.retried, rate, took);
+            let line = line(counts, shown.retried, rate, took, unfinished);
             (self.print)(&format!("{end}: {line}"));
         }
     }
@@ -355,14 +357,15 @@ fn words(c: Counts, retried: u64, rate: Option<f64>) -> String {
         percent(c),
         c.over,
         c.total,
-        pace(c, retried, rate)
+        pace(c, retried, rate, true)
     )
 }
 
-/// `about 0.8 s left, 2 failed or not run, 260 tasks/s, 1.2GiB made, 1 tried again`.
-fn pace(c: Counts, retried: u64, rate: Option<f64>) -> String {
+/// `about 0.8 s left, 2 failed or not run, 260 tasks/s, 1.2GiB made, 1 tried again`; what is left only of what goes on.
+fn pace(c: Counts, retried: u64, rate: Option<f64>, goes_on: bool) -> String {
     let mut parts = Vec::new();
     if let Some(rate) = rate
+        && goes_on
         && c.over < c.total
     {
         let left = (c.total - c.over) as f64 / rate;
@@ -400,14 +403,14 @@ fn short_time(seconds: f64) -> String {
 }
 
 /// `312 of 520 tasks (60 %) in 1.2 s, about 0.8 s left, 260 tasks/s, 1.2GiB made`.
-fn line(c: Counts, retried: u64, rate: Option<f64>, took: Duration) -> String {
+fn line(c: Counts, retried: u64, rate: Option<f64>, took: Duration, goes_on: bool) -> String {
     format!(
         "{} of {} tasks ({} %) in {}, {}",
         c.over,
         c.total,
         percent(c),
         short_time(took.as_secs_f64()),
-        pace(c, retried, rate)
+        pace(c, retried, rate, goes_on)
     )
 }
 
@@ -426,7 +429,7 @@ mod tests {
             bytes: 3 << 20,
         });
         assert_eq!(
-            line(c, 1, Some(156.0), Duration::from_secs(2)),
+            line(c, 1, Some(156.0), Duration::from_secs(2), true),
             "312 of 520 tasks (60 %) in 2.0 s, about 1.3 s left, 2 failed or not run, 156 tasks/s, 3MiB made, 1 tried again"
         );
         let bar = words(c, 0, None);
@@ -435,11 +438,11 @@ mod tests {
             "{bar}"
         );
         assert_eq!(
-            line(Counts::default(), 0, None, Duration::from_secs(100)),
+            line(Counts::default(), 0, None, Duration::from_secs(100), false),
             "0 of 0 tasks (100 %) in 1 min 40 s, none is done yet"
         );
         assert_eq!(
-            pace(c, 0, Some(0.02)).split(", ").nth(2),
+            pace(c, 0, Some(0.02), true).split(", ").nth(2),
             Some("50.0 s a task")
         );
         assert_eq!(short_time(11_530.0), "3 h 12 min");
@@ -535,9 +538,14 @@ mod tests {
         let error = |kind| Some(kvern_core::Error::new(kind, "no"));
         assert!(ends(0, None).starts_with("done: 4 of 4 tasks"));
         let over = ends(1, error(ErrorKind::Task));
-        assert!(over.starts_with("over: 4 of 4 tasks"), "{over}");
+        assert!(over.starts_with("over: 3 of 4 tasks (75 %)"), "{over}");
         assert!(over.contains("1 failed or not run"), "{over}");
-        assert!(ends(2, error(ErrorKind::Cancelled)).starts_with("stopped: 4 of 4 tasks"));
+        let stopped = ends(3, error(ErrorKind::Cancelled));
+        assert!(
+            stopped.starts_with("stopped: 1 of 4 tasks (25 %)"),
+            "{stopped}"
+        );
+        assert!(!stopped.contains("left"), "{stopped}");
     }
 
     #[test]
