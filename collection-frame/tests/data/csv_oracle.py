@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What Python's `csv` and pandas read from generated CSV files: one case a line, as JSON.
 
-Recorded with CPython 3.11 and pandas by
+Recorded with CPython 3.11 and pandas 3.1 by
 
     python csv_oracle.py --from 0 --seeds 160 > csv-oracle.jsonl
 
@@ -91,8 +91,7 @@ def typed_column(r, rows):
                 f".{r.randrange(1000)}",
                 f"{r.randrange(100)}e{r.randrange(-20, 20)}",
                 f"{r.randrange(1000)}E+{r.randrange(9)}",
-                "inf",
-                "-inf",
+                r.choice(["", "+", "-"]) + "".join(r.choice([c, c.upper()]) for c in r.choice(["inf", "infinity"])),
             ]
         )
 
@@ -109,7 +108,7 @@ def typed_column(r, rows):
         return r.choice(["True", "False", "true", "false", "TRUE", "FALSE"])
 
     def word():
-        return r.choice(["a", "Bob", "x y", "12 apples", "1-2", "+47", "é", "0x1f", "1_000", "--1", "e5", "Na", "tru", "5%"])
+        return r.choice(["a", "Bob", "x y", "12 apples", "1-2", "+47", "é", "0x1f", "1_000", "--1", "e5", "Na", "tru", "5%", "infinite", "--inf", "+-INF", "NAN"])
 
     def padded():
         return r.choice([" 1", "2 ", " 3.5", "007"])

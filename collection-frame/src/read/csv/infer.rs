@@ -81,10 +81,16 @@ impl Found {
                     (true, Some(_)) => ZONED,
                 })
             }
-            _ => is_word(trimmed).then(|| {
-                self.part.get_or_insert_with(|| value.to_owned());
-                FLOAT
-            }),
+            _ => {
+                let is = match trimmed.strip_prefix('+') {
+                    Some(word) => is_infinity(word),
+                    None => is_word(trimmed),
+                };
+                is.then(|| {
+                    self.part.get_or_insert_with(|| value.to_owned());
+                    FLOAT
+                })
+            }
         }
     }
 
@@ -166,12 +172,13 @@ fn is_float(text: &str) -> bool {
         })
 }
 
-/// A float that is no number of digits.
+/// A float that is no number of digits: what pandas takes for one.
 fn is_word(text: &str) -> bool {
-    matches!(
-        text,
-        "NaN" | "nan" | "inf" | "Inf" | "Infinity" | "infinity"
-    )
+    matches!(text, "NaN" | "nan") || is_infinity(text)
+}
+
+fn is_infinity(text: &str) -> bool {
+    text.eq_ignore_ascii_case("inf") || text.eq_ignore_ascii_case("infinity")
 }
 
 #[cfg(test)]
@@ -207,6 +214,26 @@ mod tests {
                 ],
                 Float64,
             ),
+            (
+                &[
+                    "INF",
+                    "-Inf",
+                    "+inf",
+                    "+INFINITY",
+                    "-iNfInItY",
+                    "Infinity",
+                    " inf ",
+                ],
+                Float64,
+            ),
+            (&["1", "+inf"], Float64),
+            (&["infinite"], Utf8),
+            (&["NAN"], Utf8),
+            (&["+nan"], Utf8),
+            (&["+-inf"], Utf8),
+            (&["--inf"], Utf8),
+            (&["- inf"], Utf8),
+            (&["+"], Utf8),
             (&["1_000"], Utf8),
             (&["+47"], Utf8),
             (&["1e"], Utf8),

@@ -15,6 +15,7 @@
 //! | whole numbers beyond 64 bits, or beyond 63 with negative ones | pandas: floats or objects | text, as it is written |
 //! | whole numbers beside floats that are others as floats | pandas: rounded | an error that names one of each |
 //! | dates and times | pandas: text, unless `parse_dates` | dates and timestamps |
+//! | infinities with spaces around | pandas: text | floats, as other numbers with spaces are |
 //! | `5` and `5.5` with spaces around, beside words | the same: text as it is written | |
 
 use std::io::Write as _;
