@@ -12,6 +12,8 @@ use tempfile::TempDir;
 
 #[path = "files/csv.rs"]
 mod csv;
+#[path = "files/cut.rs"]
+mod cut;
 #[path = "files/kinds.rs"]
 mod kinds;
 #[path = "files/odd.rs"]

@@ -31,6 +31,9 @@ use crate::value::{Batches, batches_of};
 /// keeps the rows that it merges beside them: with less, one of several sorts is refused in the middle of its merge.
 const STREAM: u64 = 64 << 20;
 
+/// So many partitions may be asked for: an exchange has a task for each of them and each of its inputs', which a graph can number.
+const MOST_PARTITIONS: usize = 1 << 16;
+
 /// How a frame is computed. The answer is the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Way {
@@ -107,6 +110,12 @@ impl Frame {
         mut config: SessionConfig,
         make: &dyn Fn(&SessionState, &LogicalPlan) -> Result<DfResult<T>>,
     ) -> Result<T> {
+        if let Some(n) = self.partitions.filter(|n| *n > MOST_PARTITIONS) {
+            let words = format!(
+                "{n} partitions of a frame: at most {MOST_PARTITIONS} are possible; repartition it into fewer"
+            );
+            return Err(Error::bad_input(words));
+        }
         let state = planner_with(config.clone());
         let e = match make(&state, &self.plan)? {
             Ok(made) => return Ok(made),

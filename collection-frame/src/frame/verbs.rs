@@ -131,7 +131,8 @@ impl Frame {
     }
 
     /// Into how many partitions scans and shuffles are cut; the threads of the session unless said. By [`Way::Tasks`](super::Way::Tasks)
-    /// more partitions are smaller ones, which take less memory at once.
+    /// more partitions are smaller ones, which take less memory at once. At least one; that there are more than 65,536 is told when it is
+    /// planned.
     ///
     /// ```
     /// # let sales: kvern_frame::Frame = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/sales.in"));

@@ -12,12 +12,15 @@ use tempfile::TempDir;
 
 use super::{both, fails, ints, put, session};
 
+pub(super) fn gz(text: &str) -> Vec<u8> {
+    let mut gz = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    gz.write_all(text.as_bytes()).unwrap();
+    gz.finish().unwrap()
+}
+
 pub(super) fn put_gz(folder: &TempDir, name: &str, text: &str) -> PathBuf {
     let path = folder.path().join(name);
-    let file = std::fs::File::create(&path).unwrap();
-    let mut gz = flate2::write::GzEncoder::new(file, flate2::Compression::fast());
-    gz.write_all(text.as_bytes()).unwrap();
-    gz.finish().unwrap();
+    std::fs::write(&path, gz(text)).unwrap();
     path
 }
 

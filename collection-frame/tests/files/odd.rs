@@ -1,7 +1,7 @@
 //! Files that are not quite what their names say: filled up, with the line ends of old machines, or no files at all.
 
 use kvern_core::ErrorKind;
-use kvern_frame::{Frame, Way};
+use kvern_frame::{Frame, RecordBatch, Way};
 use tempfile::TempDir;
 
 use super::csv::put_gz;
@@ -68,4 +68,43 @@ fn a_pipe_is_refused_and_not_waited_for() {
     let empty = TempDir::new().unwrap();
     let e = Frame::read_csv(empty.path()).unwrap_err().to_string();
     assert!(e.contains("holds no file that ends with"), "{e}");
+}
+
+#[test]
+fn a_folder_that_is_missing_is_named() {
+    let folder = TempDir::new().unwrap();
+    let f = Frame::read_csv(put(&folder, "n.csv", "n\n1\n2\n")).unwrap();
+    let target = folder.path().join("runs/out.parquet");
+    for way in [Way::Local, Way::Tasks] {
+        let e = f.via(way).write_parquet_in(&target, &session());
+        let words = e.unwrap_err().to_string();
+        let missing = folder.path().join("runs");
+        assert!(
+            words.contains(&format!("{}: it cannot be written", target.display()))
+                && words.contains(&format!("there is no folder {};", missing.display()))
+                && !words.contains(".out."),
+            "{way:?}: {words}"
+        );
+    }
+}
+
+#[test]
+fn any_number_of_partitions_is_taken_or_told() {
+    let folder = TempDir::new().unwrap();
+    let f = Frame::read_csv(put(&folder, "n.csv", "n\n1\n2\n")).unwrap();
+    let sum = f.groupby("n").count().unwrap();
+    for way in [Way::Local, Way::Tasks] {
+        let rows = |n| {
+            let got = session().compute(&sum.via(way).repartition(n));
+            got.map(|b| b.iter().map(RecordBatch::num_rows).sum::<usize>())
+        };
+        for n in [0, 1, 100] {
+            assert_eq!(rows(n).unwrap(), 2, "{way:?} {n}");
+        }
+        for n in [65_537, usize::MAX] {
+            let e = rows(n).unwrap_err();
+            assert_eq!(e.kind(), ErrorKind::BadInput, "{e}");
+            assert!(e.to_string().contains(&format!("{n} partitions")), "{e}");
+        }
+    }
 }

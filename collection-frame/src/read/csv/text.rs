@@ -35,8 +35,11 @@ const OTHER: &[(&[u8], &str)] = &[
         "a zip archive (or a spreadsheet): take the CSV file out of it",
     ),
     (b"PAR1", "a Parquet file: read_parquet reads it"),
-    (b"\x1f\x8b", "packed with gzip: its name must end with .gz"),
+    (GZIP, "packed with gzip: its name must end with .gz"),
 ];
+
+/// What gzip files begin with.
+const GZIP: &[u8] = b"\x1f\x8b";
 
 /// Whether the file is packed with gzip, by its name.
 pub(super) fn is_gz(path: &Path) -> bool {
@@ -78,15 +81,26 @@ pub(super) fn open(path: &Path) -> Result<(Box<dyn Read + Send>, u64)> {
 }
 
 /// Its bytes, unpacked.
+///
+/// # Errors
+/// [`ErrorKind::Io`]; [`ErrorKind::Decode`] for another file whose name ends with `.gz`.
 pub(super) fn plain(path: &Path) -> Result<Box<dyn Read + Send>> {
     let file = File::open(path).map_err(|e| io(path, "it cannot be opened", e))?;
-    Ok(if is_gz(path) {
-        Box::new(Members(Some(GzDecoder::new(BufReader::with_capacity(
-            BUFFER, file,
-        )))))
-    } else {
-        Box::new(file)
-    })
+    if !is_gz(path) {
+        return Ok(Box::new(file));
+    }
+    let mut packed = BufReader::with_capacity(BUFFER, file);
+    let begin = packed.fill_buf();
+    let begin = begin.map_err(|e| io(path, "it cannot be read", e))?;
+    if !begin.iter().zip(GZIP).all(|(a, b)| a == b) {
+        let words = format!(
+            "{} is no gzip file, though its name ends with .gz: it begins with \"{}\" and not with 1f 8b; give it a name without .gz",
+            path.display(),
+            begin[..begin.len().min(8)].escape_ascii()
+        );
+        return Err(Error::new(ErrorKind::Decode, words));
+    }
+    Ok(Box::new(Members(Some(GzDecoder::new(packed)))))
 }
 
 /// The members of a file that is packed with gzip, one after the other; nothing once it has ended. Zeros behind a member are passed over, as gzip
