@@ -91,6 +91,11 @@ pub const RULES: &[Rule] = &[
         "populations have finite values",
     ),
     rule(
+        "the end of `PARTITION BY x ORDER BY x RANGE BETWEEN … AND 0 PRECEDING`",
+        "it is the last peer; DuckDB 2.0.1 on one thread counts one row of them, on two all",
+        "DuckDB is given `CURRENT ROW`",
+    ),
+    rule(
         "a constant in GROUP BY is a position",
         "SQL says so, where it does",
         "constants are not keys",

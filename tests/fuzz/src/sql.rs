@@ -407,7 +407,11 @@ impl Writer<'_> {
             over.push(format!("ORDER BY {}", self.keys(&win.order)));
         }
         if let Some(frame) = &win.frame {
-            let (from, to) = (bound(frame.from), bound(frame.to));
+            let (from, to) = match (self.dialect, frame.unit) {
+                (Dialect::Duck, "RANGE") => at_the_row(frame.from, frame.to),
+                _ => (frame.from, frame.to),
+            };
+            let (from, to) = (bound(from), bound(to));
             over.push(format!("{} BETWEEN {from} AND {to}", frame.unit));
         }
         let _ = write!(text, " OVER ({})", over.join(" "));
@@ -466,6 +470,15 @@ impl Writer<'_> {
 
 fn negation(not: bool) -> &'static str {
     if not { "NOT " } else { "" }
+}
+
+/// The bounds of a range, with `0 PRECEDING` and `0 FOLLOWING` said as `CURRENT ROW` where that may be said.
+fn at_the_row(from: Bound, to: Bound) -> (Bound, Bound) {
+    let zero = |b: Bound| matches!(b, Bound::Preceding(0) | Bound::Following(0));
+    let first = zero(from) && matches!(to, Bound::Current | Bound::Following(_) | Bound::End);
+    let last = zero(to) && matches!(from, Bound::Current | Bound::Preceding(_) | Bound::Start);
+    let at = |yes: bool, b: Bound| if yes { Bound::Current } else { b };
+    (at(first, from), at(last, to))
 }
 
 fn bound(bound: Bound) -> String {
