@@ -5,7 +5,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use kvern_core::layer::{BlockArg, Blockwise, Data, Edge, TreeBytes, TreeReduction};
+use kvern_core::layer::{BlockArg, Blockwise, Data, Edge, Exchange, TreeBytes, TreeReduction};
 use kvern_core::{BlockBytes, Error, Grid, Layer, Meta, OpRef, Result, TaskList};
 
 use crate::pipe::begin::{Begin, UNKNOWN_BYTES, names};
@@ -185,42 +185,13 @@ impl Expr {
 
     /// A layer of `n` outputs: what `end` makes of all partitions, each key in the one that its hash says. `items`: all items move, not
     /// only what was made of them.
-    pub(crate) fn exchanged(&self, end: &Part<dyn End>, n: u32, items: bool) -> Result<Arc<Layer>> {
+    pub(crate) fn by_key(&self, end: &Part<dyn End>, n: u32, items: bool) -> Result<Arc<Layer>> {
         let from = u32::try_from(self.npartitions())
             .map_err(|_| Error::bad_input("a bag of more than 2^32 partitions"))?;
         let each = if items { self.bytes() } else { PARTIAL_BYTES };
-        let [split, pick, gather] = exchange(end, n)?;
-        let grid = Grid::new([from]);
-        let arg = vec![BlockArg::same(0, &grid)];
-        let splits = Blockwise::new(split, grid, arg, BlockBytes::Each(each))?;
-        let splits = Layer::new(splits, vec![self.ended(end)?]);
-        // Not an all-to-all layer, whose merging tasks read all splits whole: with a task for every piece, a split is gone when its
-        // pieces are taken, and pieces go to disk one by one. The static order takes all pieces of a split at once.
-        let tasks = u64::from(from) * u64::from(n);
-        if tasks >= 1 << 30 {
-            let words = format!(
-                "{from} partitions into {n}: {tasks} pieces are too many, repartition first"
-            );
-            return Err(Error::bad_input(words));
-        }
-        let mut list = TaskList::with_capacity(tasks as usize, 2 * tasks as usize);
-        let (pick, gather) = (list.op(pick), list.op(gather));
-        for output in 0..from {
-            for part in 0..n {
-                let task = list.task_with(pick, [Edge::Input { slot: 0, output }]);
-                list.set_block(task, part);
-                list.project(task, each / u64::from(n));
-            }
-        }
-        let gathers: Vec<_> = (0..n)
-            .map(|part| {
-                let pieces = (0..from).map(|i| Edge::Own(i * n + part));
-                let task = list.task_with(gather, pieces);
-                list.project(task, each.saturating_mul(u64::from(from)) / u64::from(n));
-                task
-            })
-            .collect();
-        Ok(Layer::new(list.into_kind(gathers), vec![splits]))
+        let all = each.saturating_mul(u64::from(from));
+        let kind = Exchange::new(exchange(end, n)?, from, n, each, all / u64::from(n.max(1)))?;
+        Ok(Layer::new(kind, vec![self.ended(end)?]))
     }
 
     /// A layer of one output: what `end` makes of all partitions, in a tree.

@@ -67,6 +67,6 @@ pub use plan::Plan;
 pub use registry::{OperatorEntry, Registry};
 pub use scheduler::{BackendEntry, Run, Scheduler};
 pub use session::{Session, is_cancelled, set_home};
-pub use value::{TypeEntry, Value};
+pub use value::{Piece, Pieces, TypeEntry, Value};
 
 pub use kvern_macros::op;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use kvern_core::blocks::GridMap;
 use kvern_core::layer::{
-    AllToAll, BlockArg, Blockwise, Edge, Overlap, Reach, TreeBytes, TreeReduction,
+    BlockArg, Blockwise, Edge, Exchange, Overlap, Reach, TreeBytes, TreeReduction,
 };
 use kvern_core::program::{Arg, Program, Step};
 use kvern_core::{
@@ -70,8 +70,8 @@ fn kinds() -> Vec<(&'static str, Arc<dyn LayerKind>)> {
             Arc::new(Overlap::new(program(), grid, reach, dense).unwrap()),
         ),
         (
-            "all-to-all",
-            Arc::new(AllToAll::new([op(), program()], 3, 4, 8, 8).unwrap()),
+            "exchange",
+            Arc::new(Exchange::new([op(), program()], 3, 4, 8, 8).unwrap()),
         ),
         ("explicit", Arc::new(list.into_kind([two]))),
     ]
@@ -95,6 +95,7 @@ fn poke(kind: &str, bytes: &[u8]) {
                 layer.op(t),
                 layer.block(t),
                 layer.bytes(t),
+                layer.piece(t),
                 layer.task_key(t),
             );
         }

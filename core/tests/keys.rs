@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use kvern_core::blocks::GridMap;
 use kvern_core::layer::{
-    AllToAll, BlockArg, Blockwise, Data, Edge, Overlap, Reach, TreeBytes, TreeReduction,
+    BlockArg, Blockwise, Data, Edge, Exchange, Overlap, Reach, TreeBytes, TreeReduction,
 };
 use kvern_core::program::{Arg, Program, Step};
 use kvern_core::{
@@ -86,7 +86,7 @@ fn layers() -> Vec<(&'static str, Arc<Layer>)> {
         periodic: true,
     };
     let overlap = Overlap::new(op("stencil"), grid, vec![reach; 2], bytes()).unwrap();
-    let shuffle = AllToAll::new([op("split"), op("merge")], 12, 5, 80, 16).unwrap();
+    let shuffle = Exchange::new([op("split"), op("merge")], 12, 5, 80, 16).unwrap();
     let explicit = |external: bool| {
         let mut list = TaskList::new();
         let (a, b) = (list.op(op("a")), list.op(block_op("b")));
@@ -107,7 +107,7 @@ fn layers() -> Vec<(&'static str, Arc<Layer>)> {
         ("program", Layer::new(fused, vec![source.clone()])),
         ("tree", Layer::new(tree.unwrap(), vec![blockwise.clone()])),
         ("overlap", Layer::new(overlap, vec![blockwise.clone()])),
-        ("all-to-all", Layer::new(shuffle, vec![blockwise.clone()])),
+        ("exchange", Layer::new(shuffle, vec![blockwise.clone()])),
         ("explicit", Layer::new(explicit(false), vec![])),
         ("explicit with input", on(explicit(true))),
         ("data", Layer::new(data, vec![])),

@@ -387,3 +387,37 @@ fn cost_a_task() {
         );
     }
 }
+
+/// What is made of a merge runs before the next merge: merges free nothing of the splits, so nothing but the order keeps them from piling up.
+#[test]
+fn what_follows_a_merge_runs_before_the_next() {
+    use kvern_core::layer::{BlockArg, Blockwise, Exchange};
+    use kvern_core::{BlockBytes, Graph, Grid, Layer, OpRef, OpTraits, Root, TaskGraph};
+
+    let op = |name: &str| OpRef::named(name, 1, OpTraits::default(), Vec::new());
+    let (from, to) = (8u32, 6u32);
+    let source = Blockwise::source(op("make"), Grid::new([from]), BlockBytes::Each(600));
+    let kind = Exchange::new([op("split"), op("merge")], from, to, 600, 800).unwrap();
+    let merged = Layer::new(kind, vec![Layer::new(source, vec![])]);
+    let grid = Grid::new([to]);
+    let arg = vec![BlockArg::same(0, &grid)];
+    let sum = Blockwise::new(op("sum"), grid, arg, BlockBytes::Each(8)).unwrap();
+    let sums = Layer::new(sum, vec![merged]);
+    let tasks = TaskGraph::expand(&Graph::new(&[Root::all(&sums)])).unwrap();
+    let position = kvern_core::plan::positions(&tasks);
+    let named = |name: &str| {
+        let all = 0..tasks.len() as u32;
+        let mut of: Vec<u32> = all.filter(|&t| tasks.op(t).name() == name).collect();
+        of.sort_unstable_by_key(|&t| tasks.block(t));
+        of
+    };
+    let (made, split) = (named("make"), named("split"));
+    for (m, s) in made.iter().zip(&split) {
+        let between = position[*s as usize] - position[*m as usize];
+        assert_eq!(between, 1, "a chunk goes as soon as it is split");
+    }
+    for (m, s) in named("merge").iter().zip(named("sum")) {
+        let between = position[s as usize] - position[*m as usize];
+        assert_eq!(between, 1, "a merge goes as soon as it is read");
+    }
+}

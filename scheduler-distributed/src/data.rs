@@ -140,7 +140,7 @@ fn unexpected() -> io::Error {
 /// What a worker keeps, as those who ask for it see it. Called on the data thread.
 pub(crate) trait Keeper: Send + Sync {
     /// The value, and what is held while it is being sent; `None`: it is not here.
-    fn get(&self, object: TaskRef) -> Option<Result<(Value, Option<Lent>)>>;
+    fn get(&self, object: TaskRef) -> Option<Result<(Value, Vec<Lent>)>>;
 
     /// Makes room for a value that comes.
     ///

@@ -1,10 +1,15 @@
-//! Microseconds a task of trivial graphs, for profiling: `overhead CASE SIZE`.
+//! Microseconds a task of trivial graphs, for profiling: `overhead CASE SIZE`. `overhead exchange 1000` has 1,000 to 1,000 partitions, and a
+//! million pieces.
 
 use std::sync::Arc;
 use std::time::Instant;
 
+use kvern_core::layer::{Blockwise, Exchange};
 use kvern_core::optimize::Passes;
-use kvern_core::{Graph, Layer, OpRef, Plan, Registry, Root, Scheduler, TaskId, TaskList, Value};
+use kvern_core::{
+    BlockBytes, Graph, Grid, Layer, OpRef, Pieces, Plan, Registry, Root, Scheduler, TaskId,
+    TaskList, Value,
+};
 use kvern_scheduler_local::{ThreadOptions, ThreadScheduler};
 
 fn op(name: &str) -> OpRef {
@@ -18,7 +23,19 @@ fn op(name: &str) -> OpRef {
     })
 }
 
+fn exchange(n: u32) -> Arc<Layer> {
+    let split = OpRef::local("split", move |_: &mut [Value], _| {
+        Ok(Pieces(vec![Value::new(1i64); n as usize]).into_value())
+    });
+    let source = Blockwise::source(op("inc"), Grid::new([n]), BlockBytes::Each(8));
+    let kind = Exchange::new([split, op("sum")], n, n, 8, 8).unwrap();
+    Layer::new(kind, vec![Layer::new(source, Vec::new())])
+}
+
 fn graph(case: &str, n: usize) -> Arc<Layer> {
+    if case == "exchange" {
+        return exchange(n as u32);
+    }
     let mut list = TaskList::with_capacity(n, n);
     let f = list.op(op("inc"));
     let mut out: Vec<TaskId> = Vec::new();
@@ -91,7 +108,8 @@ fn main() {
         let done = t.elapsed();
         let us = |d: std::time::Duration| d.as_secs_f64() * 1e6 / tasks;
         println!(
-            "{case} {tasks}: build {:.3} plan {:.3} | submit {:.3} run+gather {:.3} us/task, last {:?}",
+            "{case} {tasks}: planned in {:.1} ms | build {:.3} plan {:.3} | submit {:.3} run+gather {:.3} us/task, last {:?}",
+            ready.as_secs_f64() * 1e3,
             us(built),
             us(ready - built),
             us(submitted),

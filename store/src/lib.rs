@@ -48,5 +48,6 @@ pub use budget::Budget;
 pub use options::configured;
 pub use run_task::{Clock, Made, Task, run_task};
 pub use store::{
-    Counted, Lent, Pin, Reserved, SPILL_MIN, Spilled, Store, StoreOptions, StoredValue, ValueOwner,
+    Counted, Lent, PieceInHand, Pin, Reserved, SPILL_MIN, Spilled, Store, StoreOptions,
+    StoredPieces, StoredValue, ValueOwner,
 };

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use kvern_core::layer::{
-    AllToAll, BlockArg, Blockwise, Data, Edge, Overlap, Reach, TreeBytes, TreeReduction,
+    BlockArg, Blockwise, Data, Edge, Exchange, Overlap, Reach, TreeBytes, TreeReduction,
 };
 use kvern_core::{AxisMap, BlockBytes, Grid, Layer, Outputs, Result, Root, TaskList, Value};
 
@@ -14,7 +14,7 @@ use crate::rng::Rng;
 type Blocks = (Arc<Layer>, Grid);
 
 /// A random graph of about `size` tasks at most, the same for the same seed: sources, values at hand, elementwise and broadcast
-/// operations, contractions, tree reductions, stencils, all-to-alls and explicit tasks, with inputs read again and again. Wanted
+/// operations, contractions, tree reductions, stencils, exchanges and explicit tasks, with inputs read again and again. Wanted
 /// are one to four layers, whole or in part, some outputs twice.
 ///
 /// # Panics
@@ -182,7 +182,7 @@ fn step(rng: &mut Rng, pool: &[Blocks], size: u64) -> Result<Blocks> {
         }
         7 => {
             let (from, to) = (grid.len() as u32, rng.between(1, 12) as u32);
-            let kind = AllToAll::new([ops::split(to), ops::merge(rng.below(9))], from, to, 0, 0)?;
+            let kind = Exchange::new([ops::split(to), op(rng)], from, to, 0, 0)?;
             (Layer::new(kind, vec![input]), Grid::new([to]))
         }
         _ => {

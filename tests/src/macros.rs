@@ -157,6 +157,8 @@ macro_rules! __kvern_cases {
                 spilled_results_are_shared [Budget Spill];
                 what_is_alive_is_under_the_budget [Budget Spill Closures];
                 reading_a_spilled_run_stays_under_the_budget [Budget Spill Closures];
+                pieces_are_spilled_alone [Budget Spill];
+                small_pieces_are_spilled_too [Budget Spill];
             }
             events {
                 runs_begin_and_end [];

@@ -124,7 +124,7 @@ impl<T: Portable> Bag<T> {
     /// move.
     pub(crate) fn exchanged(expr: &Expr, end: &Part<dyn End>, n: usize, items: bool) -> Self {
         let bytes = expr.bytes();
-        match partitions(n.max(1)).and_then(|n| expr.exchanged(end, n, items)) {
+        match partitions(n.max(1)).and_then(|n| expr.by_key(end, n, items)) {
             Ok(layer) => Self::of_layer(layer, bytes),
             Err(e) => Self::broken(e),
         }

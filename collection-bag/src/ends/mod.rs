@@ -16,8 +16,7 @@ pub(crate) mod write;
 use std::marker::PhantomData;
 use std::rc::Rc;
 
-use kvern_core::layer::Parts;
-use kvern_core::{Result, Value};
+use kvern_core::{Pieces, Result, Value};
 
 use crate::pipe::{
     AnyStage, Eating, End, Env, Flow, FromClosure, FromParams, Stage, TextStage, more,
@@ -112,7 +111,7 @@ impl<R: FromParams> FromParams for EatText<R> {
     }
 }
 
-fn split<R: Reduce>(reduce: &R, part: Value, n: usize) -> Result<Parts> {
+fn split<R: Reduce>(reduce: &R, part: Value, n: usize) -> Result<Pieces> {
     let (acc, skipped) = Partial::<R::Acc>::take(part)?;
     let accs = reduce.split(acc, n).ok_or_else(|| {
         kvern_core::Error::new(
@@ -124,7 +123,7 @@ fn split<R: Reduce>(reduce: &R, part: Value, n: usize) -> Result<Parts> {
     let mut skipped = Some(skipped);
     let parts = accs.into_iter();
     let parts = parts.map(|acc| partial(reduce, acc, skipped.take().unwrap_or_default()));
-    Ok(Parts(parts.collect()))
+    Ok(Pieces(parts.collect()))
 }
 
 fn partial<R: Reduce>(reduce: &R, mut acc: R::Acc, skipped: Skipped) -> Value {
@@ -204,7 +203,7 @@ impl<R: ReduceItems<T>, T: 'static> End for Eat<R, T> {
         self.0.result(acc, skipped)
     }
 
-    fn split(&self, part: Value, n: usize) -> Result<Parts> {
+    fn split(&self, part: Value, n: usize) -> Result<Pieces> {
         split(&self.0, part, n)
     }
 }
@@ -229,7 +228,7 @@ impl<R: ReduceText> End for EatText<R> {
         self.0.result(acc, skipped)
     }
 
-    fn split(&self, part: Value, n: usize) -> Result<Parts> {
+    fn split(&self, part: Value, n: usize) -> Result<Pieces> {
         split(&self.0, part, n)
     }
 }

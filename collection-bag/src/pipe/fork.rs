@@ -4,9 +4,8 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use kvern_core::layer::Parts;
 use kvern_core::operator::Stays;
-use kvern_core::{Error, ErrorKind, Result, Value};
+use kvern_core::{Error, ErrorKind, Pieces, Result, Value};
 use serde::Serialize;
 
 use super::part::PartWire;
@@ -70,7 +69,7 @@ pub(crate) fn line(steps: &[Link], end: EndPart) -> (&[Link], EndPart) {
     }
 }
 
-/// What the chains make of the items, as [`Parts`]: first those of the first, and so on.
+/// What the chains make of the items, as [`Pieces`]: first those of the first, and so on.
 pub(crate) struct Fork {
     split: Arc<dyn Split>,
     tails: Vec<Made>,
@@ -173,7 +172,7 @@ enum Progress<'a> {
 struct Forking<'a> {
     pump: Rc<dyn Pump>,
     tails: Vec<Progress<'a>>,
-    /// Which of them make [`Parts`] themselves.
+    /// Which of them make [`Pieces`] themselves.
     nested: Vec<bool>,
     /// Which of them may fetch more than there is.
     pulls: Vec<bool>,
@@ -222,7 +221,7 @@ impl Eating for Forking<'_> {
             };
             match nested {
                 false => parts.push(value),
-                true => match value.try_into_inner::<Parts>() {
+                true => match value.try_into_inner::<Pieces>() {
                     Ok(more) => parts.extend(more.0),
                     Err(v) => {
                         let words = format!("a fork made {}", v.describe());
@@ -231,7 +230,7 @@ impl Eating for Forking<'_> {
                 },
             }
         }
-        Ok(Parts(parts).into_value())
+        Ok(Pieces(parts).into_value())
     }
 }
 
@@ -331,7 +330,7 @@ impl End for Relay {
         self.end.finish(parts)
     }
 
-    fn split(&self, part: Value, n: usize) -> Result<Parts> {
+    fn split(&self, part: Value, n: usize) -> Result<Pieces> {
         self.end.split(part, n)
     }
 }

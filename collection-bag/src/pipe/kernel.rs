@@ -4,11 +4,10 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use kvern_core::layer::Parts;
 use kvern_core::travel::{self, Maker};
 use kvern_core::{
-    Error, ErrorKind, Kernel, OpRef, OpTraits, Result, TaskContext, Value, operator::decode_params,
-    panics,
+    Error, ErrorKind, Kernel, OpRef, OpTraits, Pieces, Result, TaskContext, Value,
+    operator::decode_params, panics,
 };
 use serde::{Deserialize, Serialize};
 
@@ -185,8 +184,6 @@ enum Together {
     Pass,
     /// One by key to so many.
     Split(u32),
-    /// The part of a split that the block's number says.
-    Pick,
     /// What one of several chains made.
     Of(u32),
 }
@@ -197,14 +194,13 @@ struct Merge {
 }
 
 impl Kernel for Merge {
-    fn run(&self, inputs: &mut [Value], ctx: &TaskContext<'_>) -> Result<Value> {
+    fn run(&self, inputs: &mut [Value], _: &TaskContext<'_>) -> Result<Value> {
         match self.how {
             Together::Combine => self.end.combine(inputs),
             Together::Finish => self.end.finish(inputs),
             Together::Pass => only(inputs),
             Together::Split(n) => Ok(self.end.split(only(inputs)?, n as usize)?.into_value()),
-            Together::Pick => Parts::pick(&only(inputs)?, ctx.block()),
-            Together::Of(i) => Parts::pick(&only(inputs)?, u64::from(i)),
+            Together::Of(i) => Pieces::pick(&only(inputs)?, i),
         }
     }
 }
@@ -236,10 +232,7 @@ impl<F> Maker<F> for ReadMerge {
 
 fn merge(end: &Part<dyn End>, how: Together, verb: &str) -> Result<OpRef> {
     let name = format!("bag.{}.{verb}", end.name);
-    let traits = match how {
-        Together::Pick => BY_BLOCK,
-        _ => OpTraits::default(),
-    };
+    let traits = OpTraits::default();
     let recipe = travel::recipe::<_, ReadMerge>(&());
     if let (Some(recipe), Some(wire)) = (recipe, end.wire()) {
         let params = encode(&(wire, how))?;
@@ -265,11 +258,10 @@ pub(crate) fn merges(end: &Part<dyn End>) -> Result<[OpRef; 2]> {
     ])
 }
 
-/// The operators that split the partial results of an end by key, pick a part, and put parts together.
-pub(crate) fn exchange(end: &Part<dyn End>, n: u32) -> Result<[OpRef; 3]> {
+/// The operators that split the partial results of an end by key into so many pieces, and put pieces together.
+pub(crate) fn exchange(end: &Part<dyn End>, n: u32) -> Result<[OpRef; 2]> {
     Ok([
         merge(end, Together::Split(n), "split")?,
-        merge(end, Together::Pick, "pick")?,
         merge(end, Together::Finish, "gather")?,
     ])
 }

@@ -22,8 +22,7 @@ pub(crate) mod text_steps;
 use std::any::{Any, type_name};
 use std::rc::Rc;
 
-use kvern_core::layer::Parts;
-use kvern_core::{Error, ErrorKind, Result, Value};
+use kvern_core::{Error, ErrorKind, Pieces, Result, Value};
 
 pub(crate) use env::Env;
 pub(crate) use part::{EndPart, FromClosure, FromParams, Part, SourcePart, SplitPart, StepPart};
@@ -178,7 +177,7 @@ pub(crate) trait End: Send + Sync {
         false
     }
 
-    /// Whether it makes [`Parts`], one for each of several chains.
+    /// Whether it makes [`Pieces`], one for each of several chains.
     fn is_fork(&self) -> bool {
         false
     }
@@ -199,7 +198,7 @@ pub(crate) trait End: Send + Sync {
     ///
     /// # Errors
     /// If it has no keys.
-    fn split(&self, _part: Value, _n: usize) -> Result<Parts> {
+    fn split(&self, _part: Value, _n: usize) -> Result<Pieces> {
         Err(Error::new(
             ErrorKind::Internal,
             "a result without keys is not split",

@@ -11,6 +11,7 @@ use crate::graph::annotations::Annotations;
 use crate::graph::layer::{Datum, Edge, Layer};
 use crate::graph::{Graph, Outputs};
 use crate::operator::{OpRef, OpTraits, TaskTable};
+use crate::value::{Piece, Pieces, Value};
 
 /// Tasks numbered densely, with what each reads. Plain data: schedulers, passes and orderings work on it.
 #[derive(Debug, Clone, Default)]
@@ -22,6 +23,8 @@ pub struct TaskGraph {
     pub(crate) block: Vec<u32>,
     pub(crate) dep_off: Vec<u32>,
     pub(crate) deps: Vec<u32>,
+    /// Which piece each task reads, as far as the list goes.
+    pub(crate) piece: Vec<Option<Piece>>,
     pub(crate) bytes: Vec<u64>,
     pub(crate) layers: Vec<Arc<Layer>>,
     pub(crate) outputs: Vec<u32>,
@@ -66,6 +69,43 @@ impl TaskGraph {
     /// What a task reads, in argument order.
     pub fn deps(&self, task: u32) -> &[u32] {
         &self.deps[self.dep_off[task as usize] as usize..self.dep_off[task as usize + 1] as usize]
+    }
+
+    /// Which piece of each result that it reads a task is given; `None`: the whole of each.
+    #[inline]
+    pub fn piece(&self, task: u32) -> Option<Piece> {
+        self.piece.get(task as usize).copied().flatten()
+    }
+
+    /// Whether some task reads pieces.
+    #[inline]
+    pub fn has_pieces(&self) -> bool {
+        !self.piece.is_empty()
+    }
+
+    /// What a task is given of a result that it reads: all of it, or its piece. For backends that keep results whole.
+    ///
+    /// # Errors
+    /// [`ErrorKind::BadInput`] if it reads a piece and the result is not [`Pieces`], or has no such piece.
+    pub fn input(&self, task: u32, result: Value) -> Result<Value> {
+        match self.piece(task) {
+            None => Ok(result),
+            Some(piece) => Pieces::pick(&result, piece.index),
+        }
+    }
+
+    /// Projected bytes of what a task is given of a result that it reads.
+    pub fn input_bytes(&self, task: u32, result: u32) -> u64 {
+        let bytes = self.bytes(result);
+        self.piece(task).map_or(bytes, |piece| piece.share(bytes))
+    }
+
+    /// Says which piece the newest task reads.
+    pub(crate) fn push_piece(&mut self, piece: Option<Piece>) {
+        if piece.is_some() {
+            self.piece.resize(self.op.len() - 1, None);
+            self.piece.push(piece);
+        }
     }
 
     /// The edges as compressed rows: task `t` reads `deps[dep_off[t]..dep_off[t + 1]]`.
@@ -395,6 +435,7 @@ impl<'a> Expander<'a> {
                 g.local.push(t as u32);
                 g.block.push(kind.block(t));
                 g.bytes.push(kind.bytes(t));
+                g.push_piece(kind.piece(t));
                 edges.clear();
                 kind.edges(t, &mut edges);
                 for e in &edges {

@@ -157,7 +157,7 @@ fn need(tasks: &TaskGraph, task: u32) -> u64 {
         .iter()
         .enumerate()
         .filter(|(i, d)| wide || !deps[..*i].contains(d))
-        .map(|(_, &d)| tasks.bytes(d));
+        .map(|(_, &d)| tasks.input_bytes(task, d));
     let extra = tasks.annotations(task).and_then(|a| a.memory).unwrap_or(0);
     inputs.fold(tasks.bytes(task).saturating_add(extra), u64::saturating_add)
 }

@@ -70,7 +70,8 @@ pub fn run(g: &TaskGraph, registry: &Registry) -> Result<Vec<Value>> {
             .deps(t)
             .iter()
             .filter_map(|&d| values[d as usize].clone())
-            .collect();
+            .map(|v| g.input(t, v))
+            .collect::<Result<_>>()?;
         let task = TaskInfo::new(g.key(t), g.op(t), g.block(t), &inputs);
         let kernel = kernels.of(g.op(t), registry)?;
         let context = TaskContext::new(&Plain, g, t);

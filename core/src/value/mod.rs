@@ -7,6 +7,7 @@
 pub mod bulk;
 pub(crate) mod codec;
 mod numbers;
+mod pieces;
 pub(crate) mod remote;
 pub(crate) mod show;
 mod weigh;
@@ -20,6 +21,7 @@ use serde::de::DeserializeOwned;
 
 use crate::base::error::{Error, ErrorKind, Result};
 use bulk::Bulk;
+pub use pieces::{Piece, Pieces};
 use remote::{OF_BUILD, OfBuild, decode_of_build, encode_of_build, list_of_build, of_build};
 
 /// A shared, immutable result of a task.

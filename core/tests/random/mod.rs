@@ -4,15 +4,15 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use kvern_core::layer::{
-    AllToAll, BlockArg, Blockwise, Data, Edge, Overlap, Parts, Reach, TreeBytes, TreeReduction,
+    BlockArg, Blockwise, Data, Edge, Exchange, Overlap, Reach, TreeBytes, TreeReduction,
 };
 use kvern_core::operator::{OpBody, decode_params};
 use kvern_core::{
-    Annotations, AxisMap, BlockBytes, Grid, Kernel, Key, Layer, OpRef, OpTraits, Operator, Outputs,
-    Result, Root, TaskContext, TaskList, Value, register_operator,
+    Annotations, AxisMap, BlockBytes, Error, Grid, Kernel, Key, Layer, OpRef, OpTraits, Operator,
+    Outputs, Pieces, Result, Root, TaskContext, TaskList, Value, register_operator,
 };
 
-/// `(id, uses block, parts)`: combines its id, its inputs in order and perhaps the block; into so many parts if that is not 0.
+/// `(id, uses block, pieces)`: combines its id, its inputs in order and perhaps the block; into so many pieces if that is not 0.
 struct Mix;
 
 impl Operator for Mix {
@@ -21,26 +21,22 @@ impl Operator for Mix {
     }
 
     fn instantiate(&self, params: &[u8]) -> Result<Arc<dyn Kernel>> {
-        let (id, block, parts): (u64, bool, u64) = decode_params("test.mix", params)?;
+        let (id, block, pieces): (u64, bool, u64) = decode_params("test.mix", params)?;
         Ok(Arc::new(move |x: &mut [Value], ctx: &TaskContext<'_>| {
             let mut h = step(17, id);
             for v in x.iter() {
-                let v = match v.downcast_ref::<u64>() {
-                    Some(v) => *v,
-                    None => *Parts::pick(v, ctx.block())?
-                        .downcast_ref::<u64>()
-                        .unwrap_or(&0),
-                };
-                h = step(h, v);
+                let v = v.downcast_ref::<u64>();
+                let v = v.ok_or_else(|| Error::bad_input("a task was given more than its piece"));
+                h = step(h, *v?);
             }
             if block {
                 h = step(h, ctx.block() + 1);
             }
-            if parts == 0 {
+            if pieces == 0 {
                 return Ok(Value::new(h));
             }
-            let all = (0..parts).map(|p| Value::new(step(h, p))).collect();
-            Ok(Parts(all).into_value())
+            let all = (0..pieces).map(|p| Value::new(step(h, p))).collect();
+            Ok(Pieces(all).into_value())
         }))
     }
 }
@@ -51,13 +47,13 @@ fn step(h: u64, v: u64) -> u64 {
     (h.rotate_left(7) ^ v).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
-fn mix_parts(id: u64, block: bool, inline: bool, parts: u64) -> OpRef {
+fn mix_pieces(id: u64, block: bool, inline: bool, pieces: u64) -> OpRef {
     let traits = OpTraits {
         pure: true,
         uses_block: block,
         inline,
     };
-    let params = postcard(&(id, block, parts));
+    let params = postcard(&(id, block, pieces));
     OpRef::named("test.mix", 1, traits, params)
 }
 
@@ -72,7 +68,7 @@ fn postcard(v: &impl serde::Serialize) -> Vec<u8> {
 
 /// The mixing operator of a layer.
 pub(crate) fn mix(id: u64, block: bool, inline: bool) -> OpRef {
-    mix_parts(id, block, inline, 0)
+    mix_pieces(id, block, inline, 0)
 }
 
 /// Results as numbers.
@@ -176,7 +172,7 @@ impl World {
             2..=7 => self.blockwise(),
             8 | 9 => self.tree(),
             10 => self.overlap(),
-            11 => self.all_to_all(),
+            11 => self.exchange(),
             12 => self.explicit(),
             _ => self.data(),
         };
@@ -330,13 +326,14 @@ impl World {
         (Layer::new(kind, vec![layer]), grid)
     }
 
-    fn all_to_all(&mut self) -> (Arc<Layer>, Grid) {
+    fn exchange(&mut self) -> (Arc<Layer>, Grid) {
         let (layer, grid) = self.pick();
         let to = 1 + self.rng.below(4);
         self.next_op += 2;
-        let split = mix_parts(self.next_op - 2, true, false, to);
-        let merge = mix(self.next_op - 1, true, false);
-        let kind = AllToAll::new([split, merge], grid.len() as u32, to as u32, 8, 8).unwrap();
+        let split = mix_pieces(self.next_op - 2, true, false, to);
+        // Without its block, only the piece tells two merges apart.
+        let merge = mix(self.next_op - 1, self.rng.chance(50), false);
+        let kind = Exchange::new([split, merge], grid.len() as u32, to as u32, 8, 8).unwrap();
         (Layer::new(kind, vec![layer]), Grid::new([to as u32]))
     }
 

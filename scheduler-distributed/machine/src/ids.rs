@@ -78,25 +78,56 @@ impl fmt::Debug for GraphId {
     }
 }
 
-/// A task of a graph, and the object that it makes: a task has one result, so one name does for both.
+/// A task of a graph, and the object that it makes: a task has one result, so one name does for both. Or one piece of that object, on a worker
+/// that fetched no more of it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct TaskRef {
     /// The graph.
     pub graph: GraphId,
     /// The task's number in it.
     pub task: u32,
+    /// One more than the number of a piece; 0: the task, and all of its object.
+    piece: u32,
 }
 
 impl TaskRef {
     /// Task `task` of `graph`.
     pub fn new(graph: GraphId, task: u32) -> Self {
-        Self { graph, task }
+        Self {
+            graph,
+            task,
+            piece: 0,
+        }
+    }
+
+    /// A piece of this object.
+    #[must_use]
+    pub fn of_piece(self, index: u32) -> Self {
+        Self {
+            piece: index.saturating_add(1),
+            ..self
+        }
+    }
+
+    /// The number of the piece, if it is one.
+    pub fn piece(self) -> Option<u32> {
+        self.piece.checked_sub(1)
+    }
+
+    /// The object that it is, or is a piece of.
+    #[must_use]
+    pub fn whole(self) -> Self {
+        Self { piece: 0, ..self }
     }
 }
 
 impl fmt::Display for TaskRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.t{}", self.graph, self.task)
+        write!(f, "{}.t{}", self.graph, self.task)?;
+        match self.piece() {
+            Some(piece) => write!(f, ".p{piece}"),
+            None => Ok(()),
+        }
     }
 }
 

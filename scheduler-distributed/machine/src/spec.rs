@@ -1,6 +1,6 @@
 //! What a graph is to the scheduler's machine: dense arrays of numbers, and nothing of what its tasks compute.
 
-use kvern_core::Key;
+use kvern_core::{Key, Piece};
 
 use crate::ids::{OutputRef, WorkerId};
 use crate::payload::Payload;
@@ -25,6 +25,8 @@ pub struct GraphSpec {
     pub op: Vec<u32>,
     /// The block number that each task's kernel sees; may be empty.
     pub block: Vec<u32>,
+    /// Which piece of all that it reads each task is given, none: the whole; may be empty.
+    pub piece: Vec<Option<Piece>>,
     /// How each task is to be run: a number that only [`GraphSpec::shared`] explains; may be empty.
     pub annotation: Vec<u32>,
     /// How often each task is tried again after it failed; may be empty.
@@ -237,6 +239,7 @@ impl GraphSpec {
         exact("op", self.op.len(), tasks)?;
         exact("keys", self.keys.len(), tasks)?;
         may_be_empty("block", self.block.len())?;
+        may_be_empty("piece", self.piece.len())?;
         may_be_empty("annotation", self.annotation.len())?;
         may_be_empty("retries", self.retries.len())
     }

@@ -187,6 +187,7 @@ fn to_worker() -> Vec<ToWorker> {
             key: Key::builder("wire").finish(),
             op: 2,
             block: 3,
+            piece: None,
             annotation: 4,
             bytes: 5,
             inputs: vec![

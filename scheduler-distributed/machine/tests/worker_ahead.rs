@@ -51,6 +51,7 @@ impl Shop {
             key: Key::builder("test").finish(),
             op: 0,
             block: 0,
+            piece: None,
             annotation: 0,
             bytes: 8,
             inputs: inputs.collect(),

@@ -70,6 +70,7 @@ impl Shop {
             key: Key::builder("test").finish(),
             op: 0,
             block: 0,
+            piece: None,
             annotation: 0,
             bytes: 8,
             inputs: inputs.collect(),
@@ -375,6 +376,7 @@ fn the_last_reader_takes_its_input() {
         key: Key::builder("test").finish(),
         op: 0,
         block: 0,
+        piece: None,
         annotation: 0,
         bytes: 8,
         inputs: vec![Input {

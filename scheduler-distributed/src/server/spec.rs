@@ -63,6 +63,10 @@ pub(super) fn spec(graph: &Graph, build: String) -> Result<GraphSpec> {
         priority: priority(&tasks),
         op: (0..count).map(|t| tasks.op_index(t) as u32).collect(),
         block: (0..count).map(|t| tasks.block(t)).collect(),
+        piece: match tasks.has_pieces() {
+            true => (0..count).map(|t| tasks.piece(t)).collect(),
+            false => Vec::new(),
+        },
         annotation,
         retries,
         backoff,

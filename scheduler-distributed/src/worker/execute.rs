@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use kvern_core::error::TaskInfo;
 use kvern_core::operator::Kernel;
 use kvern_core::unfinished::Leftovers;
-use kvern_core::{Error, ErrorKind, OpRef, Result, Value};
+use kvern_core::{Error, ErrorKind, OpRef, Pieces, Result, Value};
 use kvern_machine::wire::{Assign, Input, Source};
 use kvern_machine::worker::Outcome;
 use kvern_machine::{Attempt, GraphId, Payload, TaskRef};
@@ -87,6 +87,12 @@ impl Job {
         }
     }
 
+    /// Which piece of what is kept under an input's name is read.
+    fn piece_of(&self, input: &Input) -> Option<u32> {
+        // What came as a piece is kept as that.
+        self.assign.piece.filter(|_| input.object.piece().is_none())
+    }
+
     fn taken(&self) -> MutexGuard<'_, Vec<Option<Kept>>> {
         self.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -102,9 +108,9 @@ impl Job {
             .inputs
             .iter()
             .filter(|i| !is_taken(i) && matches!(i.source, Source::Workers(_)))
-            .filter_map(|i| store.stored(i.object));
+            .filter_map(|i| store.stored(i.object, self.piece_of(i)));
         let taken = self.taken();
-        let taken = taken.iter().flatten().filter_map(Kept::stored).cloned();
+        let taken = taken.iter().flatten().filter_map(|kept| kept.stored(None));
         of_store.chain(taken).collect()
     }
 }
@@ -320,7 +326,8 @@ impl Executor {
     }
 
     fn inline(&self, value: &Value) -> Option<Payload> {
-        if value.nbytes() > INLINE_MAX {
+        // Of a split nobody wants more than a piece.
+        if value.nbytes() > INLINE_MAX || value.is::<Pieces>() {
             return None;
         }
         let lent = parcel::lend(self.store.registry(), value).ok()?;
@@ -365,13 +372,17 @@ impl Executor {
         for input in &job.assign.inputs {
             let found = match &input.source {
                 Source::Literal(bytes) => {
-                    inputs.push(parcel::decode(self.store.registry(), bytes.as_slice())?);
+                    let value = parcel::decode(self.store.registry(), bytes.as_slice())?;
+                    inputs.push(match job.piece_of(input) {
+                        Some(piece) => Pieces::pick(&value, piece)?,
+                        None => value,
+                    });
                     continue;
                 }
                 // What nobody else reads is held by the task alone, which may reuse its memory. If the task then fails for good,
                 // nobody needs it any more; if this worker is lost, it would have been lost with it.
                 Source::Workers(_) if input.last => taken.next().flatten().map(Kept::take),
-                Source::Workers(_) => self.store.share(input.object),
+                Source::Workers(_) => self.store.share(input.object, job.piece_of(input)),
             };
             let (value, held) = found.ok_or_else(|| missing(input))??;
             inputs.push(value);
@@ -441,6 +452,7 @@ mod tests {
             key: kvern_core::key::unique("test"),
             op: 0,
             block: 0,
+            piece: None,
             annotation: 0,
             bytes: 8,
             inputs: vec![Input {
@@ -452,7 +464,7 @@ mod tests {
         };
         store.keep(object, Ok(Value::new(vec![1.0f64])));
         let job = Job::new(assign, Arc::default(), &store);
-        assert!(store.share(object).is_none(), "the task has it");
+        assert!(store.share(object, None).is_none(), "the task has it");
         store.keep(object, Ok(Value::new(vec![2.0f64])));
         // Whatever becomes of the task: its graph is not known here.
         let (over, ended) = std::sync::mpsc::channel();
@@ -470,7 +482,7 @@ mod tests {
         pool.push([job.clone()]);
         ended.recv_timeout(Duration::from_secs(20)).unwrap();
         assert_eq!(said.lock().unwrap().len(), 1);
-        let (there, _) = store.share(object).unwrap().unwrap();
+        let (there, _) = store.share(object, None).unwrap().unwrap();
         assert_eq!(there.downcast_ref::<Vec<f64>>(), Some(&vec![2.0]));
         assert!(job.take().is_empty(), "what it took is gone with it");
     }

@@ -16,6 +16,7 @@ mod store;
 mod watch;
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
@@ -331,8 +332,8 @@ fn with(shell: &Mutex<Shell>, happen: impl FnOnce(&mut Shell)) {
 }
 
 impl Overseer for Mutex<Shell> {
-    fn next_use(&self, object: TaskRef) -> Option<i64> {
-        lock(self).machine.next_use(object)
+    fn next_use(&self, object: TaskRef, pieces: Option<&Range<u32>>) -> Option<i64> {
+        lock(self).machine.next_use(object, pieces)
     }
 
     fn moved(&self, object: TaskRef, bytes: u64, back: bool) {

@@ -1,12 +1,16 @@
 //! What a worker keeps: results by name, in memory under its budget or on its disk.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
-use kvern_core::{Error, Registry, Result, Value};
+use kvern_core::{Error, Pieces, Registry, Result, Value};
 use kvern_machine::TaskRef;
-use kvern_store::{Counted, Lent, Pin, Reserved, SPILL_MIN, StoreOptions, StoredValue, ValueOwner};
+use kvern_store::{
+    Counted, Lent, PieceInHand, Pin, Reserved, SPILL_MIN, StoreOptions, StoredPieces, StoredValue,
+    ValueOwner,
+};
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::Happened;
@@ -18,6 +22,8 @@ pub(crate) enum Kept {
     /// One that is too small to spill.
     Small(Value, Option<Counted>),
     Large(Arc<StoredValue>, Arc<LastUse>),
+    /// What a splitting task made here: each piece can go to disk, and to another worker, without the others.
+    Pieces(Arc<StoredPieces>),
     Failed(Error),
 }
 
@@ -28,6 +34,10 @@ pub(crate) enum InHand {
     Taken(Counted),
     /// It stays where it is.
     Pinned(Pin),
+    /// It is a piece of something.
+    Piece(PieceInHand),
+    /// It is all pieces of something.
+    Whole(Vec<Pin>),
 }
 
 impl Kept {
@@ -42,14 +52,19 @@ impl Kept {
                 let (value, counted) = stored.take()?;
                 Ok((value, Some(InHand::Taken(counted))))
             }
+            Self::Pieces(all) => {
+                let (value, pins) = all.whole()?;
+                Ok((value, Some(InHand::Whole(pins))))
+            }
             Self::Failed(e) => Err(e),
         }
     }
 
-    /// What is spilled when memory is short, if it is that.
-    pub(crate) fn stored(&self) -> Option<&Arc<StoredValue>> {
+    /// What is spilled when memory is short and has to be here for a reader, of this piece if it reads one.
+    pub(crate) fn stored(&self, piece: Option<u32>) -> Option<Arc<StoredValue>> {
         match self {
-            Self::Large(stored, _) => Some(stored),
+            Self::Large(stored, _) => Some(stored.clone()),
+            Self::Pieces(all) => all.stored(piece?),
             _ => None,
         }
     }
@@ -60,8 +75,8 @@ pub(crate) type LastUse = AtomicU64;
 
 /// Whom the store asks and tells about its values.
 pub(crate) trait Overseer: Send + Sync {
-    /// The lowest priority number of those that wait to read an object.
-    fn next_use(&self, object: TaskRef) -> Option<i64>;
+    /// The lowest priority number of those that wait to read an object, or one of these pieces of it.
+    fn next_use(&self, object: TaskRef, pieces: Option<&Range<u32>>) -> Option<i64>;
 
     /// An object went to disk, or came back.
     fn moved(&self, object: TaskRef, bytes: u64, back: bool);
@@ -80,6 +95,8 @@ pub(crate) struct Store {
 /// An object, as what the store of values asks about it.
 struct OfObject {
     object: TaskRef,
+    /// Some pieces of it; `None`: all of it.
+    pieces: Option<Range<u32>>,
     used: Arc<LastUse>,
     overseer: Arc<OnceLock<Weak<dyn Overseer>>>,
 }
@@ -93,7 +110,8 @@ impl OfObject {
 impl ValueOwner for OfObject {
     /// Those that somebody here waits for go after those that nobody does, of which the one goes first that was not used for longest.
     fn next_use(&self) -> u64 {
-        match self.overseer().and_then(|o| o.next_use(self.object)) {
+        let pieces = self.pieces.as_ref();
+        match (self.overseer()).and_then(|o| o.next_use(self.object, pieces)) {
             // In the same order, in the lower half of the numbers.
             Some(priority) => (priority.cast_unsigned() ^ (1 << 63)) >> 1,
             None => u64::MAX - self.used.load(Ordering::Relaxed),
@@ -161,19 +179,29 @@ impl Store {
             Ok(value) => value,
             Err(e) => return Kept::Failed(e),
         };
+        let used = Arc::new(LastUse::new(self.now()));
+        let owner = |pieces| OfObject {
+            object,
+            pieces,
+            used: used.clone(),
+            overseer: self.overseer.clone(),
+        };
+        let value = match value.try_into_inner::<Pieces>() {
+            Ok(pieces) => {
+                // Who reads them is not known here: they stay until the object is freed.
+                let of = |pieces| owner(Some(pieces));
+                let stored = self.values.insert_pieces(pieces, |_| 1, of);
+                return Kept::Pieces(Arc::new(stored));
+            }
+            Err(value) => value,
+        };
         let bytes = value.nbytes();
         if bytes < SPILL_MIN {
             let counted = (bytes > 0).then(|| Counted::new(&self.values, bytes));
             return Kept::Small(value, counted);
         }
         self.values.budget().count(bytes);
-        let used = Arc::new(LastUse::new(self.now()));
-        let owner = OfObject {
-            object,
-            used: used.clone(),
-            overseer: self.overseer.clone(),
-        };
-        Kept::Large(self.values.insert(value, owner), used)
+        Kept::Large(self.values.insert(value, owner(None)), used)
     }
 
     /// Spills what is over the budget. Not under the lock of the machine, which is asked what goes.
@@ -218,45 +246,91 @@ impl Store {
         self.lock().insert(object, kept)
     }
 
-    /// A value for a task that is not its last reader.
+    /// A value for a task that is not its last reader, or a piece of it.
     ///
     /// # Errors
     /// Why it cannot be read.
-    pub(crate) fn share(&self, object: TaskRef) -> Option<Result<(Value, Option<InHand>)>> {
-        let stored = match self.lock().get(&object)? {
-            Kept::Small(value, _) => return Some(Ok((value.clone(), None))),
+    pub(crate) fn share(
+        &self,
+        object: TaskRef,
+        piece: Option<u32>,
+    ) -> Option<Result<(Value, Option<InHand>)>> {
+        let found = match self.lock().get(&object)? {
+            Kept::Small(value, _) => return Some(picked(value.clone(), None, piece)),
             Kept::Failed(e) => return Some(Err(e.clone())),
             Kept::Large(stored, used) => {
                 used.store(self.now(), Ordering::Relaxed);
-                stored.clone()
+                Found::Value(stored.clone())
             }
+            Kept::Pieces(all) => Found::Pieces(all.clone()),
         };
         // Without the lock: it may come from disk.
-        Some(
-            stored
+        Some(match (found, piece) {
+            (Found::Value(stored), _) => stored
                 .pin()
-                .map(|(value, pin)| (value, Some(InHand::Pinned(pin)))),
-        )
+                .and_then(|(value, pin)| picked(value, Some(InHand::Pinned(pin)), piece)),
+            (Found::Pieces(all), Some(piece)) => all
+                .get(piece, false)
+                .map(|(value, in_hand)| (value, in_hand.map(InHand::Piece))),
+            (Found::Pieces(all), None) => all
+                .whole()
+                .map(|(value, pins)| (value, Some(InHand::Whole(pins)))),
+        })
     }
 
     pub(crate) fn take(&self, object: TaskRef) -> Option<Kept> {
         self.lock().remove(&object)
     }
 
-    /// What is kept in the way that can be spilled.
-    pub(crate) fn stored(&self, object: TaskRef) -> Option<Arc<StoredValue>> {
-        self.lock().get(&object)?.stored().cloned()
+    /// What is kept in the way that can be spilled, of this piece if a piece is read.
+    pub(crate) fn stored(&self, object: TaskRef, piece: Option<u32>) -> Option<Arc<StoredValue>> {
+        self.lock().get(&object)?.stored(piece)
     }
 }
 
+/// What is kept, to be read without the lock.
+enum Found {
+    Value(Arc<StoredValue>),
+    Pieces(Arc<StoredPieces>),
+}
+
+/// A value that is kept as a whole, or a piece of it.
+fn picked(
+    value: Value,
+    in_hand: Option<InHand>,
+    piece: Option<u32>,
+) -> Result<(Value, Option<InHand>)> {
+    let value = match piece {
+        Some(piece) => Pieces::pick(&value, piece)?,
+        None => value,
+    };
+    Ok((value, in_hand))
+}
+
 impl Keeper for Store {
-    fn get(&self, object: TaskRef) -> Option<Result<(Value, Option<Lent>)>> {
-        let stored = match self.lock().get(&object)? {
-            Kept::Small(value, _) => return Some(Ok((value.clone(), None))),
-            Kept::Failed(e) => return Some(Err(e.clone())),
-            Kept::Large(stored, _) => stored.clone(),
+    fn get(&self, object: TaskRef) -> Option<Result<(Value, Vec<Lent>)>> {
+        let piece = object.piece();
+        let pick = |value: Value| match piece {
+            Some(piece) => Pieces::pick(&value, piece),
+            None => Ok(value),
         };
-        Some(stored.lend().map(|(value, lent)| (value, Some(lent))))
+        let found = match self.lock().get(&object.whole())? {
+            Kept::Small(value, _) => return Some(pick(value.clone()).map(|v| (v, Vec::new()))),
+            Kept::Failed(e) => return Some(Err(e.clone())),
+            Kept::Large(stored, _) => Found::Value(stored.clone()),
+            Kept::Pieces(all) => Found::Pieces(all.clone()),
+        };
+        Some(match (found, piece) {
+            (Found::Value(stored), _) => stored
+                .lend()
+                .and_then(|(value, lent)| Ok((pick(value)?, vec![lent]))),
+            (Found::Pieces(all), Some(piece)) => all
+                .lend(piece)
+                .map(|(value, lent)| (value, lent.into_iter().collect())),
+            (Found::Pieces(all), None) => all
+                .whole()
+                .map(|(value, pins)| (value, pins.into_iter().map(Lent::Pinned).collect())),
+        })
     }
 
     fn expect(&self, bytes: u64) -> Result<Reserved> {

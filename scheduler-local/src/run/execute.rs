@@ -9,13 +9,14 @@ use kvern_core::events::{Event, Interest};
 use kvern_core::operator::{Submitter, TaskHost};
 use kvern_core::panics;
 use kvern_core::unfinished::Leftovers;
-use kvern_core::{Annotations, Error, ErrorKind, Kernel, Key, Result, TaskContext, Value};
+use kvern_core::{Annotations, Error, ErrorKind, Kernel, Key, Piece, Result, TaskContext, Value};
 use kvern_store::{
-    Admitted, Clock, Counted, Made, Pin, Store, StoredValue, Task, admitted_here, run_task,
+    Admitted, Clock, Counted, Made, PieceInHand, Pin, Store, StoredValue, Task, admitted_here,
+    run_task,
 };
 
 use super::limits::{Limited, Ticket};
-use super::{RunCore, Stored, counts_as_held, lend};
+use super::{RunCore, Stored, counts_as_held, lend, read_whole};
 
 /// What a worker reuses from task to task.
 #[derive(Default)]
@@ -35,6 +36,7 @@ struct Taken {
     /// Of those, what the store counts of large ones.
     counted: Vec<Counted>,
     pinned: Vec<Pin>,
+    pieces: Vec<PieceInHand>,
 }
 
 impl Scratch {
@@ -140,11 +142,13 @@ impl RunCore {
                 .and_then(|a| a.memory)
                 .unwrap_or(0);
         }
+        let piece = self.tasks.piece(task);
         for &d in self.tasks.deps(task) {
             // SAFETY: the task holds a unit of each input, and they are filled since it is ready.
             need += unsafe {
-                self.slots[d as usize].look(|s| match s {
-                    Stored::Retained(v) if v.is_on_disk() => v.nbytes(),
+                self.slots[d as usize].look(|s| match (s, piece) {
+                    (Stored::Retained(v), _) if v.is_on_disk() => v.nbytes(),
+                    (Stored::Pieces(all), Some(piece)) => all.on_disk(piece.index),
                     _ => 0,
                 })
             };
@@ -154,7 +158,7 @@ impl RunCore {
             inputs
                 .filter_map(|&d| {
                     // SAFETY: as above.
-                    unsafe { self.slots[d as usize].look(retained) }
+                    unsafe { self.slots[d as usize].look(|s| retained(s, piece)) }
                 })
                 .collect()
         })
@@ -272,9 +276,11 @@ impl RunCore {
         keep: bool,
     ) -> Result<()> {
         debug_assert!(inputs.is_empty());
+        let piece = self.tasks.piece(task);
         for &d in self.tasks.deps(task) {
             let slot = &self.slots[d as usize];
-            let taken = if keep {
+            // Pieces are taken one by one.
+            let taken = if keep || piece.is_some() {
                 None
             } else {
                 // SAFETY: the task holds a unit of each input for each time that it reads it; the inputs are filled, since
@@ -298,6 +304,7 @@ impl RunCore {
                             given.counted.push(counted);
                             v
                         }
+                        Stored::Pieces(_) => return Err(read_whole()),
                         Stored::Failed(e) => return Err(e),
                         Stored::Empty => {
                             return Err(Error::new(
@@ -308,7 +315,16 @@ impl RunCore {
                     }
                 }
                 // SAFETY: as above.
-                None => unsafe { slot.look(|stored| share(stored, &mut given.pinned)) }?,
+                None => unsafe {
+                    slot.look(|stored| match (stored, piece) {
+                        (Stored::Pieces(all), Some(piece)) => {
+                            let (value, in_hand) = all.get(piece.index, !keep)?;
+                            given.pieces.extend(in_hand);
+                            Ok(value)
+                        }
+                        _ => self.tasks.input(task, share(stored, &mut given.pinned)?),
+                    })
+                }?,
             };
             inputs.push(value);
         }
@@ -329,6 +345,7 @@ impl RunCore {
         (taken.bytes, taken.held) = (0, 0);
         taken.counted.clear();
         taken.pinned.clear();
+        taken.pieces.clear();
     }
 
     /// Puts a result in place, frees inputs that nobody else reads, and counts down the readers of the result. False: the run was cancelled,
@@ -340,14 +357,24 @@ impl RunCore {
         if let Some(rest) = rest {
             self.uncount(rest);
         }
+        let piece = self.tasks.piece(task);
         for &d in self.tasks.deps(task) {
+            if let Some(piece) = piece {
+                // SAFETY: the task holds a unit of each input, and they are filled since it was ready.
+                unsafe {
+                    self.slots[d as usize].look(|stored| {
+                        if let Stored::Pieces(all) = stored {
+                            all.let_go(piece.index);
+                        }
+                    });
+                }
+            }
             // SAFETY: one unit for each time the task reads it; it has looked for the last time.
             if let Some(rest) = unsafe { self.slots[d as usize].give_back() } {
                 self.uncount(rest);
             }
         }
-        let (off, rows) = &self.dependents;
-        for &r in &rows[off[task as usize] as usize..off[task as usize + 1] as usize] {
+        for &r in self.readers(task) {
             if self.pending[r as usize].fetch_sub(1, Ordering::AcqRel) == 1 {
                 ready.push(r);
             }
@@ -409,9 +436,10 @@ impl RunCore {
     }
 }
 
-fn retained(stored: &Stored) -> Option<Arc<StoredValue>> {
-    match stored {
-        Stored::Retained(v) => Some(v.clone()),
+fn retained(stored: &Stored, piece: Option<Piece>) -> Option<Arc<StoredValue>> {
+    match (stored, piece) {
+        (Stored::Retained(v), _) => Some(v.clone()),
+        (Stored::Pieces(all), Some(piece)) => all.stored(piece.index),
         _ => None,
     }
 }
@@ -432,6 +460,7 @@ fn share(stored: &Stored, pinned: &mut Vec<Pin>) -> Result<Value> {
             pinned.push(pin);
             Ok(v)
         }
+        Stored::Pieces(_) => Err(read_whole()),
         Stored::Failed(e) => Err(e.clone()),
         Stored::Empty => Err(Error::new(
             ErrorKind::Internal,

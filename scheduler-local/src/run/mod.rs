@@ -16,6 +16,7 @@ mod owner;
 pub(crate) mod slot;
 mod verdict;
 
+use std::ops::Range;
 use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
 use std::time::Instant;
@@ -26,8 +27,8 @@ use kvern_core::panics;
 use kvern_core::plan::Prepared;
 use kvern_core::scheduler::{Progress, Scheduler};
 use kvern_core::unfinished::Leftovers;
-use kvern_core::{Error, ErrorKind, Handle, Kernel, Result, TaskGraph, Value};
-use kvern_store::{SPILL_MIN, Store, StoredValue};
+use kvern_core::{Error, ErrorKind, Handle, Kernel, Pieces, Result, TaskGraph, Value};
+use kvern_store::{SPILL_MIN, Store, StoredPieces, StoredValue};
 
 pub(crate) use carried::{as_of, of_thread};
 pub(crate) use execute::{Outcome, Scratch};
@@ -53,6 +54,8 @@ pub(crate) enum Stored {
     Elsewhere(Arc<dyn Pending>),
     /// A large value under the store's care.
     Retained(Arc<StoredValue>),
+    /// What a splitting task made, each piece under the store's care. Its readers let go of their pieces one by one.
+    Pieces(StoredPieces),
     Failed(Error),
 }
 
@@ -461,6 +464,13 @@ impl RunCore {
         if bytes == 0 {
             return Stored::Value(value);
         }
+        let value = match self.in_pieces(task, value) {
+            Ok(pieces) => {
+                self.store.budget().hold(1);
+                return Stored::Pieces(pieces);
+            }
+            Err(value) => value,
+        };
         self.store.budget().count(bytes);
         self.store.budget().hold(1);
         if bytes < SPILL_MIN {
@@ -468,6 +478,34 @@ impl RunCore {
         }
         let owner = OfTask::new(self, task);
         Stored::Retained(self.store.insert(value, owner))
+    }
+
+    /// A split whose readers all read pieces, with each piece by itself; else the value as it is.
+    fn in_pieces(&self, task: u32, value: Value) -> Result<StoredPieces, Value> {
+        if !self.tasks.has_pieces() || self.outputs.is_output(task) {
+            return Err(value);
+        }
+        let reads = |&r: &u32| self.tasks.piece(r).map(|piece| (piece.index, r));
+        let Some(mut readers) = (self.readers(task).iter().map(reads)).collect::<Option<Vec<_>>>()
+        else {
+            return Err(value);
+        };
+        let pieces: Pieces = value.try_into_inner()?;
+        readers.sort_unstable();
+        let of = |range: Range<u32>| {
+            let from = readers.partition_point(|r| r.0 < range.start);
+            let to = readers.partition_point(|r| r.0 < range.end);
+            &readers[from..to]
+        };
+        let count = |piece: u32| of(piece..piece + 1).len() as u32;
+        let owner = |range| OfTask::of_pieces(self, task, of(range).iter().map(|r| r.1).collect());
+        Ok(self.store.insert_pieces(pieces, count, owner))
+    }
+
+    /// The tasks that read a task's result, as often as they do.
+    fn readers(&self, task: u32) -> &[u32] {
+        let (off, rows) = &self.dependents;
+        &rows[off[task as usize] as usize..off[task as usize + 1] as usize]
     }
 
     /// How the run ended, or that a task has failed. `None`: all is well so far.
@@ -490,7 +528,7 @@ impl RunCore {
 fn counts_as_held(stored: &Stored) -> bool {
     match stored {
         Stored::Value(v) => v.nbytes() > 0,
-        Stored::Retained(_) => true,
+        Stored::Retained(_) | Stored::Pieces(_) => true,
         _ => false,
     }
 }
@@ -520,12 +558,22 @@ impl Drop for RunCore {
     }
 }
 
+/// A split is only kept in pieces if nobody reads it whole.
+#[cold]
+fn read_whole() -> Error {
+    Error::new(
+        ErrorKind::Internal,
+        "a result whose pieces are read was read as a whole",
+    )
+}
+
 /// A value out of a slot for somebody outside.
 fn copy_out(stored: &Stored) -> Result<Value> {
     match stored {
         Stored::Value(v) | Stored::Foreign(v) => Ok(v.clone()),
         Stored::Elsewhere(h) => h.wait(),
         Stored::Retained(stored) => stored.read(),
+        Stored::Pieces(_) => Err(read_whole()),
         Stored::Failed(e) => Err(e.clone()),
         Stored::Empty => Err(Error::new(
             ErrorKind::Internal,

@@ -8,10 +8,12 @@ use kvern_store::ValueOwner;
 
 use super::RunCore;
 
-/// The result of a task.
+/// The result of a task, or some pieces of it.
 pub(super) struct OfTask {
     run: Weak<RunCore>,
     task: u32,
+    /// Who reads the pieces; `None`: it is all of the result.
+    readers: Option<Box<[u32]>>,
     key: Key,
     observers: Arc<Observers>,
 }
@@ -21,8 +23,17 @@ impl OfTask {
         Self {
             run: run.me.clone(),
             task,
+            readers: None,
             key: run.tasks.key(task),
             observers: run.observers.clone(),
+        }
+    }
+
+    /// Pieces that these tasks read.
+    pub(super) fn of_pieces(run: &RunCore, task: u32, readers: Box<[u32]>) -> Self {
+        Self {
+            readers: Some(readers),
+            ..Self::new(run, task)
         }
     }
 }
@@ -30,9 +41,10 @@ impl OfTask {
 impl ValueOwner for OfTask {
     /// Position of the next task that reads it.
     fn next_use(&self) -> u64 {
-        self.run
-            .upgrade()
-            .map_or(u64::MAX, |run| run.next_use(self.task))
+        self.run.upgrade().map_or(u64::MAX, |run| {
+            let readers = self.readers.as_deref();
+            run.next_use(readers.unwrap_or_else(|| run.readers(self.task)))
+        })
     }
 
     fn spilled(&self, bytes: u64) {
@@ -49,10 +61,8 @@ impl ValueOwner for OfTask {
 }
 
 impl RunCore {
-    /// Position of the next task that reads this task's result; beyond all positions if none does.
-    fn next_use(&self, task: u32) -> u64 {
-        let (off, rows) = &self.dependents;
-        let readers = &rows[off[task as usize] as usize..off[task as usize + 1] as usize];
+    /// Position of the next of these tasks that is not done; beyond all positions if all are.
+    fn next_use(&self, readers: &[u32]) -> u64 {
         let waiting = readers
             .iter()
             .filter(|&&r| !self.slots[r as usize].is_filled());

@@ -1,5 +1,6 @@
 //! The store of one worker: its values under a budget, in memory or in the spill file.
 
+mod pieces;
 mod stored_value;
 
 use std::path::PathBuf;
@@ -12,6 +13,7 @@ use kvern_core::{Error, ErrorKind, Registry, Result, Value, panics};
 
 use crate::budget::Budget;
 use crate::spill_file::{Extent, SpillFile};
+pub use pieces::{PieceInHand, StoredPieces};
 pub use stored_value::{Counted, Lent, Pin, Reserved, StoredValue, ValueOwner};
 
 /// Smaller values are never spilled: a disk write costs more than they are worth, and there would be too many to choose from.

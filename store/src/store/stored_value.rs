@@ -60,6 +60,10 @@ impl StoredValue {
         self.place.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    pub(super) fn store(&self) -> &Arc<Store> {
+        &self.store
+    }
+
     /// Bytes that the value takes in memory, wherever it is.
     pub fn nbytes(&self) -> u64 {
         self.nbytes

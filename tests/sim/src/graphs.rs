@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use kvern_core::Key;
+use kvern_core::{Key, Piece};
 use kvern_machine::{Datum, GraphId, GraphSpec, OutputRef, Payload, TaskRef, WorkerId};
 
 use crate::rng::{Rng, join};
@@ -147,6 +147,11 @@ pub fn compute(key: Key, inputs: &[u64]) -> u64 {
     inputs.iter().fold(join(a, b), |h, v| join(h, *v))
 }
 
+/// The value of a piece of a result of that value.
+pub fn piece_of(value: u64, piece: u32) -> u64 {
+    join(value, u64::from(piece) + 1)
+}
+
 /// What a nested task makes of its own value and the one that its graph makes.
 pub fn nested_value(own: u64, tasks: u32) -> u64 {
     (0..tasks).fold(own, |h, i| compute(nested_key(own, i), &[h]))
@@ -209,6 +214,7 @@ pub fn make(
         });
         made.spec.retries.push(0);
         made.spec.annotation.push(0);
+        made.spec.piece.push(None);
         if !datum(rng, &mut made, t, offers, workers) {
             task(rng, &mut made, t, shape, n, wild);
         }
@@ -312,6 +318,10 @@ fn task(rng: &mut Rng, made: &mut Made, t: u32, shape: u64, n: u32, wild: Wild) 
         made.spec.retries[t as usize] = times as u16 + rng.below(2) as u16;
         made.spec.annotation[t as usize] = rng.below(made.spec.backoff.len() as u64) as u32;
     }
+    if !deps.is_empty() && rng.one_in(4) {
+        let index = rng.below(3) as u32;
+        made.spec.piece[t as usize] = Some(Piece { index, of: 3 });
+    }
     let mut answer = Answer {
         fails: act == Act::Fail,
         poison: act == Act::Poison,
@@ -325,7 +335,10 @@ fn task(rng: &mut Rng, made: &mut Made, t: u32, shape: u64, n: u32, wild: Wild) 
         answer.poison |= of.poison;
         answer.foreign |= of.foreign;
         match (of.value, &mut inputs) {
-            (Some(v), Some(list)) => list.push(v),
+            (Some(v), Some(list)) => list.push(match made.spec.piece[t as usize] {
+                Some(piece) => piece_of(v, piece.index),
+                None => v,
+            }),
             _ => inputs = None,
         }
     }

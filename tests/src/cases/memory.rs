@@ -4,8 +4,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use kvern_core::layer::{Blockwise, Exchange};
 use kvern_core::scheduler::MemoryUse;
-use kvern_core::{Annotations, ErrorKind, Layer, OpRef, Root, TaskList, Value};
+use kvern_core::{Annotations, BlockBytes, ErrorKind, Grid, Layer, OpRef, Root, TaskList, Value};
 
 use crate::check::{assert_same, expect_error, plan, reference, submit, wide};
 use crate::fixture::Fixture;
@@ -369,4 +370,55 @@ pub fn reading_a_spilled_run_stays_under_the_budget(fx: &Fixture) {
         most <= BUDGET + in_hand,
         "{most} bytes were alive, the budget is {BUDGET}"
     );
+}
+
+/// Blocks of so many bytes, each in as many pieces as there are outputs, and a hash of what each output reads.
+fn exchange(from: u32, to: u32, bytes: u64) -> Vec<Root> {
+    let grid = Grid::new([from]);
+    let made = Blockwise::source(
+        ops::make_bytes(bytes, 5),
+        grid,
+        BlockBytes::Each(bytes + 24),
+    );
+    let split = bytes + 48 * u64::from(to);
+    let kind = Exchange::new([ops::split_bytes(to), ops::sum_bytes()], from, to, split, 8);
+    let kind = kind.unwrap_or_else(|e| panic!("the case's own layer is refused: {e:?}"));
+    vec![Root::all(&Layer::new(
+        kind,
+        vec![Layer::new(made, Vec::new())],
+    ))]
+}
+
+/// An exchange that does not fit the budget, in pieces that are spilled one by one: a merge has a piece of every split in memory, and never all.
+pub fn pieces_are_spilled_alone(fx: &Fixture) {
+    let limited = fx.open_limited(BUDGET);
+    let scheduler = &limited.scheduler;
+    let (from, to, piece) = (7, 3, BLOCK / 2);
+    let roots = exchange(from, to, u64::from(to) * piece);
+    let run = submit(scheduler, &roots);
+    let got = fx.values("merges", &run);
+    assert_same("merges", &got, &reference(&roots).unwrap_or_default());
+    let m = scheduler.memory();
+    assert!(m.spilled_total > 0, "nothing was spilled: {m:?}");
+    // All splits together would be more.
+    assert_under(m, 2 * (BLOCK + 24));
+    drop(run);
+    fx.freed("an exchange in pieces", scheduler);
+    fx.until("spilled pieces are gone", || limited.files().is_empty());
+}
+
+/// An exchange of seven budgets, in pieces each of which is too small to be worth a place on disk of its own.
+pub fn small_pieces_are_spilled_too(fx: &Fixture) {
+    let limited = fx.open_limited(BUDGET);
+    let scheduler = &limited.scheduler;
+    let roots = exchange(40, 32, 3 * BLOCK / 2);
+    let run = submit(scheduler, &roots);
+    let got = fx.values("merges", &run);
+    assert_same("merges", &got, &reference(&roots).unwrap_or_default());
+    let m = scheduler.memory();
+    assert!(m.spilled_total > 0, "nothing was spilled: {m:?}");
+    assert_under(m, BUDGET);
+    drop(run);
+    fx.freed("an exchange in small pieces", scheduler);
+    fx.until("spilled pieces are gone", || limited.files().is_empty());
 }

@@ -1,6 +1,6 @@
 //! Operators on blocks of bytes, whose memory counts.
 
-use kvern_core::{OpRef, Value};
+use kvern_core::{OpRef, Pieces, Value};
 
 use super::{BLOCK, PURE, named, operator};
 use crate::rng::mix as scramble;
@@ -35,6 +35,21 @@ operator!(AddBytes, "add-bytes", PURE, |_: ()| {
     }
 });
 
+operator!(SplitBytes, "split-bytes", PURE, |pieces: u32| {
+    move |inputs: &mut [Value], _: &kvern_core::TaskContext<'_>| {
+        let bytes = inputs[0].downcast_ref::<Vec<u8>>().ok_or_else(|| {
+            kvern_core::Error::bad_input(format!(
+                "bytes are expected, got {}",
+                inputs[0].describe()
+            ))
+        })?;
+        let each = bytes.len().div_ceil(pieces.max(1) as usize).max(1);
+        let mut left = bytes.chunks(each);
+        let pieces = (0..pieces).map(|_| Value::new(left.next().unwrap_or_default().to_vec()));
+        Ok(Pieces(pieces.collect()).into_value())
+    }
+});
+
 operator!(SumBytes, "sum-bytes", PURE, |_: ()| {
     |inputs: &mut [Value], _: &kvern_core::TaskContext<'_>| {
         Ok(Value::new(super::numbers::fold(7, inputs)?))
@@ -64,6 +79,11 @@ pub fn make_bytes(n: u64, seed: u64) -> OpRef {
 /// The first input's bytes, each with the sum of the other inputs added.
 pub fn add_bytes() -> OpRef {
     named(&AddBytes, &())
+}
+
+/// The splitting half of an exchange: the bytes of its input in so many pieces.
+pub fn split_bytes(pieces: u32) -> OpRef {
+    named(&SplitBytes, &pieces)
 }
 
 /// A hash of all bytes of the inputs.

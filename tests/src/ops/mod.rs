@@ -11,9 +11,9 @@ use std::sync::Arc;
 use kvern_core::{OpRef, OpTraits, Operator, Result};
 use serde::Serialize;
 
-pub use bytes::{add_bytes, hold_bytes, lone_input, make_bytes, sum_bytes};
+pub use bytes::{add_bytes, hold_bytes, lone_input, make_bytes, split_bytes, sum_bytes};
 pub use control::{careful, gate, gate_at_first, nap, spawn, touch, wait_for_cancel};
-pub use numbers::{block, constant, merge, mix, mix_block, split, task_key};
+pub use numbers::{block, constant, mix, mix_block, split, task_key};
 pub use trouble::{fail, flaky, log, panic_bomb, panic_text, panic_value};
 
 /// Defines an operator as a unit type: name, what may be assumed of it, and how its parameters become code.

@@ -1,8 +1,7 @@
 //! Operators on numbers: their results depend on every input and on the order of the inputs, so that nothing swapped, lost or
 //! doubled goes unnoticed.
 
-use kvern_core::layer::Parts;
-use kvern_core::{Error, OpRef, Result, Value};
+use kvern_core::{Error, OpRef, Pieces, Result, Value};
 
 use super::{BLOCK, PURE, named, operator};
 use crate::rng::mix as scramble;
@@ -53,21 +52,11 @@ operator!(TaskKey, "task-key", BLOCK, |_: ()| {
     |_: &mut [Value], ctx: &kvern_core::TaskContext<'_>| Ok(Value::new(ctx.key().to_string()))
 });
 
-operator!(Split, "split", PURE, |parts: u32| {
+operator!(Split, "split", PURE, |pieces: u32| {
     move |inputs: &mut [Value], _: &kvern_core::TaskContext<'_>| {
         let whole = fold(0, inputs)?;
-        let parts = (0..u64::from(parts)).map(|i| Value::new(scramble(whole ^ i)));
-        Ok(Parts(parts.collect()).into_value())
-    }
-});
-
-operator!(Merge, "merge", BLOCK, |seed: u64| {
-    move |inputs: &mut [Value], ctx: &kvern_core::TaskContext<'_>| {
-        let parts: Vec<Value> = inputs
-            .iter()
-            .map(|v| Parts::pick(v, ctx.block()))
-            .collect::<Result<_>>()?;
-        Ok(Value::new(fold(seed, &parts)?))
+        let pieces = (0..u64::from(pieces)).map(|i| Value::new(scramble(whole ^ i)));
+        Ok(Pieces(pieces.collect()).into_value())
     }
 });
 
@@ -96,12 +85,7 @@ pub fn task_key() -> OpRef {
     named(&TaskKey, &())
 }
 
-/// The splitting half of an all-to-all.
-pub fn split(parts: u32) -> OpRef {
-    named(&Split, &parts)
-}
-
-/// The merging half of an all-to-all.
-pub fn merge(seed: u64) -> OpRef {
-    named(&Merge, &seed)
+/// The splitting half of an exchange: so many numbers as pieces, each of which depends on all inputs. Any operation merges them.
+pub fn split(pieces: u32) -> OpRef {
+    named(&Split, &pieces)
 }

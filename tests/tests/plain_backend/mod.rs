@@ -262,7 +262,10 @@ impl<'a> Doing<'a> {
         let mut failed = None;
         for &d in plan.tasks.deps(task) {
             match self.read(d) {
-                Some(Ok(v)) => inputs.push(v),
+                Some(Ok(v)) => match plan.tasks.input(task, v) {
+                    Ok(v) => inputs.push(v),
+                    Err(e) => failed = failed.or(Some(e)),
+                },
                 Some(Err(e)) => failed = failed.or(Some(e)),
                 None => {}
             }

@@ -2,12 +2,12 @@
 //! exist until somebody needs them: an elementwise operation over a million chunks is a few hundred bytes.
 //!
 //! A layer's tasks are numbered from 0. Some of them are its *outputs*, which other layers read; the rest (inner nodes of a tree,
-//! the splitting half of an all-to-all) are its own business. [`LayerKind`] is open: collections and plugins add kinds and
+//! the splitting half of an exchange) are its own business. [`LayerKind`] is open: collections and plugins add kinds and
 //! register how they are decoded ([`LayerEntry`]).
 
-mod all_to_all;
 mod blockwise;
 mod data;
+mod exchange;
 mod explicit;
 mod overlap;
 mod tree;
@@ -16,10 +16,10 @@ use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 
-pub use all_to_all::{AllToAll, Parts};
 pub use blockwise::{BlockArg, Blockwise};
 pub(crate) use data::LITERAL_MAX;
 pub use data::{Data, Datum, Pending};
+pub use exchange::Exchange;
 pub use explicit::{Explicit, NamedTasks, OpIndex, TaskId, TaskList};
 pub use overlap::{Overlap, Reach};
 pub use tree::{TreeBytes, TreeReduction};
@@ -29,6 +29,7 @@ use crate::base::key::{Key, KeyBuilder};
 use crate::base::meta::Meta;
 use crate::graph::annotations::Annotations;
 use crate::operator::OpRef;
+use crate::value::Piece;
 
 /// What a task reads: in argument order, another task of its own layer or an output of an input layer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,6 +69,11 @@ pub trait LayerKind: Any + Send + Sync + fmt::Debug {
 
     /// Appends what a task reads, in argument order.
     fn edges(&self, task: usize, out: &mut Vec<Edge>);
+
+    /// Which piece of each result that it reads a task is given, where those are [`Pieces`](crate::Pieces); `None`: the whole of each.
+    fn piece(&self, _task: usize) -> Option<Piece> {
+        None
+    }
 
     /// The operators that tasks of this layer run.
     fn ops(&self) -> &[OpRef];

@@ -65,6 +65,9 @@ fn twins(g: &TaskGraph) -> Vec<u32> {
         let mut hash = mix(0, g.deps(t).len() as u64 + 1);
         hash = mix(hash, u64::from(g.op[t as usize]));
         hash = mix(hash, u64::from(block) << 32 | u64::from(classes.of(t)));
+        if let Some(piece) = g.piece(t) {
+            hash = mix(hash, u64::from(piece.index) + 1);
+        }
         for &d in g.deps(t) {
             hash = mix(hash, u64::from(twin[d as usize]));
         }
@@ -89,6 +92,7 @@ fn equal(g: &TaskGraph, classes: &Classes<'_>, twin: &[u32], a: u32, b: u32) -> 
     let inputs = |t: u32| g.deps(t).iter().map(|&d| twin[d as usize]);
     g.op[a as usize] == g.op[b as usize]
         && (!g.op(a).traits().uses_block || g.block(a) == g.block(b))
+        && g.piece(a) == g.piece(b)
         && inputs(a).eq(inputs(b))
         && classes.of(a) == classes.of(b)
 }
@@ -109,6 +113,7 @@ fn keep(g: &TaskGraph, twin: &[u32], live: &[bool]) -> TaskGraph {
         new.local.push(g.local[t]);
         new.block.push(g.block[t]);
         new.bytes.push(g.bytes[t]);
+        new.push_piece(g.piece(t as u32));
         let deps = g.deps(t as u32).iter();
         new.deps
             .extend(deps.map(|&d| number[twin[d as usize] as usize]));

@@ -1,7 +1,8 @@
 //! Linear fusion: chains of tasks in which each is read by the next alone run as one task.
 //!
 //! A task joins its reader if it is the only thing that the reader waits for: the reader's other inputs must be values at hand.
-//! So no two tasks that could run beside each other are put behind each other. The first task of a chain may read anything.
+//! So no two tasks that could run beside each other are put behind each other. The first task of a chain may read anything; if it reads pieces,
+//! the others read nothing but what comes before them in the chain.
 //! A fused task holds what its longest step holds; its projected bytes are those of its last result.
 
 use std::collections::HashMap;
@@ -49,12 +50,31 @@ fn links(g: &TaskGraph) -> Option<Vec<u32>> {
         let joins = r != NONE
             && r != MANY
             && !fixed[t as usize]
+            && g.piece(r).is_none()
             && g.deps(r).iter().all(|&d| d == t || at_hand(d))
             && classes.of(t) == classes.of(r);
         reader[t as usize] = if joins { r } else { NONE };
         any |= joins;
     }
+    if g.has_pieces() {
+        cut_behind_pieces(g, &mut reader);
+    }
     any.then_some(reader)
+}
+
+/// A fused task is given its piece of everything that it reads, so no other step of it may read anything of its own.
+fn cut_behind_pieces(g: &TaskGraph, reader: &mut [u32]) {
+    for first in (0..g.len() as u32).filter(|&t| g.piece(t).is_some()) {
+        let mut at = first;
+        while reader[at as usize] != NONE {
+            let next = reader[at as usize];
+            if g.deps(next).iter().any(|&d| d != at) {
+                reader[at as usize] = NONE;
+                break;
+            }
+            at = next;
+        }
+    }
 }
 
 fn rebuild(g: &TaskGraph, next: &[u32]) -> Option<TaskGraph> {
@@ -92,6 +112,7 @@ fn rebuild(g: &TaskGraph, next: &[u32]) -> Option<TaskGraph> {
         new.bytes.push(g.bytes[i]);
         if before[i] == NONE {
             new.op.push(g.op[i]);
+            new.push_piece(g.piece(last));
             new.deps.extend_from_slice(g.deps(last));
         } else {
             chain.clear();
@@ -103,6 +124,7 @@ fn rebuild(g: &TaskGraph, next: &[u32]) -> Option<TaskGraph> {
             chain.reverse();
             new.op
                 .push(programs.of(g, &chain, &mut new.ops, &mut inputs)?);
+            new.push_piece(chain.first().and_then(|&first| g.piece(first)));
             new.deps.extend_from_slice(&inputs);
         }
         new.dep_off.push(new.deps.len() as u32);

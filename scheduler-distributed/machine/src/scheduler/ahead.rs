@@ -106,7 +106,7 @@ impl Scheduler {
         for &dep in deps {
             let input = graph.task(dep);
             // Small ones cost a message as well.
-            let bytes = input.bytes.saturating_add(4096);
+            let bytes = graph.input_bytes(at.task, dep).saturating_add(4096);
             let is_here = match (input.kind, input.state) {
                 (Kind::Literal, _) => continue,
                 (_, State::Stored) => {

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use kvern_core::Key;
 use kvern_core::error::ErrorRecord;
+use kvern_core::{Key, Piece};
 
 use super::event::Progress;
 use super::fit::Class;
@@ -28,6 +28,7 @@ pub(crate) struct Graph {
     rev: Vec<u32>,
     op: Vec<u32>,
     block: Vec<u32>,
+    piece: Vec<Option<Piece>>,
     annotation: Vec<u32>,
     /// Nanoseconds before a second try, by annotation.
     backoff: Vec<u64>,
@@ -144,6 +145,7 @@ impl Graph {
             rev,
             op: spec.op,
             block: spec.block,
+            piece: spec.piece,
             annotation: spec.annotation,
             backoff: spec.backoff,
             failures: BTreeMap::new(),
@@ -229,6 +231,17 @@ impl Graph {
 
     pub(crate) fn block(&self, task: u32) -> u32 {
         self.block.get(task as usize).copied().unwrap_or(0)
+    }
+
+    /// Which piece of all that it reads a task is given.
+    pub(crate) fn piece(&self, task: u32) -> Option<Piece> {
+        self.piece.get(task as usize).copied().flatten()
+    }
+
+    /// Bytes of what a task is given of an input.
+    pub(crate) fn input_bytes(&self, task: u32, input: u32) -> u64 {
+        let bytes = self.task(input).bytes;
+        self.piece(task).map_or(bytes, |piece| piece.share(bytes))
     }
 
     pub(crate) fn annotation(&self, task: u32) -> u32 {

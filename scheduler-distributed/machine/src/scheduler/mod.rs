@@ -281,7 +281,7 @@ impl Scheduler {
     /// Where a task is kept.
     fn locate(&self, task: TaskRef) -> Option<At> {
         let slot = *self.by_id.get(&task.graph)?;
-        ((task.task as usize) < self.graph(slot).len()).then_some(At {
+        (task.piece().is_none() && (task.task as usize) < self.graph(slot).len()).then_some(At {
             slot,
             task: task.task,
         })

@@ -118,19 +118,19 @@ impl Scheduler {
         let graph = get(at.slot);
         for &dep in graph.deps(at.task) {
             let task = graph.task(dep);
-            let (holders, bytes) = match task.kind {
+            let holders = match task.kind {
                 Kind::Literal => continue,
                 Kind::Proxy => {
                     let Some(Some(source)) = graph.sources.get(&dep) else {
                         continue;
                     };
                     let of = get(source.slot);
-                    (of.holders(source.task), task.bytes)
+                    of.holders(source.task)
                 }
-                _ => (graph.holders(dep), task.bytes),
+                _ => graph.holders(dep),
             };
             // Small ones cost a message as well.
-            let bytes = bytes + 4096;
+            let bytes = graph.input_bytes(at.task, dep) + 4096;
             total = total.saturating_add(bytes);
             let from = if holders.len() > SOURCES {
                 at.task as usize
@@ -220,6 +220,7 @@ impl Scheduler {
             key: graph.key(at.task),
             op: graph.op(at.task),
             block: graph.block(at.task),
+            piece: graph.piece(at.task).map(|piece| piece.index),
             annotation: graph.annotation(at.task),
             bytes: graph.task(at.task).bytes,
             inputs,
@@ -249,6 +250,7 @@ impl Scheduler {
     fn inputs(&mut self, at: At, worker: WorkerId, out: &mut Outbox<Effect>) -> Vec<Input> {
         let range = self.graph(at.slot).dep_range(at.task);
         let again = self.graph(at.slot).task(at.task).retries > 0;
+        let piece = self.graph(at.slot).piece(at.task);
         let mut inputs = Vec::with_capacity(range.len());
         for i in range {
             let dep = At {
@@ -280,9 +282,18 @@ impl Scheduler {
             let lone = object.refs == 1 && object.wants == 0;
             let last =
                 lone && from == dep && !again && !graph.is_impure(from.task) && !self.is_kept(from);
+            // From elsewhere no more comes than the piece, which is the worker's own business: its holders have all of it.
+            let is_elsewhere = matches!(&source, Source::Workers(w) if !w.contains(&worker));
+            let (name, last) = match piece {
+                Some(piece) if is_elsewhere => {
+                    (graph.name(from.task).of_piece(piece.index), !again)
+                }
+                Some(_) => (graph.name(from.task), false),
+                None => (graph.name(from.task), last),
+            };
             let input = Input {
-                object: graph.name(from.task),
-                bytes: object.bytes,
+                object: name,
+                bytes: piece.map_or(object.bytes, |piece| piece.share(object.bytes)),
                 source,
                 // A task that may be tried again after it failed needs its inputs again; and what cannot be made again stays.
                 last,

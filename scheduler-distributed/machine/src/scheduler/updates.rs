@@ -85,7 +85,7 @@ impl Scheduler {
                 attempt,
                 object,
                 tried,
-            } => self.input_missing(worker, task, attempt, object, &tried, out),
+            } => self.input_missing(worker, task, attempt, object.whole(), &tried, out),
             FromWorker::Aborted { task, attempt } | FromWorker::Retracted { task, attempt } => {
                 self.given_back(worker, task, attempt, out);
             }
@@ -101,7 +101,7 @@ impl Scheduler {
                 bytes,
                 back,
             } => {
-                if let Some(at) = self.locate(object) {
+                if let Some(at) = self.locate(object.whole()) {
                     let key = self.graph(at.slot).key(at.task);
                     self.tell_run(at.slot, || ToClient::Moved { key, bytes, back }, out);
                 }

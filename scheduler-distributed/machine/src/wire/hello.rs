@@ -9,7 +9,7 @@ use crate::ids::{ClientId, Epoch, WorkerId};
 pub const MAGIC: [u8; 4] = *b"KVRN";
 
 /// The version of all messages. A peer of another one is refused.
-pub const PROTOCOL: u16 = 4;
+pub const PROTOCOL: u16 = 5;
 
 /// What the one who connects says first.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -22,6 +22,8 @@ pub struct Assign {
     pub op: u32,
     /// The block number that its kernel sees.
     pub block: u32,
+    /// Which piece it is given of each input that is not a piece already.
+    pub piece: Option<u32>,
     /// How it is to be run: explained by [`ToWorker::Graph`].
     pub annotation: u32,
     /// What its result is expected to take in memory: the worker lets it begin when there is room for so much.

@@ -114,7 +114,7 @@ fn check_objects(w: &Worker) -> Result<(), String> {
             ObjectState::Wanted => needed && queued,
             ObjectState::InFlight => needed && asked && !queued,
             ObjectState::Unwanted => !needed && asked && !queued,
-            ObjectState::Here => !queued,
+            ObjectState::Here => !queued && (needed || name.piece().is_none()),
             ObjectState::Doomed => needed && !queued,
             ObjectState::Absent => false,
         };

@@ -172,8 +172,11 @@ impl Worker {
             match self.objects.get(&object).map(|o| o.state) {
                 Some(ObjectState::Expected | ObjectState::Wanted | ObjectState::InFlight) => {
                     self.arrived(object, bytes, "it came", out);
-                    let have = FromWorker::Have { object, bytes };
-                    out.push(Effect::ToScheduler(have));
+                    // A piece is for those alone who wait for it here.
+                    if object.piece().is_none() {
+                        let have = FromWorker::Have { object, bytes };
+                        out.push(Effect::ToScheduler(have));
+                    }
                 }
                 Some(ObjectState::Unwanted) => {
                     self.move_object(object, ObjectState::Absent, "the fetch ended");
@@ -295,6 +298,10 @@ impl Worker {
                 self.move_object(object, ObjectState::Unwanted, "no longer needed");
             }
             ObjectState::Doomed => self.drop_object(object, "its last reader ended", out),
+            // The scheduler does not know of it.
+            ObjectState::Here if object.piece().is_some() => {
+                self.drop_object(object, "no longer needed", out);
+            }
             _ => {}
         }
     }

@@ -12,6 +12,7 @@ pub mod object;
 mod run;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 pub use event::{Config, Effect, Event, Outcome};
 
@@ -103,11 +104,16 @@ impl Worker {
         None
     }
 
-    /// When an object is read next: the lowest priority number of the attempts that wait here to read it; none if none does.
-    pub fn next_use(&self, object: TaskRef) -> Option<i64> {
+    /// When an object is read next, or one of these pieces of it: the lowest priority number of the attempts that wait here to read it; none if none
+    /// does.
+    pub fn next_use(&self, object: TaskRef, pieces: Option<&Range<u32>>) -> Option<i64> {
         let needed_by = &self.objects.get(&object)?.needed_by;
         let tries = needed_by.iter().filter_map(|key| self.tries.get(key));
-        let waiting = tries.filter(|t| !t.state.executing());
+        let reads = |t: &Try| match (pieces, t.assign.as_ref().and_then(|a| a.piece)) {
+            (Some(pieces), Some(piece)) => pieces.contains(&piece),
+            _ => true,
+        };
+        let waiting = tries.filter(|t| !t.state.executing() && reads(t));
         waiting.map(|t| t.priority).min()
     }
 

@@ -77,7 +77,11 @@ pub const OBJECT_EDGES: &[(ObjectState, ObjectState, &str)] = &[
     (Unwanted, Here, "made or put here"),
     (Unwanted, Absent, "the fetch ended"),
     (Here, Doomed, "freed, and being read"),
-    (Here, Absent, "freed, or taken by its last reader"),
+    (
+        Here,
+        Absent,
+        "freed, taken by its last reader, or a piece that nobody here needs",
+    ),
     (Doomed, Here, "needed again"),
     (Doomed, Absent, "its last reader took it, or ended"),
 ];

@@ -11,7 +11,7 @@ use crate::ids::{Attempt, TaskRef, WorkerId};
 use crate::outbox::Outbox;
 use crate::payload::Payload;
 use crate::story::Line;
-use crate::wire::{Assign, FromWorker, Source};
+use crate::wire::{Assign, FromWorker, Input, Source};
 
 impl Worker {
     /// What runs next, and why it may.
@@ -49,13 +49,18 @@ impl Worker {
     fn hand_over(&mut self, assign: &mut Assign) {
         let key = (assign.task, assign.attempt);
         let mut taken = BTreeSet::new();
+        let is_object = |i: &&Input| matches!(i.source, Source::Workers(_));
+        let objects = assign.inputs.iter().filter(is_object).count();
+        // One that reads a piece twice cannot take it twice.
+        let once = (self.tries.get(&key)).is_some_and(|one| one.inputs.len() == objects);
         for input in &mut assign.inputs {
             if !input.last || matches!(input.source, Source::Literal(_)) {
                 continue;
             }
-            let alone = self.objects.get(&input.object).is_some_and(|o| {
-                o.state.in_store() && o.needed_by.len() == 1 && o.needed_by.contains(&key)
-            });
+            let alone = (once || input.object.piece().is_none())
+                && self.objects.get(&input.object).is_some_and(|o| {
+                    o.state.in_store() && o.needed_by.len() == 1 && o.needed_by.contains(&key)
+                });
             if !alone {
                 input.last = false;
                 continue;

@@ -9,7 +9,9 @@ use kvern_machine::worker::{Config, Effect, Event, Outcome};
 use kvern_machine::{Attempt, ClientId, FetchId, GraphId, Outbox, TaskRef, Tick, Worker, WorkerId};
 
 use super::{Nested, What, World, nested_client};
-use crate::graphs::{Act, OWN_BUILD, compute, is_bound, literal, nested, nested_value, value};
+use crate::graphs::{
+    Act, OWN_BUILD, compute, is_bound, literal, nested, nested_value, piece_of, value,
+};
 use crate::net::Node;
 
 /// One worker's process.
@@ -170,7 +172,7 @@ impl World {
         }
         let mut inputs = Vec::new();
         for input in &assign.inputs {
-            inputs.push(match &input.source {
+            let whole = match &input.source {
                 Source::Literal(payload) => value(payload),
                 Source::Workers(_) => match host.store.get(&input.object).copied() {
                     Some((value, _)) => {
@@ -181,6 +183,10 @@ impl World {
                     }
                     None => return Err(format!("{id} runs {task} without {}", input.object)),
                 },
+            };
+            inputs.push(match assign.piece {
+                Some(piece) if input.object.piece().is_none() => piece_of(whole, piece),
+                _ => whole,
             });
         }
         let token = self.next_token;
@@ -456,10 +462,14 @@ impl World {
             self.net.after(1, What::NoAnswer { to: from, question });
             return;
         };
-        let got = objects
-            .iter()
-            .filter_map(|o| host.store.get(o).map(|(value, bytes)| (*o, *value, *bytes)))
-            .collect();
+        let find = |o: &TaskRef| {
+            let (value, bytes) = *host.store.get(&o.whole())?;
+            Some(match o.piece() {
+                Some(piece) => (*o, piece_of(value, piece), bytes / 3),
+                None => (*o, value, bytes),
+            })
+        };
+        let got = objects.iter().filter_map(find).collect();
         let item = What::Got {
             to: from,
             question,
