@@ -1,5 +1,8 @@
-//! Text is not compared with numbers. DataFusion reads the text as a number for that, so that `zip = 501` is true of `00501`, and fails at the
-//! first one that is none; a join of text with numbers finds some of what belongs together. What is meant is said by a cast.
+//! Text is not compared with numbers, and not put below numbers in one column. DataFusion reads the text as a number for a comparison, so that
+//! `zip = 501` is true of `00501`, and fails at the first one that is none; a join of text with numbers finds some of what belongs together; of
+//! `concat` and UNION it makes text. What is meant is said by a cast.
+
+use std::sync::Arc;
 
 use arrow::datatypes::DataType;
 use datafusion::common::config::ConfigOptions;
@@ -28,6 +31,9 @@ impl AnalyzerRule for TextOrNumber {
                 for (a, b) in &join.on {
                     pair((a, join.left.schema()), (b, join.right.schema()))?;
                 }
+            }
+            if let LogicalPlan::Union(union) = node {
+                one_column(&union.inputs)?;
             }
             Ok(TreeNodeRecursion::Continue)
         })?;
@@ -100,6 +106,32 @@ fn pair(a: (&Expr, &DFSchema), b: (&Expr, &DFSchema)) -> DfResult<()> {
          Cast one of them: cast({text}, DataType::Int64) or cast({number}, DataType::Utf8), in SQL CAST({text} AS BIGINT); or \
          write the number in quotes"
     )))
+}
+
+/// The inputs of a UNION, whose first columns make one column, and so on.
+fn one_column(inputs: &[Arc<LogicalPlan>]) -> DfResult<()> {
+    let Some((first, rest)) = inputs.split_first() else {
+        return Ok(());
+    };
+    for (i, column) in first.schema().fields().iter().enumerate() {
+        let mixed = |other: &Arc<LogicalPlan>| {
+            let other = other.schema().fields().get(i)?;
+            let [a, b] = [column, other].map(|f| f.data_type());
+            let mixed = (is_text(a) && b.is_numeric()) || (a.is_numeric() && is_text(b));
+            mixed.then(|| b.clone())
+        };
+        if let Some(other) = rest.iter().find_map(mixed) {
+            return Err(DataFusionError::Plan(format!(
+                "column {:?} is {} in one input and {other} in another: text and numbers make no one column. Cast it in one of them: \
+                 cast(col({:?}), DataType::Utf8), in SQL CAST({} AS TEXT)",
+                column.name(),
+                column.data_type(),
+                column.name(),
+                column.name()
+            )));
+        }
+    }
+    Ok(())
 }
 
 fn is_text(dtype: &DataType) -> bool {

@@ -37,6 +37,12 @@ fn convert(e: &DataFusionError) -> Error {
                 &field.name,
                 valid_fields.iter().map(|c| c.name.as_str()).collect(),
             ),
+            // Such as `rename([("b", "a")])` of a frame that has an `a`.
+            SchemaError::DuplicateUnqualifiedField { name }
+            | SchemaError::DuplicateQualifiedField { name, .. } => two_of(name),
+            SchemaError::AmbiguousReference { field } if field.relation.is_some() => {
+                two_of(&field.name)
+            }
             _ => Error::bad_input(words(e)),
         },
         DataFusionError::Plan(_)
@@ -55,6 +61,12 @@ fn convert(e: &DataFusionError) -> Error {
         DataFusionError::ExecutionJoin(_) => Error::new(ErrorKind::Panic, words(e)),
         _ => Error::new(ErrorKind::Internal, words(e)),
     }
+}
+
+fn two_of(name: &str) -> Error {
+    Error::bad_input(format!(
+        "two columns would be named {name:?}: give one of them another name (`alias`, `rename`), or leave it out"
+    ))
 }
 
 fn external(

@@ -3,9 +3,11 @@
 
 use std::sync::Arc;
 
-use datafusion::common::Result as DfResult;
-use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
-use datafusion::logical_expr::{EmptyRelation, LogicalPlan};
+use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion};
+use datafusion::common::{DataFusionError, Result as DfResult};
+use datafusion::logical_expr::{EmptyRelation, Expr, LogicalPlan};
+
+use super::names::plain;
 
 /// A leaf with the columns of a plan.
 pub(crate) fn leaf(plan: &LogicalPlan) -> LogicalPlan {
@@ -24,6 +26,7 @@ pub(crate) fn step(
     plan: LogicalPlan,
     over: &[(&LogicalPlan, &LogicalPlan)],
 ) -> DfResult<LogicalPlan> {
+    for_each_row(&plan)?;
     let plan = whole(plan)?;
     plan.transform_up(|node| {
         let LogicalPlan::EmptyRelation(e) = &node else {
@@ -38,6 +41,25 @@ pub(crate) fn step(
         })
     })
     .data()
+}
+
+/// Refuses `sum(x)` where a value for each row belongs: DataFusion says so when it is computed, by all that it knows of the function.
+fn for_each_row(plan: &LogicalPlan) -> DfResult<()> {
+    let of_all = |e: &Expr| match e {
+        Expr::AggregateFunction(_) => Err(DataFusionError::Plan(format!(
+            "{name} is one value of many rows, and stands where each row has a value: compute it with `agg`, or for groups with \
+             `groupby(…).agg`; as a value beside each row it is a window, in SQL `{name} OVER ()`",
+            name = plain(e)
+        ))),
+        _ => Ok(TreeNodeRecursion::Continue),
+    };
+    plan.apply(|node| match node {
+        LogicalPlan::Projection(_) | LogicalPlan::Filter(_) | LogicalPlan::Sort(_) => {
+            node.apply_expressions(|e| e.apply(of_all))
+        }
+        _ => Ok(TreeNodeRecursion::Continue),
+    })?;
+    Ok(())
 }
 
 /// All of a plan with the types that it has when it is computed.
