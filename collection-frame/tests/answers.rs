@@ -409,46 +409,6 @@ fn columns_and_types_are_told_as_they_come() {
             .starts_with("column \"y\" is in the second frame and not in the first"),
         "{e}"
     );
-    // Text and numbers make no column, a null and either do.
-    let text = cast(col("x"), DataType::Utf8).alias("x");
-    let words = a.select([text, col("y")]).unwrap();
-    let e = concat(&[&a, &words]).unwrap_err();
-    let said = "column \"x\" is Int64 in one input and Utf8 in another: text and numbers make no one column";
-    assert!(e.message().starts_with(said), "{e}");
-    let e = sql(
-        "SELECT x FROM a UNION SELECT x FROM w",
-        [("a", &a), ("w", &words)],
-    )
-    .unwrap_err();
-    assert!(
-        e.message().starts_with("column \"x\" is Int64 in one"),
-        "{e}"
-    );
-    let f = sql("SELECT x FROM w UNION ALL SELECT NULL", [("w", &words)]).unwrap();
-    assert_eq!(by_every_way(&session, "null", &f), ["-", "1", "2"]);
-    // One value of many rows, where each row has one.
-    for made in [
-        a.select([sum(col("x"))]),
-        a.filter(col("x").gt(sum(col("x")))),
-        a.with_column("z", col("x") - sum(col("x"))),
-        a.sort([sum(col("x")).sort(true, true)]),
-    ] {
-        let e = made.unwrap_err();
-        assert!(
-            e.message().starts_with("sum(x) is one value of many rows"),
-            "{e}"
-        );
-    }
-    for made in [
-        a.rename([("y", "x")]),
-        a.select([col("x"), col("y").alias("x")]),
-    ] {
-        let e = made.unwrap_err();
-        assert!(
-            e.message().starts_with("two columns would be named \"x\""),
-            "{e}"
-        );
-    }
     let mixed = "SELECT x, CASE WHEN x = 1 THEN 1 ELSE 2.5 END AS z FROM a";
     let f = sql(mixed, [("a", &a)]).unwrap();
     assert_eq!(told(&f), ["x Int64", "z Float64"]);

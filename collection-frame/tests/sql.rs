@@ -13,7 +13,8 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, Float64Array, Int64Array};
 use arrow::record_batch::RecordBatch;
 use kvern_core::Session;
-use kvern_frame::{Frame, Way, sql};
+use kvern_frame::functions::sum;
+use kvern_frame::{DataType, Frame, Way, cast, col, concat, sql};
 use kvern_scheduler_local as _;
 use plans::{IN_ORDER, QUERIES, t, u};
 use rows::rows;
@@ -109,6 +110,54 @@ fn a_frame_that_ends_before_the_row_has_all_of_its_peers() {
             let got = session.compute(&f.via(way).repartition(2)).unwrap();
             assert_eq!(rows(&got, true), want, "{way:?}: {text}");
         }
+    }
+}
+
+#[test]
+fn what_makes_no_column_is_refused_when_it_is_written() {
+    let session = Session::open("threads://?workers=2").unwrap();
+    let column = |of: [i64; 2]| Arc::new(Int64Array::from(of.to_vec())) as ArrayRef;
+    let batch = RecordBatch::try_from_iter([("x", column([1, 2])), ("y", column([10, 20]))]);
+    let a = Frame::from_batches([batch.unwrap()]).unwrap();
+    // Text and numbers make no column, a null and either do.
+    let text = cast(col("x"), DataType::Utf8).alias("x");
+    let words = a.select([text, col("y")]).unwrap();
+    let e = concat(&[&a, &words]).unwrap_err();
+    let said = "column \"x\" is Int64 in one input and Utf8 in another: text and numbers make no one column";
+    assert!(e.message().starts_with(said), "{e}");
+    let e = sql(
+        "SELECT x FROM a UNION SELECT x FROM w",
+        [("a", &a), ("w", &words)],
+    )
+    .unwrap_err();
+    assert!(
+        e.message().starts_with("column \"x\" is Int64 in one"),
+        "{e}"
+    );
+    let f = sql("SELECT x FROM w UNION ALL SELECT NULL", [("w", &words)]).unwrap();
+    assert_eq!(rows(&session.compute(&f).unwrap(), false), ["-", "1", "2"]);
+    // One value of many rows, where each row has one.
+    for made in [
+        a.select([sum(col("x"))]),
+        a.filter(col("x").gt(sum(col("x")))),
+        a.with_column("z", col("x") - sum(col("x"))),
+        a.sort([sum(col("x")).sort(true, true)]),
+    ] {
+        let e = made.unwrap_err();
+        assert!(
+            e.message().starts_with("sum(x) is one value of many rows"),
+            "{e}"
+        );
+    }
+    for made in [
+        a.rename([("y", "x")]),
+        a.select([col("x"), col("y").alias("x")]),
+    ] {
+        let e = made.unwrap_err();
+        assert!(
+            e.message().starts_with("two columns would be named \"x\""),
+            "{e}"
+        );
     }
 }
 
