@@ -35,59 +35,6 @@ kvern_core::register_type!(TypeEntry {
     bulk: Some(Bulk { lend, room }),
 });
 
-/// A partition dealt out: its rows by the partition that they go to.
-pub(crate) struct Pieces(pub(crate) Vec<Batches>);
-
-kvern_core::register_type!(TypeEntry {
-    tag: "frame.pieces@1",
-    source: "kvern-frame",
-    type_id: || TypeId::of::<Pieces>(),
-    nbytes: |v| v
-        .downcast_ref::<Pieces>()
-        .map_or(0, |p| nbytes(p.0.iter().flatten())),
-    describe: Some(|v| v
-        .downcast_ref::<Pieces>()
-        .map_or_else(String::new, |p| format!(
-            "{} pieces of a partition",
-            p.0.len()
-        ))),
-    encode: encode_pieces,
-    decode: decode_pieces,
-    bulk: None,
-});
-
-/// Each piece as its length (eight bytes, little-endian) and what [`encode`] makes of it.
-fn encode_pieces(value: &dyn Any, out: &mut Vec<u8>) -> Result<()> {
-    let pieces = value.downcast_ref::<Pieces>().ok_or_else(|| {
-        let words = "the codec of pieces was given another type";
-        Error::new(ErrorKind::Internal, words)
-    })?;
-    for piece in &pieces.0 {
-        let at = out.len();
-        out.extend_from_slice(&[0; 8]);
-        encode(piece, out)?;
-        let length = (out.len() - at - 8) as u64;
-        out[at..at + 8].copy_from_slice(&length.to_le_bytes());
-    }
-    Ok(())
-}
-
-fn decode_pieces(mut bytes: &[u8]) -> Result<Value> {
-    let short = || Error::new(ErrorKind::Decode, "pieces of a partition are cut off");
-    let mut pieces = Vec::new();
-    while let Some((length, rest)) = bytes.split_first_chunk::<8>() {
-        let length = usize::try_from(u64::from_le_bytes(*length)).map_err(|_| short())?;
-        let (piece, rest) = rest.split_at_checked(length).ok_or_else(short)?;
-        pieces.push(batches_of(&decode(piece)?)?.clone());
-        bytes = rest;
-    }
-    if bytes.is_empty() {
-        Ok(Value::new(Pieces(pieces)))
-    } else {
-        Err(short())
-    }
-}
-
 /// Memory that batches hold, in bytes: a buffer that several share (slices, dictionaries) counts once.
 pub(crate) fn nbytes<'a>(batches: impl IntoIterator<Item = &'a RecordBatch>) -> u64 {
     let mut seen = HashSet::new();
@@ -353,29 +300,6 @@ mod tests {
                 );
             }
         }
-    }
-
-    #[test]
-    fn pieces_come_back_and_cut_ones_are_refused() {
-        let r = Registry::linked().unwrap();
-        let pieces = vec![vec![batch(10)], vec![], vec![batch(3), batch(4)]];
-        let mut bytes = Vec::new();
-        r.encode(&Value::new(Pieces(pieces.clone())), &mut bytes)
-            .unwrap();
-        let back = r.decode(&bytes).unwrap();
-        assert_eq!(back.downcast_ref::<Pieces>().unwrap().0, pieces);
-        let mut fewer = 0;
-        for n in 1 + "frame.pieces@1".len()..bytes.len() {
-            // Cut between two pieces it is fewer of them, which whoever picks one finds out.
-            match r.decode(&bytes[..n]) {
-                Ok(v) => {
-                    fewer += 1;
-                    assert!(v.downcast_ref::<Pieces>().unwrap().0.len() < 3);
-                }
-                Err(e) => assert_eq!(e.kind(), ErrorKind::Decode),
-            }
-        }
-        assert_eq!(fewer, 3);
     }
 
     #[test]

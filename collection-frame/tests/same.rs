@@ -208,12 +208,7 @@ fn every_way_gives_the_same_rows() {
         let got = values[0].downcast_ref::<Vec<RecordBatch>>().unwrap();
         assert_eq!(rows(got, false), want, "stored: {at}");
         whole += usize::from(tasks.explain().unwrap().contains("one task runs all of it"));
-        cut += usize::from(
-            graph
-                .layers()
-                .iter()
-                .any(|l| l.kind().kind() == "frame.exchange"),
-        );
+        cut += usize::from(graph.layers().iter().any(|l| l.kind().kind() == "exchange"));
     }
     assert!(
         seeds.len() == 1 || cut > 20,

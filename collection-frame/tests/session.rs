@@ -98,7 +98,7 @@ fn the_backend_decides_the_way() {
     let (session, seen) = abroad();
     assert_eq!(total(&session.compute(&f).unwrap(), 1), want);
     let seen = std::mem::take(&mut *seen.lock().unwrap());
-    for op in ["frame.stage", "frame.split", "frame.pick", "frame.concat"] {
+    for op in ["frame.stage", "frame.split", "frame.concat"] {
         assert!(seen.iter().any(|s| s == op), "{seen:?}");
     }
     let e = session.compute(&f.via(Way::Local)).unwrap_err();
@@ -445,7 +445,7 @@ fn describe_and_explain_tell_what_is_there() {
         "logical\n",
         "optimised\n",
         "one task, 2 threads\n",
-        "frame.exchange frame.split@1 + frame.pick@1 + frame.concat@1",
+        "exchange frame.split@1 + frame.concat@1",
     ] {
         assert!(e.contains(words), "{words} is not in\n{e}");
     }

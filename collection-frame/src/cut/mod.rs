@@ -6,7 +6,6 @@
 //! `datafusion-proto`, with [`InputExec`] in the place of what was cut off.
 
 mod check;
-mod exchange;
 mod in_order;
 mod layers;
 mod node;
@@ -19,15 +18,15 @@ use datafusion::physical_expr::EquivalenceProperties;
 use datafusion::physical_plan::limit::GlobalLimitExec;
 use datafusion::physical_plan::repartition::RepartitionExec;
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
+use kvern_core::layer::Exchange;
 use kvern_core::{Error, Layer, Result};
 
 use crate::codec;
 use crate::engine::config;
 use crate::error::from_df;
-use crate::ops::{StageInput, concat_op, pick_op, split_op, stage_op};
+use crate::ops::{StageInput, concat_op, split_op, stage_op};
 use crate::parts::{InputExec, InputSpec, PartsExec};
 use crate::plan::Knobs;
-use exchange::Exchange;
 pub(crate) use in_order::in_order;
 pub(crate) use layers::{Cut, gather, projected, table};
 use layers::{blocks, interleaved, side_by_side};
@@ -313,10 +312,10 @@ impl Cutter {
         let rule = node::over(plan, vec![leaf])?;
         let ops = [
             split_op(codec::encode(&rule, &self.config)?.0, below.count)?,
-            pick_op()?,
             concat_op()?,
         ];
-        let layer = Exchange::new(ops, below.count, to, below.bytes)?;
+        let each = |n: u32| below.bytes / u64::from(n.max(1));
+        let layer = Exchange::new(ops, below.count, to, each(below.count), each(to))?;
         Ok(Cut {
             layer: Layer::new(layer, vec![below.layer]),
             count: to,

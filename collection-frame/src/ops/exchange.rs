@@ -1,5 +1,5 @@
-//! What lies between stages: `frame.split` deals the rows of a partition out, `frame.pick` takes what is for one partition, and
-//! `frame.concat` puts partitions one after the other.
+//! What lies between stages: `frame.split` deals the rows of a partition out, and `frame.concat` puts partitions, or pieces of them, one after
+//! the other.
 
 use std::sync::Arc;
 
@@ -9,14 +9,14 @@ use datafusion::physical_plan::metrics::Time;
 use datafusion::physical_plan::repartition::{BatchPartitioner, RepartitionExec};
 use kvern_core::operator::{Operators, decode_params};
 use kvern_core::{
-    Error, Kernel, OpRef, OpTraits, Operator, Result, TaskContext, TypedOperator, Value,
+    Error, Kernel, OpRef, OpTraits, Operator, Pieces, Result, TaskContext, TypedOperator, Value,
     register_operator, typed_operator,
 };
 use serde::{Deserialize, Serialize};
 
 use super::{BY_BLOCK, BY_VALUE};
 use crate::error::from_df;
-use crate::value::{Batches, Pieces, batches_of, own};
+use crate::value::{Batches, batches_of, own};
 
 const SPLIT: &str = "frame.split";
 
@@ -31,11 +31,6 @@ struct SplitParams {
 /// The operator that deals rows out as a [`RepartitionExec`] (encoded) would.
 pub(crate) fn split_op(plan: Vec<u8>, from: u32) -> Result<OpRef> {
     OpRef::of(&Split, &SplitParams { plan, from })
-}
-
-/// The operator that takes one piece of a split.
-pub(crate) fn pick_op() -> Result<OpRef> {
-    Pick.op()
 }
 
 /// The operator that puts partitions one after the other.
@@ -100,8 +95,8 @@ fn split(batches: &[RecordBatch], rule: &Partitioning, block: usize, from: usize
             })
             .map_err(from_df)?;
     }
-    let pieces = parts.into_iter().map(compact).collect::<Result<_>>()?;
-    Ok(Value::new(Pieces(pieces)))
+    let pieces = parts.into_iter().map(|p| compact(p).map(Value::new));
+    Ok(Pieces(pieces.collect::<Result<_>>()?).into_value())
 }
 
 /// Small pieces of many batches as few batches: what reads them pays for each. Each holds its own text, and not that of all the rows that it
@@ -138,34 +133,6 @@ fn compact(pieces: Batches) -> Result<Batches> {
     flush(&mut group)?;
     Ok(out)
 }
-
-#[derive(Serialize, Deserialize)]
-struct Pick;
-
-impl TypedOperator for Pick {
-    const NAME: &'static str = "frame.pick";
-    const INPUTS: Option<usize> = Some(1);
-
-    fn traits(&self) -> OpTraits {
-        BY_BLOCK
-    }
-
-    fn run(&self, inputs: &mut [Value], ctx: &TaskContext<'_>) -> Result<Value> {
-        let pieces = inputs[0].downcast_ref::<Pieces>().ok_or_else(|| {
-            let got = inputs[0].describe();
-            Error::bad_input(format!(
-                "the pieces of a partition were expected, got {got}"
-            ))
-        })?;
-        let (piece, n) = (ctx.block(), pieces.0.len());
-        let batches = pieces
-            .0
-            .get(piece as usize)
-            .ok_or_else(|| Error::bad_input(format!("piece {piece} of {n} was asked for")))?;
-        Ok(Value::new(batches.clone()))
-    }
-}
-typed_operator!(Pick);
 
 #[derive(Serialize, Deserialize)]
 struct Concat;

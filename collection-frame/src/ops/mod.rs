@@ -7,7 +7,7 @@ mod stage;
 mod write;
 
 pub(crate) use engine::{engine_op, engine_to_file};
-pub(crate) use exchange::{concat_op, pick_op, split_op};
+pub(crate) use exchange::{concat_op, split_op};
 pub(crate) use query::{query_op, query_to_file};
 pub(crate) use stage::{StageInput, stage_op};
 pub(crate) use write::write_op;
