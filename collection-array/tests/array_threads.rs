@@ -3,6 +3,7 @@
 use kvern_array::{Array, Chunks};
 use kvern_core::Session;
 use kvern_scheduler_local as _;
+use ndarray::ArrayViewD;
 
 #[test]
 fn several_results_share_their_pass() {
@@ -96,4 +97,26 @@ fn explanations_and_pictures_tell_the_layers() {
         assert!(std::fs::metadata(&path).unwrap().len() > 100);
     }
     assert!(y.visualize(dir.path().join("graph.png")).is_err());
+}
+
+/// From rows to columns, every chunk of the result has something of every chunk: under half of what the array takes, that is only possible if no
+/// task has all of them.
+#[test]
+fn rows_become_columns_under_half_of_the_array() {
+    let n = 2000;
+    let cell = |i: &[usize]| (i[0] * 2003 + i[1]) as f64;
+    let x = Array::<f64>::from_fn([n, n], (250, -1), cell).unwrap();
+    let y = x.rechunk((-1, 250)).unwrap();
+    // 32 MB in chunks of 4 MB.
+    for url in ["sync://?memory=14MiB", "threads://?workers=2&memory=16MiB"] {
+        let session = Session::open(url).unwrap();
+        let down = (0..n).map(|i| (i * 2003) as f64).sum::<f64>();
+        // A function needs its chunks as they are: a sum alone would take them from the rows.
+        let copied = y.map_blocks(|c: ArrayViewD<'_, f64>| c.to_owned());
+        let sums = copied.sum(0).unwrap().compute_in(&session).unwrap();
+        let want = (0..n).map(|j| down + (n * j) as f64);
+        assert!(sums.iter().copied().eq(want), "{url}");
+        let memory = session.memory();
+        assert!(memory.spilled_total > 0, "{url}: {memory:?}");
+    }
 }

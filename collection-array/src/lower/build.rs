@@ -16,6 +16,7 @@ use crate::geometry::grid_of;
 use crate::layers::concat::Concat;
 use crate::layers::gather::Gather;
 use crate::ops::elementwise::{Extent, Region};
+use crate::ops::exchange::exchange;
 use crate::ops::gather::Geometry;
 use crate::ops::reduction::{Reduction, combine_op, finish_op};
 use crate::ops::view::{reblock_op, view_op};
@@ -118,7 +119,10 @@ fn node(
                 from: e.args[0].chunks.clone(),
                 to: e.chunks.clone(),
             };
-            make(Gather::new(geometry)?, inputs()?)
+            match exchange(&geometry)? {
+                Some(kind) => make(kind, inputs()?),
+                None => make(Gather::new(geometry)?, inputs()?),
+            }
         }
         Node::View(axes) => {
             let mut maps = vec![AxisMap::Fixed(0); e.args[0].ndim()];

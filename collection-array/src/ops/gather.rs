@@ -108,24 +108,68 @@ impl TypedOperator for Geometry {
             )));
         }
         for v in inputs.iter() {
-            let chunk = chunk_of(v)?;
-            if chunk.dtype() != self.dtype || chunk.ndim() != self.from.len() {
-                return Err(Error::bad_input(format!(
-                    "array.gather: {} among blocks of {} with {} axes",
-                    describe(chunk.dtype(), chunk.shape()),
-                    self.dtype,
-                    self.from.len()
-                )));
-            }
+            self.expect(chunk_of(v)?)?;
         }
         if let [only] = inputs {
             return self.view(only, &pieces);
         }
-        with_dtype!(self.dtype, T => self.assemble::<T>(inputs, &pieces, &shape))
+        with_dtype!(self.dtype, T => self.assemble::<T>(inputs, &pieces, &shape, true))
     }
 }
 
 impl Geometry {
+    /// Refuses a chunk that is not one of the input.
+    pub(super) fn expect(&self, chunk: &AnyChunk) -> Result<()> {
+        if chunk.dtype() == self.dtype && chunk.ndim() == self.from.len() {
+            return Ok(());
+        }
+        Err(Error::bad_input(format!(
+            "{}: {} among blocks of {} with {} axes",
+            Self::NAME,
+            describe(chunk.dtype(), chunk.shape()),
+            self.dtype,
+            self.from.len()
+        )))
+    }
+
+    /// Bytes of the result.
+    pub(super) fn bytes(&self) -> u64 {
+        let lengths = self.to.iter().map(Splits::total);
+        lengths.fold(self.dtype.itemsize() as u64, u64::saturating_mul)
+    }
+
+    /// Whether every block of the output is made of something of every block of the input.
+    pub(super) fn is_complete(&self) -> bool {
+        let all = grid_of(&self.from).len();
+        let blocks = 0..grid_of(&self.to).len() as u64;
+        let read = |block| self.pieces(block).iter().map(Vec::len).product::<usize>();
+        blocks.into_iter().all(|block| read(block) == all)
+    }
+
+    /// A block of the output from what its pieces are of themselves, in the order in which it reads them.
+    pub(super) fn merge(&self, inputs: &[Value], block: u64, shape: &[usize]) -> Result<Value> {
+        let pieces = self.pieces(block);
+        let count: usize = pieces.iter().map(Vec::len).product();
+        if count != inputs.len() {
+            return Err(Error::bad_input(format!(
+                "array.merge: {} inputs, {count} pieces",
+                inputs.len()
+            )));
+        }
+        for v in inputs {
+            let chunk = chunk_of(v)?;
+            if chunk.dtype() != self.dtype || chunk.ndim() != self.to.len() {
+                return Err(Error::bad_input(format!(
+                    "array.merge: {} among pieces of {} with {} axes",
+                    describe(chunk.dtype(), chunk.shape()),
+                    self.dtype,
+                    self.to.len()
+                )));
+            }
+        }
+        with_dtype!(self.dtype, T => self.assemble::<T>(inputs, &pieces, shape, false))
+    }
+
     /// For each axis of the input, the pieces that make a block of the output.
     pub(crate) fn pieces(&self, block: u64) -> Vec<Vec<Piece>> {
         let ranges = block_ranges(&self.to, block);
@@ -164,7 +208,7 @@ impl Geometry {
     }
 
     /// What a piece takes of its block.
-    fn source(&self, combination: &[Piece]) -> Vec<SliceInfoElem> {
+    pub(super) fn source(&self, combination: &[Piece]) -> Vec<SliceInfoElem> {
         let element = |(axis, p): (usize, &Piece)| {
             if let Pick::At(_) = self.picks[axis] {
                 return SliceInfoElem::Index(p.from as isize);
@@ -210,11 +254,13 @@ impl Geometry {
         ))
     }
 
+    /// `cut`: the inputs are blocks, of which the pieces are cut; else they are the pieces.
     fn assemble<T: Element>(
         &self,
         inputs: &[Value],
         pieces: &[Vec<Piece>],
         shape: &[usize],
+        cut: bool,
     ) -> Result<Value> {
         let len = shape.iter().product();
         let mut out = ArrayD::from_shape_vec(IxDyn(shape), filled(T::ZERO, len))
@@ -225,7 +271,7 @@ impl Geometry {
             if result.is_ok()
                 && let Some(value) = inputs.next()
             {
-                result = self.copy::<T>(value, combination, out.view_mut());
+                result = self.copy::<T>(value, combination, out.view_mut(), cut);
             }
         });
         result?;
@@ -237,21 +283,25 @@ impl Geometry {
         value: &Value,
         combination: &[Piece],
         out: ArrayViewMutD<'_, T>,
+        cut: bool,
     ) -> Result<()> {
         let Some(chunk) = chunk_of(value)?.peek::<T>() else {
             return Ok(());
         };
-        let info = self.source(combination);
-        fits(&info, chunk.shape())?;
         let target = self.target(combination);
         let mut out = out;
         out.slice_each_axis_inplace(|axis| target[axis.axis.index()]);
+        if !cut {
+            return copy_into(out, chunk.view()).map_err(refused);
+        }
+        let info = self.source(combination);
+        fits(&info, chunk.shape())?;
         copy_into(out, chunk.view().slice_move(info.as_slice()).into_dyn()).map_err(refused)
     }
 }
 
 /// A chunk of another shape than announced is an error, not a panic.
-fn fits(info: &[SliceInfoElem], shape: &[usize]) -> Result<()> {
+pub(super) fn fits(info: &[SliceInfoElem], shape: &[usize]) -> Result<()> {
     for (i, &n) in info.iter().zip(shape) {
         let end = match *i {
             SliceInfoElem::Index(i) => i + 1,

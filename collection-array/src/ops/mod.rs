@@ -1,6 +1,7 @@
 //! The operators that array tasks run: each is registered by name, with parameters that can travel.
 
 pub(crate) mod elementwise;
+pub(crate) mod exchange;
 pub(crate) mod expect;
 pub(crate) mod file;
 pub(crate) mod function;
