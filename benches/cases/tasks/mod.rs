@@ -28,6 +28,13 @@ pub(crate) const ENTRIES: &[Entry] = &[
         prepare::prepare,
     ),
     entry(
+        "a0_exchange",
+        "kvern",
+        Role::Ours,
+        "planning an exchange of 1,000 to 1,000 partitions",
+        prepare::exchange,
+    ),
+    entry(
         "a0_order",
         "kvern",
         Role::Ours,

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use kvern_core::layer::{Blockwise, Exchange};
 use kvern_core::optimize::Passes;
 use kvern_core::order::{self, Dag};
-use kvern_core::{Registry, Result};
+use kvern_core::{BlockBytes, Graph, Grid, Layer, OpRef, Plan, Registry, Result, Root, Value};
 
 use super::{shapes, stencil};
 use crate::catalog::Outcome;
@@ -47,6 +48,42 @@ pub(super) fn prepare(options: &Options) -> Outcome {
         );
     }
     Ok(records)
+}
+
+/// Microseconds a piece: 50 ms for all of them.
+const EXCHANGE_TARGET: f64 = 0.05;
+
+/// How many partitions are exchanged, and to how many.
+const EXCHANGED: u32 = 1000;
+
+/// An exchange of 1,000 to 1,000 partitions: from nothing to tasks that are ready to run, with the default passes.
+pub(super) fn exchange(options: &Options) -> Outcome {
+    let registry = Arc::new(Registry::linked()?);
+    let op = |name: &str| OpRef::local(name, |_: &mut [Value], _| Ok(Value::UNIT));
+    let mut left = 0;
+    let timing = measure(options, 7, || -> Result<f64> {
+        let (seconds, prepared) = clock(|| {
+            let bytes = 2 << 20;
+            let source =
+                Blockwise::source(op("make"), Grid::new([EXCHANGED]), BlockBytes::Each(bytes));
+            let ops = [op("split"), op("merge")];
+            let kind = Exchange::new(ops, EXCHANGED, EXCHANGED, bytes, bytes)?;
+            let layer = Layer::new(kind, vec![Layer::new(source, Vec::new())]);
+            let graph = Graph::new(&[Root::all(&layer)]);
+            Plan::new(graph, registry.clone(), Passes::default())?.prepare()
+        });
+        left = prepared?.tasks.len();
+        Ok(seconds)
+    })?;
+    let pieces = u64::from(EXCHANGED) * u64::from(EXCHANGED);
+    let detail = format!(
+        "{EXCHANGED} to {EXCHANGED} partitions, {pieces} pieces, {left} tasks: built, optimised and ordered"
+    );
+    Ok(vec![
+        Record::new(timing, detail)
+            .units(pieces as usize, "piece")
+            .target(EXCHANGE_TARGET),
+    ])
 }
 
 /// The order alone, of the graph that the peers order (200 steps of 100 tiles) and of ours.
