@@ -24,6 +24,9 @@ use crate::plan::own;
 /// A function of columns, with its parameters: for [`Frame::with_column`](crate::Frame::with_column) and the like, and for
 /// [`sql_with`](crate::sql_with).
 ///
+/// A column whose type the operator does not take is cast to one that it takes and that holds all of its values, if there is one: the kinds of
+/// text to each other, Int32 to Int64, a dictionary to its values. Anything else is for a [`cast`](crate::cast).
+///
 /// It is computed batch by batch. The operator is given an `ArrayRef` for each argument, all of one length, and gives an `ArrayRef` of that
 /// length. What it is told of a task is little: cancelling is seen between batches, and what it sets aside or logs is not counted or kept.
 #[derive(Clone)]
@@ -127,7 +130,7 @@ impl OpFunction {
             params: params.clone(),
             operator: operators.operator(op.name(), Some(op.version()))?.clone(),
             kernel: operators.resolve(op)?,
-            signature: Signature::variadic_any(volatility),
+            signature: Signature::user_defined(volatility),
             task: TaskGraph::expand(&Graph::new(&[Root::all(&layer)]))?,
             op: op.clone(),
         })
@@ -240,6 +243,16 @@ impl ScalarUDFImpl for OpFunction {
         &self.signature
     }
 
+    /// The types that the operator takes: those that come, or what they can be made into without a loss. A column of text has one type in a
+    /// CSV file and another in a Parquet file, and a literal is an Int32 or an Int64 by chance.
+    fn coerce_types(&self, types: &[DataType]) -> datafusion::common::Result<Vec<DataType>> {
+        let taken = |types: &Vec<DataType>| self.infer(types).is_ok();
+        // If there are none, what the operator says of those that come is told when its type is asked for.
+        Ok(alternatives(types)
+            .find(taken)
+            .unwrap_or_else(|| types.to_vec()))
+    }
+
     fn return_type(&self, types: &[DataType]) -> datafusion::common::Result<DataType> {
         self.infer(types).map_err(to_df)
     }
@@ -265,6 +278,55 @@ impl ScalarUDFImpl for OpFunction {
         }
         Ok(ColumnarValue::Array(out))
     }
+}
+
+/// So many lists of types are tried.
+const TRIED: usize = 1_000;
+
+/// The types, and then what they can be made into, the nearest first.
+fn alternatives(types: &[DataType]) -> impl Iterator<Item = Vec<DataType>> {
+    let of: Vec<Vec<DataType>> = types.iter().map(wider).collect();
+    let all = of.iter().map(Vec::len).fold(1, usize::saturating_mul);
+    (0..all.min(TRIED)).map(move |mut n| {
+        let one = |of: &Vec<DataType>| {
+            let chosen = of[n % of.len()].clone();
+            n /= of.len();
+            chosen
+        };
+        of.iter().map(one).collect()
+    })
+}
+
+/// A type, and those that hold all of its values.
+fn wider(dtype: &DataType) -> Vec<DataType> {
+    use DataType::{
+        Binary, BinaryView, Boolean, Dictionary, Float32, Float64, Int8, Int16, Int32, Int64,
+        LargeBinary, LargeUtf8, Null, UInt8, UInt16, UInt32, UInt64, Utf8, Utf8View,
+    };
+    let more: &[DataType] = match dtype {
+        Utf8 | Utf8View | LargeUtf8 => &[Utf8, Utf8View, LargeUtf8],
+        Binary | BinaryView | LargeBinary => &[Binary, BinaryView, LargeBinary],
+        Int8 => &[Int16, Int32, Int64, Float32, Float64],
+        Int16 => &[Int32, Int64, Float32, Float64],
+        Int32 => &[Int64, Float64],
+        UInt8 => &[
+            UInt16, Int16, UInt32, Int32, UInt64, Int64, Float32, Float64,
+        ],
+        UInt16 => &[UInt32, Int32, UInt64, Int64, Float32, Float64],
+        UInt32 => &[UInt64, Int64, Float64],
+        Float32 => &[Float64],
+        Null => &[Utf8, Int64, Float64, Boolean],
+        _ => &[],
+    };
+    let values = match dtype {
+        Dictionary(_, values) => wider(values),
+        _ => Vec::new(),
+    };
+    let more = more.iter().filter(|other| *other != dtype).cloned();
+    std::iter::once(dtype.clone())
+        .chain(more)
+        .chain(values)
+        .collect()
 }
 
 /// A function of ours as bytes; nothing for one of DataFusion's own.
