@@ -231,10 +231,16 @@ impl fmt::Display for Error {
 
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {self}", self.0.kind.name())?;
+        let mut said = self.to_string();
+        write!(f, "{}: {said}", self.0.kind.name())?;
         let mut cause = std::error::Error::source(self);
         while let Some(c) = cause {
-            write!(f, "\n  caused by: {c}")?;
+            // Some repeat the words of what they caused.
+            let words = c.to_string();
+            if !said.contains(&words) {
+                write!(f, "\n  caused by: {words}")?;
+                said.push_str(&words);
+            }
             cause = c.source();
         }
         Ok(())
@@ -326,6 +332,17 @@ mod tests {
         assert_eq!(
             std::error::Error::source(&back).unwrap().to_string(),
             "disk is gone"
+        );
+    }
+
+    #[test]
+    fn what_a_cause_repeats_is_told_once() {
+        let cause = |words: &str| std::io::Error::other(words.to_owned());
+        let of = |words| Error::with_source(ErrorKind::Io, "x.npz: it is gone", cause(words));
+        assert_eq!(format!("{:?}", of("it is gone")), "io: x.npz: it is gone");
+        assert_eq!(
+            format!("{:?}", of("os error 2")),
+            "io: x.npz: it is gone\n  caused by: os error 2"
         );
     }
 
