@@ -134,7 +134,7 @@ fn said(plan: &Arc<dyn ExecutionPlan>) -> String {
     telling(&out)
 }
 
-/// Without what an aggregate notes of the rows that it was planned over, and without the name of a column that a cast makes: they change
+/// Without what an aggregate notes of the rows that it was planned over, without whether they may be null, and without the name of a column that a cast makes: they change
 /// nothing of what is computed.
 fn telling(text: &str) -> String {
     let text = unnamed(text);
@@ -147,8 +147,9 @@ fn telling(text: &str) -> String {
         rest = block_end(&rest[at + SCHEMA.len()..]);
     }
     out.push_str(rest);
-    // Whether a frame needs no row to come is found out anew, by its ends.
+    // Whether a frame needs no row to come is found out anew, by its ends; and so is whether a cast may give nulls.
     out.replace("is_causal: true", "is_causal: false")
+        .replace(", nullable: true", "")
         .replace(&format!("{FLAG}true"), "")
         .replace(&format!("{FLAG}false"), "")
 }

@@ -125,6 +125,12 @@ pub(crate) const QUERIES: &[(&str, &[&str])] = &[
         "SELECT a.g, count(*) FROM t a JOIN t b ON a.g = b.g GROUP BY a.g",
         &["g0 16", "g1 16", "g2 16"],
     ),
+    // A cast that may give no null is read again as one that may.
+    (
+        "SELECT b, sum(CAST(b AS BIGINT)) OVER (ORDER BY b ROWS BETWEEN 2 PRECEDING AND 3 FOLLOWING) \
+         FROM (SELECT (n > 3) IS NOT TRUE AS b FROM t GROUP BY (n > 3) IS NOT TRUE) AS q",
+        &["false 1", "true 1"],
+    ),
     ("SELECT 1 + 1 AS two", &["2"]),
     ("SELECT n FROM t WHERE false", &[]),
 ];
