@@ -4,102 +4,91 @@
 //! unsigned integers share a loop where two's complement makes them equal.
 
 use std::marker::PhantomData;
-use std::mem::MaybeUninit;
 
-use super::level::{Args, Body, Kernel, Level, clone_for, scalar_only};
+use super::kernel::{Args, Elementwise, Fills, Kernel};
+use super::level::{Body, Level};
 use super::math;
 use super::op::{BinaryOp, UnaryOp};
-use crate::dtype::{CastTo, DType, with_dtype};
+use crate::dtype::{CastTo, DType, Element, with_dtype};
 
 /// A function of one lane.
 pub(crate) trait Un {
-    type I: Copy;
-    type O: Copy;
+    type I: Element;
+    type O: Element;
     fn f<const FMA: bool>(a: Self::I) -> Self::O;
 }
 
 /// A function of two lanes.
 pub(crate) trait Bin {
-    type I: Copy;
-    type O: Copy;
+    type I: Element;
+    type O: Element;
     fn f(a: Self::I, b: Self::I) -> Self::O;
 }
 
-/// The operands of a kernel as slices.
-///
-/// # Safety
-/// As [`Kernel`] says, for one operand of `I` and a result of `O`.
-#[inline(always)]
-unsafe fn slices<'a, I, O>(args: Args) -> (&'a [I], &'a mut [MaybeUninit<O>]) {
-    // SAFETY: the caller promises n valid, aligned elements in both, which do not overlap.
-    unsafe {
-        (
-            std::slice::from_raw_parts(args.a.cast::<I>(), args.n),
-            std::slice::from_raw_parts_mut(args.out.cast::<MaybeUninit<O>>(), args.n),
-        )
-    }
-}
-
 pub(crate) struct UnLoop<K>(PhantomData<K>);
-impl<K: Un> Body for UnLoop<K> {
-    type Args = Args;
-
+impl<K: Un> Body<Elementwise> for UnLoop<K> {
     #[inline(always)]
-    unsafe fn run<const FMA: bool>(args: Args) {
-        // SAFETY: the caller's promise covers the one operand and the result.
-        let (a, out) = unsafe { slices::<K::I, K::O>(args) };
+    fn run<const FMA: bool>(args: Args<'_>) {
+        let (a, out) = (args.a.get::<K::I>(), args.out.get::<K::O>());
+        assert_eq!(a.len(), out.len());
         for (o, &x) in out.iter_mut().zip(a) {
             o.write(K::f::<FMA>(x));
         }
     }
 }
 
-struct BinLoop<K>(PhantomData<K>);
-impl<K: Bin> Body for BinLoop<K> {
-    type Args = Args;
+// SAFETY: the loop is over operand and result, of the same length.
+unsafe impl<K: Un> Fills for UnLoop<K> {}
 
+struct BinLoop<K>(PhantomData<K>);
+impl<K: Bin> Body<Elementwise> for BinLoop<K> {
     #[inline(always)]
-    unsafe fn run<const FMA: bool>(args: Args) {
-        // SAFETY: the caller's promise covers both operands and the result.
-        let (a, out) = unsafe { slices::<K::I, K::O>(args) };
-        // SAFETY: as above; b is valid for n elements.
-        let b = unsafe { std::slice::from_raw_parts(args.b.cast::<K::I>(), args.n) };
+    fn run<const FMA: bool>(args: Args<'_>) {
+        let (a, b) = (args.a.get::<K::I>(), args.b.get::<K::I>());
+        let out = args.out.get::<K::O>();
+        assert!(a.len() == out.len() && b.len() == out.len());
         for ((o, &x), &y) in out.iter_mut().zip(a).zip(b) {
             o.write(K::f(x, y));
         }
     }
 }
 
+// SAFETY: the loop is over operands and result, of the same length.
+unsafe impl<K: Bin> Fills for BinLoop<K> {}
+
 struct WhereLoop<T>(PhantomData<T>);
 // Both values are loaded and mixed by a mask; a plain choice is compiled to a gather through chosen addresses.
 macro_rules! where_loop {
-    ($($t:ty),*) => { $(
-        impl Body for WhereLoop<$t> {
-            type Args = Args;
-
+    ($($t:ty: $C:ty, |$c:ident| $mask:expr;)*) => { $(
+        impl Body<Elementwise> for WhereLoop<$t> {
             #[inline(always)]
-            unsafe fn run<const FMA: bool>(args: Args) {
-                // SAFETY: the first operand is bool, read as the bytes 0 and 1 that it is made of.
-                let (c, out) = unsafe { slices::<u8, $t>(args) };
-                // SAFETY: the caller's promise covers both values, n elements each.
-                let (a, b) = unsafe {
-                    (
-                        std::slice::from_raw_parts(args.b.cast::<$t>(), args.n),
-                        std::slice::from_raw_parts(args.c.cast::<$t>(), args.n),
-                    )
-                };
-                for (((o, &c), &x), &y) in out.iter_mut().zip(c).zip(a).zip(b) {
-                    let mask = <$t>::from(c).wrapping_neg();
+            fn run<const FMA: bool>(args: Args<'_>) {
+                let (c, a, b) = (args.a.get::<$C>(), args.b.get::<$t>(), args.c.get::<$t>());
+                let out = args.out.get::<$t>();
+                let n = out.len();
+                assert!(c.len() == n && a.len() == n && b.len() == n);
+                for (((o, &$c), &x), &y) in out.iter_mut().zip(c).zip(a).zip(b) {
+                    let mask: $t = $mask;
                     o.write((x & mask) | (y & !mask));
                 }
             }
         }
+
+        // SAFETY: the loop is over operands and result, of the same length.
+        unsafe impl Fills for WhereLoop<$t> {}
     )* };
 }
-where_loop!(u8, u16, u32, u64);
+// A truth value is the byte 0 or 1.
+where_loop! {
+    bool: bool, |c| c;
+    u8: u8, |c| c.wrapping_neg();
+    u16: u8, |c| u16::from(c).wrapping_neg();
+    u32: u8, |c| u32::from(c).wrapping_neg();
+    u64: u8, |c| u64::from(c).wrapping_neg();
+}
 
 struct CastLoop<A, B>(PhantomData<(A, B)>);
-impl<A: CastTo<B> + Copy, B: Copy> Un for CastLoop<A, B> {
+impl<A: CastTo<B> + Element, B: Element> Un for CastLoop<A, B> {
     type I = A;
     type O = B;
     #[inline(always)]
@@ -300,9 +289,9 @@ bin_ops! {
     Ne [u8, u16, u32, u64, f32, f64] -> bool |a, b| a != b;
     Lt [i8, i16, i32, i64, u8, u16, u32, u64, f32, f64] -> bool |a, b| a < b;
     Le [i8, i16, i32, i64, u8, u16, u32, u64, f32, f64] -> bool |a, b| a <= b;
-    And [u8, u16, u32, u64] -> same |a, b| a & b;
-    Or [u8, u16, u32, u64] -> same |a, b| a | b;
-    Xor [u8, u16, u32, u64] -> same |a, b| a ^ b;
+    And [bool, u8, u16, u32, u64] -> same |a, b| a & b;
+    Or [bool, u8, u16, u32, u64] -> same |a, b| a | b;
+    Xor [bool, u8, u16, u32, u64] -> same |a, b| a ^ b;
 }
 
 un_ops! {
@@ -326,7 +315,7 @@ un_ops! {
     IsNan [f32, f64] -> bool |a| a.is_nan();
     IsFinite [f32, f64] -> bool |a| a.is_finite();
     IsInf [f32, f64] -> bool |a| a.is_infinite();
-    NotBool [u8] -> same |a| a ^ 1;
+    NotBool [bool] -> same |a| !a;
     Not [u8, u16, u32, u64] -> same |a| !a;
 }
 
@@ -364,7 +353,7 @@ macro_rules! unsigned {
 macro_rules! bits {
     ($K:ident, $d:expr, $level:expr, $make:ident) => {
         match $d {
-            DType::Bool | DType::I8 | DType::U8 => Some($make!($K, u8, $level)),
+            DType::I8 | DType::U8 => Some($make!($K, u8, $level)),
             DType::I16 | DType::U16 => Some($make!($K, u16, $level)),
             DType::I32 | DType::U32 => Some($make!($K, u32, $level)),
             DType::I64 | DType::U64 => Some($make!($K, u64, $level)),
@@ -384,17 +373,17 @@ macro_rules! ordered {
 }
 macro_rules! bin {
     ($K:ident, $t:ty, $level:expr) => {
-        clone_for::<BinLoop<$K<$t>>>($level)
+        Kernel::of::<BinLoop<$K<$t>>>($level)
     };
 }
 macro_rules! bin_scalar {
     ($K:ident, $t:ty, $level:expr) => {
-        scalar_only::<BinLoop<$K<$t>>>()
+        Kernel::scalar_only::<BinLoop<$K<$t>>>()
     };
 }
 macro_rules! un {
     ($K:ident, $t:ty, $level:expr) => {
-        clone_for::<UnLoop<$K<$t>>>($level)
+        Kernel::of::<UnLoop<$K<$t>>>($level)
     };
 }
 /// The loop of `op` on operands of `d`; none where the builder has no such step.
@@ -422,10 +411,15 @@ pub(crate) fn binary(op: BinaryOp, d: DType, level: Level) -> Option<Kernel> {
             .or_else(|| floats!(MaxF, d, level, bin)),
         B::Atan2 => floats!(Atan2, d, level, bin_scalar),
         B::Hypot => floats!(Hypot, d, level, bin_scalar),
+        B::Eq if d == DType::Bool => Some(bin!(Eq, u8, level)),
+        B::Ne if d == DType::Bool => Some(bin!(Ne, u8, level)),
         B::Eq => bits!(Eq, d, level, bin).or_else(|| floats!(Eq, d, level, bin)),
         B::Ne => bits!(Ne, d, level, bin).or_else(|| floats!(Ne, d, level, bin)),
         B::Lt => ordered!(Lt, d, level, bin),
         B::Le => ordered!(Le, d, level, bin),
+        B::BitAnd if d == DType::Bool => Some(bin!(And, bool, level)),
+        B::BitOr if d == DType::Bool => Some(bin!(Or, bool, level)),
+        B::BitXor if d == DType::Bool => Some(bin!(Xor, bool, level)),
         B::BitAnd => bits!(And, d, level, bin),
         B::BitOr => bits!(Or, d, level, bin),
         B::BitXor => bits!(Xor, d, level, bin),
@@ -460,7 +454,7 @@ pub(crate) fn unary(op: UnaryOp, d: DType, level: Level) -> Option<Kernel> {
         U::IsNan => floats!(IsNan, d, level, un),
         U::IsFinite => floats!(IsFinite, d, level, un),
         U::IsInf => floats!(IsInf, d, level, un),
-        U::LogicalNot if d == DType::Bool => Some(clone_for::<UnLoop<NotBool<u8>>>(level)),
+        U::LogicalNot if d == DType::Bool => Some(Kernel::of::<UnLoop<NotBool<bool>>>(level)),
         U::BitNot if d != DType::Bool => bits!(Not, d, level, un),
         _ => None,
     }
@@ -469,14 +463,15 @@ pub(crate) fn unary(op: UnaryOp, d: DType, level: Level) -> Option<Kernel> {
 /// The loop of `where` on values of `d`.
 pub(crate) fn select(d: DType, level: Level) -> Kernel {
     match d.itemsize() {
-        1 => clone_for::<WhereLoop<u8>>(level),
-        2 => clone_for::<WhereLoop<u16>>(level),
-        4 => clone_for::<WhereLoop<u32>>(level),
-        _ => clone_for::<WhereLoop<u64>>(level),
+        _ if d == DType::Bool => Kernel::of::<WhereLoop<bool>>(level),
+        1 => Kernel::of::<WhereLoop<u8>>(level),
+        2 => Kernel::of::<WhereLoop<u16>>(level),
+        4 => Kernel::of::<WhereLoop<u32>>(level),
+        _ => Kernel::of::<WhereLoop<u64>>(level),
     }
 }
 
 /// The loop that converts `from` to `to`.
 pub(crate) fn cast(from: DType, to: DType, level: Level) -> Kernel {
-    with_dtype!(from, A => with_dtype!(to, B => clone_for::<UnLoop<CastLoop<A, B>>>(level)))
+    with_dtype!(from, A => with_dtype!(to, B => Kernel::of::<UnLoop<CastLoop<A, B>>>(level)))
 }

@@ -1,56 +1,12 @@
-//! Chunks and vectors whose element type is known at run time only.
+//! What chunks and vectors of any element type can do.
 
 use ndarray::{ArcArray, ArrayD, ArrayViewD, IxDyn, SliceInfoElem};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::any::{AnyChunk, AnyVec};
+use super::any_slice::AnySlice;
 use super::copy::to_contiguous;
 use crate::dtype::{DType, Element, Scalar, each_variant};
-
-/// A chunk of any element type: a shared, possibly strided, n-d array.
-///
-/// Cloning shares the buffer. It serialises as its elements in C order with the shape.
-///
-/// ```
-/// use kvern_kernels::AnyChunk;
-/// use ndarray::arr2;
-///
-/// let chunk = AnyChunk::from(arr2(&[[1.0, 2.0], [3.0, 4.0]]).into_dyn());
-/// assert_eq!(chunk.shape(), [2, 2]);
-/// assert_eq!(chunk.nbytes(), 32);
-/// assert!(chunk.peek::<f64>().is_some());
-/// ```
-#[derive(Clone, Debug)]
-#[allow(missing_docs, reason = "the variants are those of DType")]
-pub enum AnyChunk {
-    Bool(ArcArray<bool, IxDyn>),
-    I8(ArcArray<i8, IxDyn>),
-    I16(ArcArray<i16, IxDyn>),
-    I32(ArcArray<i32, IxDyn>),
-    I64(ArcArray<i64, IxDyn>),
-    U8(ArcArray<u8, IxDyn>),
-    U16(ArcArray<u16, IxDyn>),
-    U32(ArcArray<u32, IxDyn>),
-    U64(ArcArray<u64, IxDyn>),
-    F32(ArcArray<f32, IxDyn>),
-    F64(ArcArray<f64, IxDyn>),
-}
-
-/// A vector of any element type.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[allow(missing_docs, reason = "the variants are those of DType")]
-pub enum AnyVec {
-    Bool(Vec<bool>),
-    I8(Vec<i8>),
-    I16(Vec<i16>),
-    I32(Vec<i32>),
-    I64(Vec<i64>),
-    U8(Vec<u8>),
-    U16(Vec<u16>),
-    U32(Vec<u32>),
-    U64(Vec<u64>),
-    F32(Vec<f32>),
-    F64(Vec<f64>),
-}
 
 impl AnyVec {
     /// Number of elements.
@@ -184,6 +140,11 @@ impl AnyChunk {
         each_variant!(Self, self, a => Element::erase(to_contiguous(&a.view()).into_shared()))
     }
 
+    /// The memory from the lowest to the highest of the elements, and where in it the first one is: that with all indices 0.
+    pub(crate) fn span(&self) -> (AnySlice<'_>, usize) {
+        each_variant!(Self, self, a => span(a))
+    }
+
     /// The one element of a chunk with one element.
     #[must_use]
     pub fn as_scalar(&self) -> Option<Scalar> {
@@ -192,6 +153,27 @@ impl AnyChunk {
         }
         each_variant!(Self, self, a => a.first().map(|v| v.to_scalar()))
     }
+}
+
+/// As [`AnyChunk::span`].
+fn span<T: Element>(a: &ArcArray<T, IxDyn>) -> (AnySlice<'_>, usize) {
+    if a.is_empty() {
+        return (AnySlice::of::<T>(&[]), 0);
+    }
+    let (mut before, mut behind) = (0, 0);
+    for (&len, &stride) in a.shape().iter().zip(a.strides()) {
+        let reach = (len - 1) * stride.unsigned_abs();
+        if stride < 0 {
+            before += reach;
+        } else {
+            behind += reach;
+        }
+    }
+    let lowest = a.as_ptr().wrapping_sub(before);
+    // SAFETY: the lowest and the highest element that are seen lie in the one vector that an ArcArray holds, and so does
+    // what is between them. All elements of the vector are initialised, and it is not written to while it is shared here.
+    let all = unsafe { std::slice::from_raw_parts(lowest, before + 1 + behind) };
+    (AnySlice::of(all), before)
 }
 
 impl<T: Element> From<ArcArray<T, IxDyn>> for AnyChunk {

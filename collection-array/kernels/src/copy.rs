@@ -8,6 +8,7 @@ use ndarray::{ArrayD, ArrayViewD, ArrayViewMutD, IxDyn};
 
 use kvern_pages::buffer;
 
+use super::any_slice::prefetch;
 use super::error::KernelError;
 use super::space::{Rows, Space, memory_order};
 use crate::dtype::Element;
@@ -68,8 +69,18 @@ pub fn to_contiguous<T: Element>(src: &ArrayViewD<'_, T>) -> ArrayD<T> {
         );
         out.set_len(src.len());
     }
-    // SAFETY: the buffer has just the elements of `shape`, in C order.
-    unsafe { ArrayD::from_shape_vec_unchecked(IxDyn(shape), out) }
+    in_c_order(shape, out)
+}
+
+/// The elements of `shape`, which are in C order, as an array.
+///
+/// # Panics
+/// When they are not as many as the shape has.
+pub(crate) fn in_c_order<T>(shape: &[usize], elements: Vec<T>) -> ArrayD<T> {
+    match ArrayD::from_shape_vec(IxDyn(shape), elements) {
+        Ok(array) => array,
+        Err(e) => panic!("elements that are not those of shape {shape:?}: {e}"),
+    }
 }
 
 /// Copies element by position between two strided blocks.
@@ -240,8 +251,8 @@ unsafe fn blocks<T: Copy, const M: usize>(dst: *mut T, src: *const T, p: Plane) 
                 let (right, r_at) = ((c + BLOCK) as isize, r as isize);
                 for i in 0..M as isize {
                     let to = dst.wrapping_offset((r_at + i) * p.dst_row + right);
-                    prefetch(src.wrapping_offset(r_at + (right + i) * p.src_col).cast());
-                    prefetch(to.cast_const().cast());
+                    prefetch(src.wrapping_offset(r_at + (right + i) * p.src_col));
+                    prefetch(to);
                 }
                 // SAFETY: M rows and columns from here on are inside the plane.
                 unsafe {
@@ -267,19 +278,6 @@ unsafe fn blocks<T: Copy, const M: usize>(dst: *mut T, src: *const T, p: Plane) 
             }
         }
     }
-}
-
-/// Asks for a cache line.
-#[inline(always)]
-fn prefetch(at: *const u8) {
-    #[cfg(target_arch = "x86_64")]
-    {
-        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        // SAFETY: a prefetch may name any address. SSE is part of x86-64.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) };
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = at;
 }
 
 /// Transposes M by M elements through registers, so that each cache line is met once on either side.

@@ -10,7 +10,8 @@ use ndarray::{ArcArray, IxDyn};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::{AnyChunk, AnyVec};
+pub use crate::any::Scalar;
+use crate::any::{AnyChunk, AnyVec};
 
 /// The element type of an array, known at run time.
 ///
@@ -282,23 +283,6 @@ pub trait Exact: Element<Kind = kind::Whole> {}
 pub trait Integer: Number + Ordered + Eq {}
 /// Real floating-point numbers.
 pub trait Float: Number + Ordered + Element<Kind = kind::Floating> {}
-
-/// One value with its element type.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-#[allow(missing_docs, reason = "the variants are those of DType")]
-pub enum Scalar {
-    Bool(bool),
-    I8(i8),
-    I16(i16),
-    I32(i32),
-    I64(i64),
-    U8(u8),
-    U16(u16),
-    U32(u32),
-    U64(u64),
-    F32(f32),
-    F64(f64),
-}
 
 /// Conversion between two element types, as `as` does it.
 pub(crate) trait CastTo<U> {

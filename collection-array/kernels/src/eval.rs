@@ -1,15 +1,18 @@
 //! Elementwise evaluation: a program over whole chunks, in one pass and one allocation.
 
-use ndarray::{ArcArray, ArrayD, IxDyn};
+use ndarray::{ArcArray, IxDyn};
 
 use kvern_pages::buffer;
 
-use super::chunk::AnyChunk;
+use super::any::AnyChunk;
+use super::any_slice::{AnyRoom, AnySlice};
+use super::copy::in_c_order;
 use super::error::KernelError;
 use super::level::Level;
 use super::program::Program;
+use super::register::TILE;
 use super::space::{Space, broadcast, memory_order};
-use super::tiles::{TILE, Tiles};
+use super::tiles::Tiles;
 use crate::dtype::{Element, each_variant, with_dtype};
 
 /// Evaluates `program` for every element of `out_shape`, broadcasting the inputs to it by NumPy's rule.
@@ -192,40 +195,31 @@ fn run<T: Element>(
     };
     let mut out: Vec<T> = buffer(len);
     if len > 0 {
-        let mut tiles = Tiles::new(program, inputs, &space, level)?;
-        let computed = tiles.is_computed();
+        let mut tiles = Tiles::new(program, inputs, &space, level, None)?;
         let step = tile_len(&space);
-        let base = out.as_mut_ptr();
-        let mut start = 0;
-        while start < len {
-            let n = step(start).min(len - start);
-            // SAFETY: the buffer has room for `len` elements, and no input points into it.
-            unsafe {
-                let to = base.add(start);
-                let from = tiles.tile(start, n, Some(to.cast()));
-                if !computed {
-                    std::ptr::copy_nonoverlapping(from.cast::<T>(), to, n);
-                }
-            }
-            start += n;
+        let mut left = &mut out.spare_capacity_mut()[..len];
+        while !left.is_empty() {
+            let start = len - left.len();
+            let (tile, rest) = left.split_at_mut(step(start).min(left.len()));
+            tiles.tile_into(start, AnyRoom::of(tile));
+            left = rest;
         }
-        // SAFETY: every tile has been written.
+        // SAFETY: every tile has been written, and together they are all of it.
         unsafe { out.set_len(len) };
     }
+    let walked: Vec<usize> = match &order {
+        None => shape.to_vec(),
+        Some(axes) => axes.iter().map(|&a| shape[a]).collect(),
+    };
+    let array = in_c_order(&walked, out);
     let array = match order {
-        None => {
-            // SAFETY: the buffer has just the elements of `shape`, in C order.
-            unsafe { ArrayD::from_shape_vec_unchecked(IxDyn(shape), out) }
-        }
+        None => array,
         Some(axes) => {
-            let walked: Vec<usize> = axes.iter().map(|&a| shape[a]).collect();
             let mut back = vec![0; axes.len()];
             for (i, &a) in axes.iter().enumerate() {
                 back[a] = i;
             }
-            // SAFETY: the buffer has just the elements of the permuted shape, in C order.
-            unsafe { ArrayD::from_shape_vec_unchecked(IxDyn(&walked), out) }
-                .permuted_axes(IxDyn(&back))
+            array.permuted_axes(IxDyn(&back))
         }
     };
     Ok(array.into_shared())
@@ -256,28 +250,24 @@ fn run_in_place<T: Element>(
     i: usize,
     shape: &[usize],
 ) -> Result<AnyChunk, KernelError> {
-    let len: usize = shape.iter().product();
     let strides = input_strides(&inputs, shape)?;
     let refs: Vec<&[isize]> = strides.iter().map(Vec::as_slice).collect();
     let axes: Vec<usize> = (0..shape.len()).collect();
     let space = Space::new(shape, &axes, &refs);
-    let base: *mut T = match T::peek(&inputs[i]) {
-        Some(_) => each_variant!(AnyChunk, &mut inputs[i], a => a.as_mut_ptr().cast()),
-        None => return run::<T>(Level::best(), program, &inputs, shape).map(T::erase),
+    let taken = AnyChunk::full(&[0], T::ZERO.to_scalar());
+    let chunk = std::mem::replace(&mut inputs[i], taken);
+    let Ok(mut array) = chunk.downcast::<T>() else {
+        unreachable!("the caller has compared the dtypes");
     };
-    {
-        let mut tiles = Tiles::new(program, &inputs, &space, Level::best())?;
-        let mut start = 0;
-        while start < len {
-            let n = TILE.min(len - start);
-            // SAFETY: the tile is computed into a register (or is an input as it is) and copied only then over the same
-            // positions of input `i`, which no later tile reads; `copy` allows for source and destination being the same.
-            unsafe {
-                let from = tiles.tile(start, n, None);
-                std::ptr::copy(from.cast::<T>(), base.add(start), n);
-            }
-            start += n;
-        }
+    let Some(elements) = array.as_slice_mut() else {
+        unreachable!("the caller has seen that it is contiguous");
+    };
+    let mut tiles = Tiles::new(program, &inputs, &space, Level::best(), Some(i))?;
+    for (n, tile) in elements.chunks_mut(TILE).enumerate() {
+        // The input's tile is copied to a register, and the result written over it, for no later tile reads it.
+        tiles.give(AnySlice::of(tile));
+        // SAFETY: a tile is values of the program's dtype, which is that of `T`.
+        tiles.tile_into(n * TILE, unsafe { AnyRoom::over(tile) });
     }
-    Ok(inputs.swap_remove(i))
+    Ok(T::erase(array))
 }

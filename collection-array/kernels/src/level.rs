@@ -71,70 +71,86 @@ impl Level {
 /// True where the baseline of the target multiplies and adds in one instruction.
 pub(crate) const BASE_FMA: bool = cfg!(any(target_arch = "aarch64", target_feature = "fma"));
 
-/// Where a kernel finds its operands: pointers to the first element of each, and how many elements there are.
-///
-/// Operands that a kernel does not have are dangling.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Args {
-    pub(crate) a: *const u8,
-    pub(crate) b: *const u8,
-    pub(crate) c: *const u8,
-    pub(crate) out: *mut u8,
-    pub(crate) n: usize,
+/// What a loop takes, and what it returns.
+pub(crate) trait Call {
+    type Args<'a>;
+    type Out;
 }
-
-/// A loop over the elements of its operands.
-///
-/// # Safety
-/// Every operand that the kernel reads is valid for `n` initialised elements of its type, `out` is valid for writes of `n`
-/// elements of the result's type, all are aligned, `out` overlaps no operand, and the machine has the level that the
-/// kernel was compiled for.
-pub(crate) type Kernel = unsafe fn(Args);
 
 /// A loop that can be compiled for every level. `FMA` tells whether `mul_add` is one instruction.
-pub(crate) trait Body {
-    /// What it works on.
-    type Args: Copy;
-
-    /// # Safety
-    /// The arguments are what the loop says it needs (for [`Args`], what [`Kernel`] says).
-    unsafe fn run<const FMA: bool>(args: Self::Args);
+///
+/// All that [`run`](Self::run) calls must be inlined into it: only then is it compiled for the level, too.
+pub(crate) trait Body<C: Call> {
+    fn run<const FMA: bool>(args: C::Args<'_>) -> C::Out;
 }
 
-unsafe fn base<B: Body>(args: B::Args) {
-    // SAFETY: the caller's promise is that of `Body::run`.
-    unsafe { B::run::<BASE_FMA>(args) }
+fn base<C: Call, B: Body<C>>(args: C::Args<'_>) -> C::Out {
+    B::run::<BASE_FMA>(args)
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma,bmi1,bmi2,lzcnt,popcnt")]
-unsafe fn avx2<B: Body>(args: B::Args) {
-    // SAFETY: the caller's promise is that of `Body::run`.
-    unsafe { B::run::<true>(args) }
+fn avx2<C: Call, B: Body<C>>(args: C::Args<'_>) -> C::Out {
+    B::run::<true>(args)
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(
     enable = "avx512f,avx512bw,avx512cd,avx512dq,avx512vl,avx2,fma,bmi1,bmi2,lzcnt,popcnt"
 )]
-unsafe fn avx512<B: Body>(args: B::Args) {
-    // SAFETY: the caller's promise is that of `Body::run`.
-    unsafe { B::run::<true>(args) }
+fn avx512<C: Call, B: Body<C>>(args: C::Args<'_>) -> C::Out {
+    B::run::<true>(args)
 }
 
-/// The clone of `B` for `level`. Calling it needs a machine that has the level.
-pub(crate) fn clone_for<B: Body>(level: Level) -> unsafe fn(B::Args) {
-    #[cfg(target_arch = "x86_64")]
-    match level {
-        Level::Avx512 => return avx512::<B>,
-        Level::Avx2 => return avx2::<B>,
-        Level::Base => {}
+/// A loop, compiled for an instruction set that this machine has.
+pub(crate) struct Loop<C: Call>(for<'a> unsafe fn(C::Args<'a>) -> C::Out);
+
+impl<C: Call> Clone for Loop<C> {
+    fn clone(&self) -> Self {
+        *self
     }
-    let _ = level;
-    base::<B>
 }
 
-/// The clone of `B` for the baseline: for loops that vector instructions do not help.
-pub(crate) fn scalar_only<B: Body>() -> unsafe fn(B::Args) {
-    base::<B>
+impl<C: Call> Copy for Loop<C> {}
+
+impl<C: Call> Loop<C> {
+    /// The loop `B` for `level`, or for the best one below it that this machine has.
+    pub(crate) fn of<B: Body<C>>(level: Level) -> Self {
+        #[cfg(target_arch = "x86_64")]
+        match level.min(Level::best()) {
+            Level::Avx512 => return Self(avx512::<C, B>),
+            Level::Avx2 => return Self(avx2::<C, B>),
+            Level::Base => {}
+        }
+        let _ = level;
+        Self(base::<C, B>)
+    }
+
+    /// The loop `B` for the baseline: for loops that vector instructions do not help.
+    pub(crate) fn scalar_only<B: Body<C>>() -> Self {
+        Self(base::<C, B>)
+    }
+
+    /// A function that is written for one level, with its instructions.
+    ///
+    /// # Panics
+    /// When this machine does not have the level.
+    ///
+    /// # Safety
+    /// The function needs nothing but the instructions of the level.
+    #[cfg(target_arch = "x86_64")]
+    pub(crate) unsafe fn for_level(
+        level: Level,
+        function: for<'a> unsafe fn(C::Args<'a>) -> C::Out,
+    ) -> Self {
+        assert!(level <= Level::best(), "this machine has no {level:?}");
+        Self(function)
+    }
+
+    #[inline(always)]
+    pub(crate) fn call(self, args: C::Args<'_>) -> C::Out {
+        // SAFETY: all functions that are put in here are safe on a machine with the instructions of their level, which this
+        // one has: `of` and `for_level` see to it.
+        unsafe { (self.0)(args) }
+    }
 }

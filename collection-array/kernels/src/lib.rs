@@ -3,6 +3,8 @@
 //! Nothing here knows of tasks or graphs. A [`Program`] says what to compute for every element; [`eval`] runs it over
 //! chunks in one pass; [`reduce`] feeds it to a reduction without a temporary; [`copy_into`] moves strided data.
 
+mod any;
+mod any_slice;
 mod arith;
 mod chunk;
 mod copy;
@@ -10,16 +12,18 @@ pub mod dtype;
 mod error;
 mod eval;
 mod gemm;
+mod kernel;
 mod level;
 mod math;
 mod op;
 mod program;
 mod reduce;
+mod register;
 mod rules;
 mod space;
 mod tiles;
 
-pub use chunk::{AnyChunk, AnyVec};
+pub use any::{AnyChunk, AnyVec};
 pub use copy::{copy_into, to_contiguous};
 pub use error::KernelError;
 pub use eval::{eval, eval_at, eval_reusing};

@@ -1,33 +1,28 @@
 //! Runs a program on one tile of elements at a time, with every intermediate in a few cache-sized registers.
 
-use std::cell::Cell;
-
+use super::any::AnyChunk;
+use super::any_slice::{AnyRoom, AnySlice};
 use super::arith;
-use super::chunk::AnyChunk;
 use super::error::KernelError;
-use super::level::{Args, Kernel, Level};
+use super::kernel::{Args, Kernel};
+use super::level::Level;
 use super::program::{Program, StepKind};
+use super::register::{Register, Registers, TILE};
 use super::space::{Rows, Space};
 use crate::dtype::{DType, Scalar, each_variant};
 
-/// Elements of a tile: a handful of `f64` registers of this size stay in the first two levels of cache.
-pub(crate) const TILE: usize = 512;
-/// Bytes between the registers: a tile of the widest element.
-const SLOT: usize = TILE * 8;
-const ALIGN: usize = 64;
-
 /// Where an input lies and how the space walks it.
-#[derive(Clone, Copy)]
-struct Source {
-    ptr: *const u8,
-    size: usize,
+struct Source<'a> {
+    /// All that the input may reach, and where in it the space begins.
+    data: AnySlice<'a>,
+    first: usize,
     walk: Walk,
     /// Which operand of the space it is.
     operand: usize,
     /// The step that loads it.
     step: usize,
     /// Its own register, for when it cannot be read in place.
-    slot: *mut u8,
+    slot: usize,
     /// What the register holds, so that a tile that repeats is not gathered again.
     held: Option<(isize, usize)>,
 }
@@ -37,83 +32,54 @@ enum Walk {
     Flat,
     Row,
     General,
+    /// The caller puts every tile of it into its register.
+    Given,
 }
 
 struct Bound {
     kernel: Kernel,
     operands: [usize; 3],
     step: usize,
+    slot: usize,
+    dtype: DType,
 }
 
-/// Scratch memory of a thread, kept between calls so that a small chunk does not pay for an allocation.
-struct Scratch {
-    buffer: Vec<u8>,
-}
-
-thread_local! {
-    static SCRATCH: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
-}
-
-impl Scratch {
-    fn take(slots: usize) -> Self {
-        let mut buffer = SCRATCH.take();
-        let need = slots * SLOT + ALIGN;
-        if buffer.capacity() < need {
-            buffer = Vec::with_capacity(need);
-        }
-        Self { buffer }
-    }
-
-    fn slot(&mut self, i: usize) -> *mut u8 {
-        let base = self.buffer.as_mut_ptr();
-        let offset = base.align_offset(ALIGN) + i * SLOT;
-        debug_assert!(offset + SLOT <= self.buffer.capacity());
-        // SAFETY: `take` reserved ALIGN bytes for alignment and SLOT for every slot.
-        unsafe { base.add(offset) }
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        SCRATCH.set(std::mem::take(&mut self.buffer));
-    }
+/// Where the result of a step lies for the current tile.
+#[derive(Clone, Copy)]
+enum Place<'a> {
+    Input(AnySlice<'a>),
+    Register(usize),
 }
 
 /// A program bound to its inputs and a space: yields any tile of results.
 pub(crate) struct Tiles<'a> {
     space: &'a Space,
-    sources: Vec<Source>,
+    sources: Vec<Source<'a>>,
     bound: Vec<Bound>,
-    /// Where the result of each step lies for the current tile.
-    at: Vec<*const u8>,
+    at: Vec<Place<'a>>,
+    registers: Registers,
     output: usize,
-    /// The register of the result when the caller gives no place for it.
-    out_slot: *mut u8,
     computed: bool,
-    itemsize: usize,
-    _scratch: Scratch,
-    _inputs: std::marker::PhantomData<&'a [AnyChunk]>,
-}
-
-fn data(chunk: &AnyChunk) -> *const u8 {
-    each_variant!(AnyChunk, chunk, a => a.as_ptr().cast())
+    dtype: DType,
 }
 
 impl<'a> Tiles<'a> {
-    /// Binds `program` to `inputs`, input `i` being operand `i` of `space`.
+    /// Binds `program` to `inputs`, input `i` being operand `i` of `space`. Of input `given`, the caller has the elements.
     pub(crate) fn new(
         program: &Program,
         inputs: &'a [AnyChunk],
         space: &'a Space,
         level: Level,
+        given: Option<usize>,
     ) -> Result<Self, KernelError> {
-        let steps = program.steps();
         let output = program.output().index();
+        // A step reads earlier ones only.
+        let steps = &program.steps()[..=output];
         let uniform: Vec<bool> = {
             let mut u: Vec<bool> = Vec::with_capacity(steps.len());
             for s in steps {
                 let is = match s.kind {
-                    StepKind::Load(k) => space.is_uniform(k as usize),
+                    StepKind::Load(k) => given != Some(k as usize) && space.is_uniform(k as usize),
                     StepKind::Const(_) => true,
                     kind => kind.operands().all(|r| u[r.index()]),
                 };
@@ -135,8 +101,8 @@ impl<'a> Tiles<'a> {
         let mut slot_of = vec![usize::MAX; steps.len()];
         for (i, s) in steps.iter().enumerate() {
             let fixed = uniform[i] || matches!(s.kind, StepKind::Load(_));
-            let in_place =
-                !uniform[i] && matches!(s.kind, StepKind::Load(k) if space.is_flat(k as usize));
+            let in_place = !uniform[i]
+                && matches!(s.kind, StepKind::Load(k) if given != Some(k as usize) && space.is_flat(k as usize));
             if in_place {
                 continue;
             }
@@ -160,44 +126,30 @@ impl<'a> Tiles<'a> {
             }
         }
 
-        let mut scratch = Scratch::take(slots);
         let mut this = Self {
             space,
             sources: Vec::with_capacity(program.inputs().len()),
             bound: Vec::with_capacity(steps.len()),
-            at: vec![std::ptr::NonNull::dangling().as_ptr(); steps.len()],
+            at: slot_of.iter().map(|&slot| Place::Register(slot)).collect(),
+            registers: Registers::take(slots),
             output,
-            out_slot: std::ptr::null_mut(),
             computed: !uniform[output] && !matches!(steps[output].kind, StepKind::Load(_)),
-            itemsize: program.dtype().itemsize(),
-            _scratch: Scratch { buffer: Vec::new() },
-            _inputs: std::marker::PhantomData,
+            dtype: program.dtype(),
         };
         let tile = TILE.min(space.len());
         for (i, s) in steps.iter().enumerate() {
-            let slot = match slot_of[i] {
-                usize::MAX => std::ptr::NonNull::dangling().as_ptr(),
-                n => scratch.slot(n),
-            };
-            this.at[i] = slot;
-            let args = |ops: [usize; 3], at: &[*const u8]| Args {
-                a: at[ops[0]],
-                b: at[ops[1]],
-                c: at[ops[2]],
-                out: slot,
-                n: tile,
-            };
+            let slot = slot_of[i];
             let (kernel, operands) = match s.kind {
                 StepKind::Load(k) => {
                     let k = k as usize;
-                    let ptr = data(&inputs[k]);
-                    let size = s.dtype.itemsize();
+                    let (data, first) = inputs[k].span();
                     if uniform[i] {
-                        // SAFETY: the space has an element, so the input has one, and the register has room for the tile.
-                        unsafe { fill(ptr, slot, size, tile) };
+                        this.fill(slot, data, first, tile);
                         continue;
                     }
-                    let walk = if space.is_flat(k) {
+                    let walk = if given == Some(k) {
+                        Walk::Given
+                    } else if space.is_flat(k) {
                         Walk::Flat
                     } else if space.is_row(k) {
                         Walk::Row
@@ -205,8 +157,8 @@ impl<'a> Tiles<'a> {
                         Walk::General
                     };
                     this.sources.push(Source {
-                        ptr,
-                        size,
+                        data,
+                        first,
                         walk,
                         operand: k,
                         step: i,
@@ -216,8 +168,7 @@ impl<'a> Tiles<'a> {
                     continue;
                 }
                 StepKind::Const(value) => {
-                    // SAFETY: the register has room for the tile, and the scalar is of the step's dtype.
-                    unsafe { fill_scalar(value, slot, tile) };
+                    each_variant!(Scalar, value, v => this.fill(slot, AnySlice::of(&[v]), 0, tile));
                     continue;
                 }
                 StepKind::Unary(op, a) => {
@@ -242,108 +193,154 @@ impl<'a> Tiles<'a> {
                     [a.index(); 3],
                 ),
             };
+            let step = Bound {
+                kernel,
+                operands,
+                step: i,
+                slot,
+                dtype: s.dtype,
+            };
             if uniform[i] {
-                // SAFETY: operands of a uniform step are uniform, so their registers hold a whole tile already.
-                unsafe { kernel(args(operands, &this.at)) };
+                // Its operands are uniform, too: their registers hold a whole tile already.
+                this.compute(&step, tile);
             } else {
-                this.bound.push(Bound {
-                    kernel,
-                    operands,
-                    step: i,
-                });
+                this.bound.push(step);
             }
         }
-        this.out_slot = this.at[output].cast_mut();
-        this._scratch = scratch;
         Ok(this)
     }
 
-    /// True when the result is computed (into a given place) rather than an input or a constant as it is.
-    pub(crate) fn is_computed(&self) -> bool {
-        self.computed
+    /// Makes a register hold one element `n` times.
+    fn fill(&mut self, slot: usize, from: AnySlice<'_>, at: usize, n: usize) {
+        let register = self.registers.get_mut(slot);
+        register.clear(from.dtype());
+        register.extend(from, at, 0, n);
     }
 
-    /// Bytes of one result.
-    pub(crate) fn itemsize(&self) -> usize {
-        self.itemsize
+    /// Runs a step on `len` elements.
+    fn compute(&mut self, b: &Bound, len: usize) {
+        let (out, others) = self.registers.split(b.slot);
+        let [x, y, z] = b.operands;
+        let at = |step: usize| operand(self.at[step], |i| others.get(i), len);
+        out.compute(b.kernel, [at(x), at(y), at(z)], b.dtype, len);
     }
 
-    /// True when a tile that [`tile`](Self::tile) returned lies in a register that the next tile may overwrite.
-    pub(crate) fn is_transient(&self, tile: *const u8) -> bool {
-        self.sources.iter().any(|s| std::ptr::eq(s.slot, tile))
-    }
-
-    /// Computes elements `start .. start + len` in walking order and returns where they lie: at `out` when it is given
-    /// and [`is_computed`](Self::is_computed) holds. What it returns is valid until the next call.
+    /// Elements `start .. start + len` in walking order.
     ///
-    /// # Safety
-    /// `len <= TILE`, `start + len <= space.len()`, and `out`, if any, is valid for writes of `len` results, aligned, and
-    /// overlaps no input that the last step reads.
-    pub(crate) unsafe fn tile(
+    /// # Panics
+    /// When they are more than [`TILE`], or not all inside the space.
+    pub(crate) fn tile(&mut self, start: usize, len: usize) -> AnySlice<'_> {
+        self.run(start, len, None);
+        operand(self.at[self.output], |i| self.registers.get(i), len)
+    }
+
+    /// Writes elements `start .. start + out.len()` in walking order to all of `out`.
+    ///
+    /// # Panics
+    /// As [`tile`](Self::tile), or when `out` is for another type.
+    pub(crate) fn tile_into(&mut self, start: usize, out: AnyRoom<'_>) {
+        let len = out.len();
+        if self.computed {
+            self.run(start, len, Some(out));
+        } else {
+            out.copy(self.tile(start, len));
+        }
+    }
+
+    /// Elements `start .. start + len` in walking order: part of an input as it lies, or else written to a register.
+    ///
+    /// # Panics
+    /// As [`tile`](Self::tile).
+    pub(crate) fn tile_or_in(
         &mut self,
         start: usize,
         len: usize,
-        out: Option<*mut u8>,
-    ) -> *const u8 {
-        debug_assert!(len <= TILE && start + len <= self.space.len());
-        let inner = self.space.inner();
-        for source in &mut self.sources {
-            let at = match source.walk {
-                // SAFETY: the input has an element at every position of the space, and `start` is one.
-                Walk::Flat => unsafe { source.ptr.add(start * source.size) },
-                // SAFETY: as above, for every element of the tile.
-                _ => unsafe { gather(source, self.space, start, len, inner) },
-            };
-            self.at[source.step] = at;
-        }
-        let result = match out {
-            Some(p) if self.computed => p,
-            _ => self.out_slot,
-        };
+        register: &mut Register,
+    ) -> Option<AnySlice<'a>> {
         if self.computed {
-            self.at[self.output] = result;
+            self.run(start, len, Some(register.room(self.dtype, len)));
+            // SAFETY: the last step has written all of the room.
+            unsafe { register.hold(self.dtype, len) };
+            return None;
+        }
+        self.run(start, len, None);
+        match self.at[self.output] {
+            Place::Input(x) => Some(x),
+            Place::Register(i) => {
+                register.clear(self.dtype);
+                register.extend(self.registers.get(i).read(), 0, 1, len);
+                None
+            }
+        }
+    }
+
+    /// Gives the next tile of the input that the caller has.
+    pub(crate) fn give(&mut self, tile: AnySlice<'_>) {
+        for source in &self.sources {
+            if source.walk == Walk::Given {
+                let register = self.registers.get_mut(source.slot);
+                register.clear(tile.dtype());
+                register.extend(tile, 0, 1, tile.len());
+            }
+        }
+    }
+
+    /// Computes all steps; the last one into `out`, if that is given.
+    fn run(&mut self, start: usize, len: usize, mut out: Option<AnyRoom<'_>>) {
+        assert!(len <= TILE && start + len <= self.space.len());
+        for source in &mut self.sources {
+            self.at[source.step] = match source.walk {
+                Walk::Given => Place::Register(source.slot),
+                Walk::Flat => {
+                    let at = source.first + start;
+                    Place::Input(source.data.slice(at..at + len))
+                }
+                _ => gather(source, &mut self.registers, self.space, start, len),
+            };
         }
         // The next tile is asked for a part before each step: the hardware's own streams do not reach across the work on a
         // tile, and more requests at once than the core can have open would only be waited for.
         let next = len.min(self.space.len() - start - len);
         let share = next.div_ceil(self.bound.len().max(1));
-        for (i, b) in self.bound.iter().enumerate() {
+        let bound = std::mem::take(&mut self.bound);
+        for (i, b) in bound.iter().enumerate() {
             for source in &self.sources {
                 if source.walk == Walk::Flat {
-                    let from = (start + len + i * share) * source.size;
-                    prefetch(
-                        source.ptr.wrapping_add(from),
-                        share.min(next.saturating_sub(i * share)) * source.size,
-                    );
+                    let from = source.first + start + len + i * share;
+                    source
+                        .data
+                        .prefetch(from..from + share.min(next.saturating_sub(i * share)));
                 }
             }
-            let [x, y, z] = b.operands;
-            let args = Args {
-                a: self.at[x],
-                b: self.at[y],
-                c: self.at[z],
-                out: self.at[b.step].cast_mut(),
-                n: len,
-            };
-            // SAFETY: every operand is a register or an input tile of at least `len` elements of the dtype that the kernel
-            // was chosen for, and `new` gave the result a register that none of its operands has.
-            unsafe { (b.kernel)(args) };
+            match out.take_if(|_| b.step == self.output) {
+                Some(out) => {
+                    let [x, y, z] = b.operands;
+                    let at = |step: usize| operand(self.at[step], |i| self.registers.get(i), len);
+                    b.kernel.call(Args {
+                        a: at(x),
+                        b: at(y),
+                        c: at(z),
+                        out,
+                    });
+                }
+                None => self.compute(b, len),
+            }
         }
-        self.at[self.output]
+        self.bound = bound;
     }
 }
 
-/// Asks for memory that will be read soon.
+/// `len` elements of a step's result.
 #[inline(always)]
-fn prefetch(at: *const u8, bytes: usize) {
-    #[cfg(target_arch = "x86_64")]
-    for line in (0..bytes).step_by(64) {
-        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        // SAFETY: a prefetch may name any address; these lie inside an input. SSE is part of x86-64.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(at.wrapping_add(line).cast()) };
+fn operand<'r>(
+    place: Place<'r>,
+    register: impl FnOnce(usize) -> &'r Register,
+    len: usize,
+) -> AnySlice<'r> {
+    match place {
+        Place::Input(x) => x.slice(0..len),
+        Place::Register(i) => register(i).read().slice(0..len),
     }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = (at, bytes);
 }
 
 fn no_kernel(op: String, dtype: DType) -> KernelError {
@@ -352,115 +349,50 @@ fn no_kernel(op: String, dtype: DType) -> KernelError {
     }
 }
 
-/// # Safety
-/// `dst` has room for `n` elements of the scalar's type.
-unsafe fn fill_scalar(value: Scalar, dst: *mut u8, n: usize) {
-    // SAFETY: the caller promises the room; the local value is one element.
-    each_variant!(Scalar, value, v => unsafe { fill((&raw const v).cast(), dst, size_of_val(&v), n) });
-}
-
-/// # Safety
-/// `src` is one element of `size` bytes and `dst` has room for `n` of them; both are aligned for that size.
-unsafe fn fill(src: *const u8, dst: *mut u8, size: usize, n: usize) {
-    /// # Safety
-    /// As the outer function's, for elements of `T`.
-    unsafe fn go<T: Copy>(src: *const u8, dst: *mut u8, n: usize) {
-        // SAFETY: the caller's promise.
-        unsafe {
-            let value = src.cast::<T>().read();
-            std::slice::from_raw_parts_mut(dst.cast::<std::mem::MaybeUninit<T>>(), n)
-                .fill(std::mem::MaybeUninit::new(value));
-        }
-    }
-    // SAFETY: the caller's promise; an integer of the same size copies the same bytes.
-    unsafe {
-        match size {
-            1 => go::<u8>(src, dst, n),
-            2 => go::<u16>(src, dst, n),
-            4 => go::<u32>(src, dst, n),
-            _ => go::<u64>(src, dst, n),
-        }
-    }
-}
-
-/// # Safety
-/// `n` elements of `size` bytes with `stride` are valid at `src`, and `dst` has room for them.
-unsafe fn strided(src: *const u8, stride: isize, dst: *mut u8, size: usize, n: usize) {
-    /// # Safety
-    /// As the outer function's, for elements of `T`.
-    unsafe fn go<T: Copy>(src: *const u8, stride: isize, dst: *mut u8, n: usize) {
-        let (src, dst) = (src.cast::<T>(), dst.cast::<T>());
-        for i in 0..n {
-            // SAFETY: the caller's promise.
-            unsafe { *dst.add(i) = *src.offset(i as isize * stride) };
-        }
-    }
-    // SAFETY: the caller's promise; an integer of the same size copies the same bytes.
-    unsafe {
-        match (stride, size) {
-            (1, _) => std::ptr::copy_nonoverlapping(src, dst, n * size),
-            (0, _) => fill(src, dst, size, n),
-            (_, 1) => go::<u8>(src, stride, dst, n),
-            (_, 2) => go::<u16>(src, stride, dst, n),
-            (_, 4) => go::<u32>(src, stride, dst, n),
-            _ => go::<u64>(src, stride, dst, n),
-        }
-    }
-}
-
 /// Makes a tile of a strided or broadcast input available, in place where it lies without gaps.
-///
-/// # Safety
-/// The input is valid at every position `start .. start + len` of the space.
-unsafe fn gather(
-    source: &mut Source,
+fn gather<'a>(
+    source: &mut Source<'a>,
+    registers: &mut Registers,
     space: &Space,
     start: usize,
     len: usize,
-    inner: usize,
-) -> *const u8 {
+) -> Place<'a> {
+    let inner = space.inner();
     let (row, col) = (start / inner, start % inner);
     let stride = space.inner_stride(source.operand);
-    let size = source.size;
+    let in_register = Place::Register(source.slot);
+    let position = |offset: isize| (source.first as isize + offset) as usize;
     if col + len <= inner {
         let offset = match source.walk {
             Walk::Row => 0,
             _ => space.row_offset(source.operand, row),
         };
         let first = offset + col as isize * stride;
-        // SAFETY: the position is inside the space.
-        let at = unsafe { source.ptr.offset(first * size as isize) };
         if stride == 1 {
-            return at;
+            let at = position(first);
+            return Place::Input(source.data.slice(at..at + len));
         }
-        let key = (first, len);
         if source.held.is_none_or(|(f, l)| f != first || l < len) {
-            // SAFETY: as above for the whole run; the register holds a tile.
-            unsafe { strided(at, stride, source.slot, size, len) };
-            source.held = Some(key);
+            let register = registers.get_mut(source.slot);
+            register.clear(source.data.dtype());
+            register.extend(source.data, position(first), stride, len);
+            source.held = Some((first, len));
         }
-        return source.slot;
+        return in_register;
     }
     // Several rows. A row that repeats makes the same tile wherever it starts at the same column.
     let key = (col as isize, len);
     if source.walk == Walk::Row && source.held.is_some_and(|(c, l)| c == key.0 && l >= len) {
-        return source.slot;
+        return in_register;
     }
+    let register = registers.get_mut(source.slot);
+    register.clear(source.data.dtype());
     let mut rows = Rows::new(space, source.operand, row);
     let (mut done, mut col) = (0, col);
     while done < len {
         let n = (inner - col).min(len - done);
         let first = rows.offset() + col as isize * stride;
-        // SAFETY: the positions are inside the space, and `done + n <= len` elements fit the register.
-        unsafe {
-            strided(
-                source.ptr.offset(first * size as isize),
-                stride,
-                source.slot.add(done * size),
-                size,
-                n,
-            );
-        }
+        register.extend(source.data, position(first), stride, n);
         done += n;
         col = 0;
         if done < len {
@@ -468,5 +400,5 @@ unsafe fn gather(
         }
     }
     source.held = (source.walk == Walk::Row).then_some(key);
-    source.slot
+    in_register
 }

@@ -31,9 +31,6 @@ mod tile;
 #[cfg(target_arch = "x86_64")]
 mod vector;
 
-#[cfg(target_arch = "x86_64")]
-use std::arch::x86_64::{__m256, __m256d, __m512, __m512d};
-
 use ndarray::{ArrayView2, ArrayViewMut2};
 
 use self::arith::Arith;
@@ -178,17 +175,13 @@ fn run<T: Element>(
         let (mut c, mut a, mut b) = (Target::<U>::of(c), Source::<U>::of(a), Source::<U>::of(b));
         // The tiles are rows of vectors, several times as wide as high: turn the product round where `c` lies by columns,
         // or is narrow and lies either way.
-        let narrow = c.transposed().rows_are_contiguous() && c.cols < c.rows;
+        let narrow = c.cols_are_contiguous() && c.cols() < c.rows();
         if !c.rows_are_contiguous() || narrow {
             (c, a, b) = (c.transposed(), b.transposed(), a.transposed());
         }
-        // SAFETY: `U` is `T`, by its dtype; the views are valid, their shapes fit together and no axis is empty; `c` is
-        // borrowed mutably, so it overlaps nothing; the machine has `level`.
-        unsafe {
-            product(&U::scheme(level), c, a, b, accumulate, part);
-            if part == Part::Upper {
-                mirror(c);
-            }
+        product(&U::scheme(level), &mut c, a, b, accumulate, part);
+        if part == Part::Upper {
+            mirror(&mut c);
         }
     });
 }
@@ -211,16 +204,24 @@ macro_rules! plain {
 plain!(bool: 64, i8: 64, u8: 64, i16: 64, u16: 64, i32: 64, u32: 64, i64: 64, u64: 64);
 
 macro_rules! float {
-    ($t:ty, $nr:literal, $avx512:ty, $avx512_nr:literal, $avx2:ty, $avx2_nr:literal, $blocks:expr) => {
+    ($t:ty, $nr:literal, $avx512:ident, $avx512_nr:literal, $avx2:ident, $avx2_nr:literal, $blocks:expr) => {
         impl Multiply for $t {
             fn scheme(level: Level) -> Scheme<Self> {
                 #[cfg(target_arch = "x86_64")]
                 match level {
                     Level::Avx512 => {
-                        return Scheme::in_registers::<$avx512, 8, 3, $avx512_nr>(level, $blocks);
+                        return Scheme::in_registers::<8, $avx512_nr>(
+                            level,
+                            vector::$avx512(),
+                            $blocks,
+                        );
                     }
                     Level::Avx2 => {
-                        return Scheme::in_registers::<$avx2, 4, 3, $avx2_nr>(level, $blocks);
+                        return Scheme::in_registers::<4, $avx2_nr>(
+                            level,
+                            vector::$avx2(),
+                            $blocks,
+                        );
                     }
                     Level::Base => {}
                 }
@@ -229,5 +230,5 @@ macro_rules! float {
         }
     };
 }
-float!(f64, 8, __m512d, 24, __m256d, 12, [256, 192, 2016]);
-float!(f32, 8, __m512, 48, __m256, 24, [384, 240, 2016]);
+float!(f64, 8, f64_avx512, 24, f64_avx2, 12, [256, 192, 2016]);
+float!(f32, 8, f32_avx512, 48, f32_avx2, 24, [384, 240, 2016]);

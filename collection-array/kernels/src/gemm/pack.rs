@@ -10,126 +10,134 @@ use kvern_pages as pages;
 
 use super::arith::Arith;
 use super::matrix::Source;
-use crate::level::Body;
+use crate::level::{Body, Call, Loop};
 
-/// A block to pack.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Pack<T> {
-    pub(super) from: Source<T>,
-    pub(super) to: *mut T,
+/// A block to pack, and as much memory as its columns times its rows rounded up to the width of a sliver.
+pub(super) struct Pack<'a, T> {
+    pub(super) from: Source<'a, T>,
+    pub(super) to: &'a mut [MaybeUninit<T>],
+}
+
+/// The call of a loop that packs.
+pub(super) struct Packing<T>(PhantomData<T>);
+impl<T: 'static> Call for Packing<T> {
+    type Args<'a> = Pack<'a, T>;
+    type Out = ();
 }
 
 /// Packs slivers of `W` rows.
-///
-/// What [`Body::run`] needs: `from` readable, with no axis empty, and `to` valid for writes of its columns times its rows
-/// rounded up to `W`.
-pub(super) struct Slivers<T, const W: usize>(PhantomData<T>);
+pub(super) struct Slivers<const W: usize>;
+
+/// Packs a block.
+pub(super) struct Packer<T: 'static> {
+    width: usize,
+    pack: Loop<Packing<T>>,
+}
+
+impl<T: Arith> Packer<T> {
+    pub(super) fn new<const W: usize>(level: crate::level::Level) -> Self {
+        Self {
+            width: W,
+            pack: Loop::of::<Slivers<W>>(level),
+        }
+    }
+
+    /// The slivers of `from`, in as much of the memory as they need.
+    pub(super) fn pack<'a>(&self, from: Source<'a, T>, to: &'a mut [MaybeUninit<T>]) -> &'a [T] {
+        let to = &mut to[..from.rows().next_multiple_of(self.width) * from.cols()];
+        self.pack.call(Pack { from, to: &mut *to });
+        // SAFETY: `Slivers`, which is the only loop that packs, writes all columns of all slivers, and so all of this.
+        unsafe { to.assume_init_ref() }
+    }
+}
 
 /// How many elements of a row are read at once when the rows are the contiguous ones.
 const RUN: usize = 8;
 
-impl<T: Arith, const W: usize> Body for Slivers<T, W> {
-    type Args = Pack<T>;
-
+impl<T: Arith, const W: usize> Body<Packing<T>> for Slivers<W> {
     #[inline(always)]
-    unsafe fn run<const FMA: bool>(Pack { from, mut to }: Pack<T>) {
-        let depth = from.cols;
-        for row in (0..from.rows).step_by(W) {
-            let rows = W.min(from.rows - row);
-            // SAFETY: `rows` rows from `row` on are in the block; `to` has room for W * depth elements a sliver.
-            unsafe {
-                let block = from.part(row, 0, rows, depth);
-                match (rows == W, block.row_stride) {
-                    (true, 1) => columns::<T, W>(block, to),
-                    (true, _) => runs::<T, W>(block, to),
-                    (false, _) => rest::<T, W>(block, to),
-                }
-                to = to.add(W * depth);
+    fn run<const FMA: bool>(Pack { from, to }: Pack<'_, T>) {
+        let depth = from.cols();
+        assert_eq!(to.len(), from.rows().next_multiple_of(W) * depth);
+        let (columns_of_slivers, _) = to.as_chunks_mut::<W>();
+        for (row, to) in (0..from.rows())
+            .step_by(W)
+            .zip(columns_of_slivers.chunks_exact_mut(depth))
+        {
+            let rows = W.min(from.rows() - row);
+            let block = from.part(row, 0, rows, depth);
+            if rows < W {
+                rest(block, to);
+            } else if block.cols_are_contiguous() {
+                columns(block, to);
+            } else {
+                runs(block, to);
             }
         }
     }
 }
 
 /// Packs `W` rows whose columns are contiguous.
-///
-/// # Safety
-/// `block` has `W` rows and a row stride of 1; `to` has room for them.
 #[inline(always)]
-unsafe fn columns<T: Copy, const W: usize>(block: Source<T>, to: *mut T) {
-    for k in 0..block.cols {
-        // SAFETY: column k has W contiguous elements, and `to` room for W of every column.
-        unsafe {
-            let from = block.start.offset(k as isize * block.col_stride);
-            let to = to.add(k * W).cast::<[T; W]>();
-            to.write(from.cast::<[T; W]>().read());
-        }
+fn columns<T: Arith, const W: usize>(block: Source<'_, T>, to: &mut [[MaybeUninit<T>; W]]) {
+    for (k, to) in to.iter_mut().enumerate() {
+        *to = block.in_column::<W>(0, k).map(MaybeUninit::new);
     }
 }
 
 /// Packs `W` rows of any stride, a short run of every row at a time, so that each cache line is read once.
-///
-/// # Safety
-/// `block` has `W` rows; `to` has room for them.
 #[inline(always)]
-unsafe fn runs<T: Copy, const W: usize>(block: Source<T>, to: *mut T) {
-    let whole = block.cols - block.cols % RUN;
-    let move_one = |i: usize, k: usize| {
-        let at = i as isize * block.row_stride + k as isize * block.col_stride;
-        // SAFETY: only called for rows and columns of the block; `to` has room for W of every column.
-        unsafe { to.add(k * W + i).write(block.start.offset(at).read()) }
-    };
-    for k in (0..whole).step_by(RUN) {
+fn runs<T: Arith, const W: usize>(block: Source<'_, T>, to: &mut [[MaybeUninit<T>; W]]) {
+    let (whole, left) = to.as_chunks_mut::<RUN>();
+    let start = whole.len() * RUN;
+    for (k, to) in whole.iter_mut().enumerate() {
         for i in 0..W {
-            for k in k..k + RUN {
-                move_one(i, k);
+            let run = block.in_row::<RUN>(i, k * RUN);
+            for (to, x) in to.iter_mut().zip(run) {
+                to[i].write(x);
             }
         }
     }
-    for k in whole..block.cols {
-        for i in 0..W {
-            move_one(i, k);
+    for (k, to) in left.iter_mut().enumerate() {
+        for (i, to) in to.iter_mut().enumerate() {
+            to.write(block.in_row::<1>(i, start + k)[0]);
         }
     }
 }
 
 /// Packs fewer than `W` rows and fills up with zeros.
-///
-/// # Safety
-/// `to` has room for `W` elements of every column.
 #[inline(always)]
-unsafe fn rest<T: Arith, const W: usize>(block: Source<T>, to: *mut T) {
-    for k in 0..block.cols {
-        for i in 0..W {
-            let at = i as isize * block.row_stride + k as isize * block.col_stride;
-            // SAFETY: read only for the rows of the block; `to` has room for W of every column.
-            unsafe {
-                let x = if i < block.rows {
-                    block.start.offset(at).read()
-                } else {
-                    T::ZERO
-                };
-                to.add(k * W + i).write(x);
-            }
+fn rest<T: Arith, const W: usize>(block: Source<'_, T>, to: &mut [[MaybeUninit<T>; W]]) {
+    for (k, to) in to.iter_mut().enumerate() {
+        for (i, to) in to.iter_mut().enumerate() {
+            to.write(if i < block.rows() {
+                block.in_row::<1>(i, k)[0]
+            } else {
+                T::ZERO
+            });
         }
     }
 }
 
 /// Memory for slivers, aligned to cache lines, not initialised.
-pub(super) struct Scratch(Vec<MaybeUninit<Line>>);
+pub(super) struct Scratch<T> {
+    memory: Vec<T>,
+    len: usize,
+}
 
-#[derive(Clone, Copy)]
-#[repr(align(64))]
-struct Line(#[expect(dead_code, reason = "only its size is of use")] [u8; 64]);
+/// Bytes of a cache line.
+const LINE: usize = 64;
 
-impl Scratch {
+impl<T> Scratch<T> {
     /// Room for `len` elements of `T`.
-    pub(super) fn new<T>(len: usize) -> Self {
-        let lines = (len * size_of::<T>()).div_ceil(size_of::<Line>());
-        Self(pages::buffer(lines))
+    pub(super) fn new(len: usize) -> Self {
+        let memory = pages::buffer(len + LINE / size_of::<T>());
+        Self { memory, len }
     }
 
-    pub(super) fn start<T>(&mut self) -> *mut T {
-        const { assert!(align_of::<T>() <= align_of::<Line>()) };
-        self.0.as_mut_ptr().cast()
+    pub(super) fn room(&mut self) -> &mut [MaybeUninit<T>] {
+        let all = self.memory.spare_capacity_mut();
+        let skip = all.as_ptr().align_offset(LINE);
+        &mut all[skip..skip + self.len]
     }
 }

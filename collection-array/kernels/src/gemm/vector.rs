@@ -1,76 +1,76 @@
-//! The vector registers that the tiles of a product are held in.
+//! Tiles of floats that are held in vector registers, as the instructions of one level.
 
 use std::arch::x86_64::*;
 
-/// A register of several floats.
-///
-/// # Safety
-/// The functions need a machine with the instruction set of the register; the pointers must be valid for `LANES` elements
-/// (for [`splat`](Self::splat), for one). No alignment is asked for.
-pub(super) trait Vector: Copy {
-    type T: Copy;
-    const LANES: usize;
+use super::tile::{Tile, Tiling};
+use crate::any_slice::prefetch;
+use crate::level::{Level, Loop};
 
-    unsafe fn zero() -> Self;
-    unsafe fn load(from: *const Self::T) -> Self;
-    unsafe fn store(self, to: *mut Self::T);
-    /// The element at `from` in every lane.
-    unsafe fn splat(from: *const Self::T) -> Self;
-    /// `self * b + c`, rounded once.
-    unsafe fn mul_add(self, b: Self, c: Self) -> Self;
-    unsafe fn plus(self, b: Self) -> Self;
-}
+/// How many steps ahead the wide sliver is asked for. It comes from the second-level cache, once for every tile.
+const AHEAD: usize = 8;
 
-macro_rules! vectors {
-    ($($v:ty: $t:ty, $lanes:literal, $zero:ident, $load:ident, $store:ident, $set1:ident, $fmadd:ident, $add:ident;)*) => { $(
-        impl Vector for $v {
-            type T = $t;
+macro_rules! in_registers {
+    ($($name:ident: $level:ident $features:literal, $t:ty, $mr:literal x $nv:literal of $lanes:literal,
+        $zero:ident, $load:ident, $store:ident, $set1:ident, $fmadd:ident, $add:ident;)*) => { $(
+        /// The loop for a tile of so many rows, and of so many registers a row. All of it stays in registers while the slivers
+        /// go by.
+        pub(super) fn $name() -> Loop<Tiling<$t>> {
+            const MR: usize = $mr;
             const LANES: usize = $lanes;
+            const NR: usize = $nv * LANES;
 
-            #[inline(always)]
-            unsafe fn zero() -> Self {
-                // SAFETY: the caller has the instruction set.
-                unsafe { $zero() }
+            #[target_feature(enable = $features)]
+            fn tile(tile: Tile<'_, $t>) {
+                // The rows of the result are far apart in memory: ask for them now, they are needed at the end.
+                for i in 0..MR {
+                    let row = tile.out.row_start(i);
+                    for j in 0..$nv {
+                        prefetch(row.wrapping_add(j * LANES));
+                    }
+                    prefetch(row.wrapping_add(NR - 1));
+                }
+                let (left, _) = tile.left.as_chunks::<MR>();
+                let (right, _) = tile.right.as_chunks::<NR>();
+                let mut acc = [[$zero(); $nv]; MR];
+                for (x, w) in left.iter().zip(right) {
+                    let mut wide = [$zero(); $nv];
+                    for (v, w) in wide.iter_mut().zip(w.as_chunks::<LANES>().0) {
+                        prefetch(w.as_ptr().wrapping_add(AHEAD * NR));
+                        // SAFETY: there are LANES elements.
+                        *v = unsafe { $load(w.as_ptr()) };
+                    }
+                    for (sums, &x) in acc.iter_mut().zip(x) {
+                        let x = $set1(x);
+                        for (sum, w) in sums.iter_mut().zip(wide) {
+                            *sum = $fmadd(x, w, *sum);
+                        }
+                    }
+                }
+                let mut rows = tile.out.rows_of::<MR, NR>();
+                for (sums, row) in acc.iter().zip(&mut rows) {
+                    for (&sum, to) in sums.iter().zip(row.as_chunks_mut::<LANES>().0) {
+                        // SAFETY: there are LANES elements.
+                        unsafe {
+                            let sum = if tile.overwrite { sum } else { $add($load(to.as_ptr()), sum) };
+                            $store(to.as_mut_ptr(), sum);
+                        }
+                    }
+                }
             }
-            #[inline(always)]
-            unsafe fn load(from: *const $t) -> Self {
-                // SAFETY: the caller has the instruction set and `LANES` elements at `from`.
-                unsafe { $load(from) }
-            }
-            #[inline(always)]
-            unsafe fn store(self, to: *mut $t) {
-                // SAFETY: the caller has the instruction set and room for `LANES` elements at `to`.
-                unsafe { $store(to, self) }
-            }
-            #[inline(always)]
-            unsafe fn splat(from: *const $t) -> Self {
-                // SAFETY: the caller has the instruction set and an element at `from`.
-                unsafe { $set1(*from) }
-            }
-            #[inline(always)]
-            unsafe fn mul_add(self, b: Self, c: Self) -> Self {
-                // SAFETY: the caller has the instruction set.
-                unsafe { $fmadd(self, b, c) }
-            }
-            #[inline(always)]
-            unsafe fn plus(self, b: Self) -> Self {
-                // SAFETY: the caller has the instruction set.
-                unsafe { $add(self, b) }
-            }
+
+            // SAFETY: the function is safe where its instructions are, which are among those of the level.
+            unsafe { Loop::<Tiling<$t>>::for_level(Level::$level, tile) }
         }
     )* };
 }
 
-vectors! {
-    __m512d: f64, 8, _mm512_setzero_pd, _mm512_loadu_pd, _mm512_storeu_pd, _mm512_set1_pd, _mm512_fmadd_pd, _mm512_add_pd;
-    __m512: f32, 16, _mm512_setzero_ps, _mm512_loadu_ps, _mm512_storeu_ps, _mm512_set1_ps, _mm512_fmadd_ps, _mm512_add_ps;
-    __m256d: f64, 4, _mm256_setzero_pd, _mm256_loadu_pd, _mm256_storeu_pd, _mm256_set1_pd, _mm256_fmadd_pd, _mm256_add_pd;
-    __m256: f32, 8, _mm256_setzero_ps, _mm256_loadu_ps, _mm256_storeu_ps, _mm256_set1_ps, _mm256_fmadd_ps, _mm256_add_ps;
-}
-
-/// Asks for the cache line at `address`, which may be any address.
-#[inline(always)]
-pub(super) fn prefetch<T>(address: *const T) {
-    // SAFETY: a hint, which reads nothing and cannot fault; SSE is in the baseline of x86-64.
-    unsafe { _mm_prefetch::<_MM_HINT_T0>(address.cast()) }
+in_registers! {
+    f64_avx512: Avx512 "avx512f,avx512bw,avx512cd,avx512dq,avx512vl,avx2,fma,bmi1,bmi2,lzcnt,popcnt", f64, 8 x 3 of 8,
+        _mm512_setzero_pd, _mm512_loadu_pd, _mm512_storeu_pd, _mm512_set1_pd, _mm512_fmadd_pd, _mm512_add_pd;
+    f32_avx512: Avx512 "avx512f,avx512bw,avx512cd,avx512dq,avx512vl,avx2,fma,bmi1,bmi2,lzcnt,popcnt", f32, 8 x 3 of 16,
+        _mm512_setzero_ps, _mm512_loadu_ps, _mm512_storeu_ps, _mm512_set1_ps, _mm512_fmadd_ps, _mm512_add_ps;
+    f64_avx2: Avx2 "avx2,fma,bmi1,bmi2,lzcnt,popcnt", f64, 4 x 3 of 4,
+        _mm256_setzero_pd, _mm256_loadu_pd, _mm256_storeu_pd, _mm256_set1_pd, _mm256_fmadd_pd, _mm256_add_pd;
+    f32_avx2: Avx2 "avx2,fma,bmi1,bmi2,lzcnt,popcnt", f32, 4 x 3 of 8,
+        _mm256_setzero_ps, _mm256_loadu_ps, _mm256_storeu_ps, _mm256_set1_ps, _mm256_fmadd_ps, _mm256_add_ps;
 }

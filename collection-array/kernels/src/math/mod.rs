@@ -17,7 +17,8 @@ mod trig;
 use std::marker::PhantomData;
 use std::mem::MaybeUninit;
 
-use super::level::{Args, Body, Kernel, Level, clone_for};
+use super::kernel::{Args, Elementwise, Fills, Kernel};
+use super::level::{Body, Level};
 use super::op::UnaryOp;
 use crate::dtype::DType;
 
@@ -57,18 +58,11 @@ struct MathLoop<K, T>(PhantomData<(K, T)>);
 
 macro_rules! math_loop {
     ($t:ty) => {
-        impl<K: Lanes> Body for MathLoop<K, $t> {
-            type Args = Args;
-
+        impl<K: Lanes> Body<Elementwise> for MathLoop<K, $t> {
             #[inline(always)]
-            unsafe fn run<const FMA: bool>(args: Args) {
-                // SAFETY: the caller promises n elements in both, which do not overlap.
-                let (x, out) = unsafe {
-                    (
-                        std::slice::from_raw_parts(args.a.cast::<$t>(), args.n),
-                        std::slice::from_raw_parts_mut(args.out.cast::<MaybeUninit<$t>>(), args.n),
-                    )
-                };
+            fn run<const FMA: bool>(args: Args<'_>) {
+                let (x, out) = (args.a.get::<$t>(), args.out.get::<$t>());
+                assert_eq!(x.len(), out.len());
                 let mut outside = false;
                 for (o, &x) in out.iter_mut().zip(x) {
                     let x = f64::from(x);
@@ -80,6 +74,9 @@ macro_rules! math_loop {
                 }
             }
         }
+
+        // SAFETY: the loop is over operand and result, of the same length.
+        unsafe impl<K: Lanes> Fills for MathLoop<K, $t> {}
     };
 }
 math_loop!(f64);
@@ -102,8 +99,8 @@ fn mend<K: Lanes, T: Copy + Into<f64>>(
 
 fn pick<K: Lanes>(d: DType, level: Level) -> Option<Kernel> {
     match d {
-        DType::F32 => Some(clone_for::<MathLoop<K, f32>>(level)),
-        DType::F64 => Some(clone_for::<MathLoop<K, f64>>(level)),
+        DType::F32 => Some(Kernel::of::<MathLoop<K, f32>>(level)),
+        DType::F64 => Some(Kernel::of::<MathLoop<K, f64>>(level)),
         _ => None,
     }
 }

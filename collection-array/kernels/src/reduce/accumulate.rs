@@ -1,12 +1,11 @@
 //! What a reduction keeps for every output element while it eats tiles.
 
+use ndarray::{ArrayView, IxDyn, ShapeBuilder};
 use serde::{Deserialize, Serialize};
 
-use kvern_pages::buffer;
-
-use super::super::chunk::AnyVec;
-use super::super::copy::copy_raw;
-use super::super::space::c_strides;
+use super::super::any::AnyVec;
+use super::super::any_slice::AnySlice;
+use super::super::copy::to_contiguous;
 use crate::dtype::{Element, each_variant};
 
 /// Rows that are added up together before the accumulators are touched.
@@ -14,63 +13,45 @@ pub(crate) const GROUP: usize = 4;
 
 /// What [`Accumulate::short_rows`] eats.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct ShortRows {
-    pub(crate) x: *const u8,
-    pub(crate) itemsize: usize,
-    pub(crate) rows: usize,
+pub(crate) struct ShortRows<'a> {
+    /// The rows, one behind the other.
+    pub(crate) x: AnySlice<'a>,
+    /// Elements of each.
     pub(crate) n: usize,
+    /// Row `r` goes to output `at + r * step`.
     pub(crate) at: usize,
     pub(crate) step: usize,
+    /// Its first element has position `index + r * pitch` among the reduced ones.
     pub(crate) index: u64,
     pub(crate) pitch: u64,
 }
 
-impl ShortRows {
-    /// The rows as slices.
-    ///
-    /// # Safety
-    /// `x` is valid for all the rows, whose elements are of `T`.
-    pub(crate) unsafe fn each<'a, T: 'a>(self) -> impl Iterator<Item = (usize, &'a [T])> {
-        (0..self.rows).map(move |r| {
-            // SAFETY: the caller promises the rows.
-            let row =
-                unsafe { std::slice::from_raw_parts(self.x.cast::<T>().add(r * self.n), self.n) };
-            (self.at + r * self.step, row)
-        })
+impl<'a> ShortRows<'a> {
+    /// The rows with the outputs that they go to.
+    pub(crate) fn each<T: Element>(self) -> impl Iterator<Item = (usize, &'a [T])> {
+        let rows = self.x.get::<T>().chunks_exact(self.n);
+        rows.enumerate()
+            .map(move |(r, row)| (self.at + r * self.step, row))
     }
 }
 
-/// Accumulators of one reduction. Tiles come as raw pointers to elements of the reduction's working dtype.
+/// Accumulators of one reduction. Tiles come as slices of elements of the reduction's working dtype.
 pub(crate) trait Accumulate {
-    /// Eats `n` elements at `x` that all go to output `at`; the first has position `index` among the reduced ones.
-    ///
-    /// # Safety
-    /// `x` is valid for `n` elements of the working dtype.
-    unsafe fn segment(&mut self, at: usize, x: *const u8, n: usize, index: u64);
+    /// Eats elements that all go to output `at`; the first has position `index` among the reduced ones.
+    fn segment(&mut self, at: usize, x: AnySlice<'_>, index: u64);
 
-    /// Eats rows of `n` elements, element `j` of each going to output `at + j`; row `i` has position `index + i * step`.
-    ///
-    /// # Safety
-    /// There are at most [`GROUP`] rows, and each is valid for `n` elements of the working dtype.
-    unsafe fn rows(&mut self, at: usize, rows: &[*const u8], n: usize, index: u64, step: u64);
+    /// Eats rows of equal length, element `j` of each going to output `at + j`; row `i` has position `index + i * step`.
+    /// There are one to [`GROUP`] rows.
+    fn rows(&mut self, at: usize, rows: &[AnySlice<'_>], index: u64, step: u64);
 
-    /// Eats `rows` short rows of `n` elements that follow one another at `x`: row `r` goes to output `at + r * step`, and its
-    /// first element has position `index + r * pitch`.
-    ///
-    /// # Safety
-    /// `x` is valid for all the rows.
-    unsafe fn short_rows(&mut self, run: ShortRows) {
-        for r in 0..run.rows {
-            let x = run.x.wrapping_add(r * run.n * run.itemsize);
-            // SAFETY: the caller promises the rows.
-            unsafe {
-                self.segment(
-                    run.at + r * run.step,
-                    x,
-                    run.n,
-                    run.index + r as u64 * run.pitch,
-                );
-            };
+    /// Eats short rows that follow one another.
+    fn short_rows(&mut self, run: ShortRows<'_>) {
+        for r in 0..run.x.len() / run.n {
+            self.segment(
+                run.at + r * run.step,
+                run.x.slice(r * run.n..(r + 1) * run.n),
+                run.index + r as u64 * run.pitch,
+            );
         }
     }
 
@@ -140,18 +121,10 @@ fn reorder_any(v: &AnyVec, shape: &[usize], strides: &[isize]) -> AnyVec {
     each_variant!(AnyVec, v, v => Element::erase_vec(reorder(v, shape, strides)))
 }
 
-fn reorder<T: Copy>(v: &[T], shape: &[usize], strides: &[isize]) -> Vec<T> {
-    let mut out: Vec<T> = buffer(v.len());
-    // SAFETY: `strides` is a permutation of the C strides of a shape of `v.len()` elements, and `out` has room for them.
-    unsafe {
-        copy_raw(
-            out.as_mut_ptr(),
-            &c_strides(shape),
-            v.as_ptr(),
-            strides,
-            shape,
-        );
-        out.set_len(v.len());
+fn reorder<T: Element>(v: &[T], shape: &[usize], strides: &[isize]) -> Vec<T> {
+    let steps: Vec<usize> = strides.iter().map(|s| s.unsigned_abs()).collect();
+    match ArrayView::from_shape(IxDyn(shape).strides(IxDyn(&steps)), v) {
+        Ok(view) => to_contiguous(&view).into_raw_vec_and_offset().0,
+        Err(e) => panic!("strides {strides:?} are not those of shape {shape:?}: {e}"),
     }
-    out
 }

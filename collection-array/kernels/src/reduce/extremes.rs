@@ -5,10 +5,11 @@ use std::marker::PhantomData;
 
 use kvern_pages::filled;
 
-use super::super::chunk::AnyVec;
-use super::super::level::{Body, Level, clone_for};
+use super::super::any::AnyVec;
+use super::super::any_slice::AnySlice;
+use super::super::level::{Body, Call, Level, Loop};
 use super::accumulate::{Accumulate, Finished, GROUP};
-use super::sums::{RowArgs, SegmentArgs, call_rows};
+use super::rows::{RowArgs, Rows, Segment, call_rows};
 use crate::dtype::{DType, Element, with_dtype};
 
 /// Elements with an order; `bool` is handled as the byte that it is.
@@ -131,43 +132,29 @@ fn sign_of_zero<T: Lane, const MIN: bool>(best: T, v: T) -> T {
     }
 }
 
-struct ExtremeSegment<T, const MIN: bool>(PhantomData<T>);
-impl<T: Lane, const MIN: bool> Body for ExtremeSegment<T, MIN> {
-    type Args = SegmentArgs;
-
+struct ExtremeSegment<const MIN: bool>;
+impl<T: Lane, const MIN: bool> Body<Segment<T, T>> for ExtremeSegment<MIN> {
     #[inline(always)]
-    unsafe fn run<const FMA: bool>(args: SegmentArgs) {
+    fn run<const FMA: bool>(x: &[T]) -> T {
         // Four vectors of 64 bytes hide the latency of a comparison.
         const VECTORS: usize = 256;
-        // SAFETY: the caller promises n elements at x, and room for one value.
-        let x = unsafe { std::slice::from_raw_parts(args.x.cast::<T>(), args.n) };
-        let best = match VECTORS / size_of::<T>() {
+        match VECTORS / size_of::<T>() {
             256 => best_of::<T, MIN, 256>(x),
             128 => best_of::<T, MIN, 128>(x),
             64 => best_of::<T, MIN, 64>(x),
             _ => best_of::<T, MIN, 32>(x),
-        };
-        // SAFETY: as above.
-        unsafe { args.out.cast::<T>().write(best) };
+        }
     }
 }
 
-struct ExtremeRows<T, const MIN: bool, const K: usize>(PhantomData<T>);
-impl<T: Lane, const MIN: bool, const K: usize> Body for ExtremeRows<T, MIN, K> {
-    type Args = RowArgs;
-
+struct ExtremeRows<const MIN: bool, const K: usize>;
+impl<T: Lane, const MIN: bool, const K: usize> Body<Rows<T, T>> for ExtremeRows<MIN, K> {
     #[inline(always)]
-    unsafe fn run<const FMA: bool>(args: RowArgs) {
-        let n = args.n;
-        // SAFETY: the caller promises K rows and accumulators of n elements, which do not overlap.
-        let (rows, acc) = unsafe {
-            (
-                args.x.map(|p| std::slice::from_raw_parts(p.cast::<T>(), n)),
-                std::slice::from_raw_parts_mut(args.acc.cast::<T>(), n),
-            )
-        };
+    fn run<const FMA: bool>(args: RowArgs<'_, T, T, ()>) {
+        let acc = args.acc;
+        let n = acc.len();
+        let rows = args.rows.map(|row| &row[..n]);
         let [r0, r1, r2, r3] = rows;
-        let (r0, r1, r2, r3) = (&r0[..n], &r1[..n], &r2[..n], &r3[..n]);
         let mut zeros = false;
         for j in 0..n {
             let mut v = T::lane::<MIN>(acc[j], r0[j]);
@@ -192,11 +179,11 @@ impl<T: Lane, const MIN: bool, const K: usize> Body for ExtremeRows<T, MIN, K> {
     }
 }
 
-struct Extreme<T, const MIN: bool> {
+struct Extreme<T: Lane, const MIN: bool> {
     acc: Vec<T>,
-    segment: unsafe fn(SegmentArgs),
-    rows: unsafe fn(RowArgs),
-    row: unsafe fn(RowArgs),
+    segment: Loop<Segment<T, T>>,
+    rows: Loop<Rows<T, T>>,
+    row: Loop<Rows<T, T>>,
     level: Level,
 }
 
@@ -204,38 +191,22 @@ impl<T: Lane, const MIN: bool> Extreme<T, MIN> {
     fn new(outputs: usize, level: Level) -> Self {
         Self {
             acc: filled(start::<T, MIN>(), outputs),
-            segment: clone_for::<ExtremeSegment<T, MIN>>(level),
-            rows: clone_for::<ExtremeRows<T, MIN, GROUP>>(level),
-            row: clone_for::<ExtremeRows<T, MIN, 1>>(level),
+            segment: Loop::of::<ExtremeSegment<MIN>>(level),
+            rows: Loop::of::<ExtremeRows<MIN, GROUP>>(level),
+            row: Loop::of::<ExtremeRows<MIN, 1>>(level),
             level,
         }
     }
 }
 
 impl<T: Lane, const MIN: bool> Accumulate for Extreme<T, MIN> {
-    unsafe fn segment(&mut self, at: usize, x: *const u8, n: usize, _index: u64) {
-        let mut value = start::<T, MIN>();
-        // SAFETY: the caller promises n elements of T.
-        unsafe {
-            (self.segment)(SegmentArgs {
-                x,
-                n,
-                out: (&raw mut value).cast(),
-            });
-        };
-        self.acc[at] = better::<T, MIN>(self.acc[at], value);
+    fn segment(&mut self, at: usize, x: AnySlice<'_>, _index: u64) {
+        self.acc[at] = better::<T, MIN>(self.acc[at], self.segment.call(x.get()));
     }
 
-    unsafe fn rows(&mut self, at: usize, rows: &[*const u8], n: usize, _index: u64, _step: u64) {
-        let acc: *mut u8 = self.acc[at..at + n].as_mut_ptr().cast();
-        let args = RowArgs {
-            x: [rows[0]; GROUP],
-            n,
-            acc,
-            aux: acc,
-        };
-        // SAFETY: the caller promises the rows; the accumulators have been sliced to n elements.
-        unsafe { call_rows(self.rows, self.row, rows, args) };
+    fn rows(&mut self, at: usize, rows: &[AnySlice<'_>], _index: u64, _step: u64) {
+        let acc = &mut self.acc[at..at + rows[0].len()];
+        call_rows(self.rows, self.row, rows, acc, &mut []);
     }
 
     fn fresh(&self, outputs: usize) -> Box<dyn Accumulate> {
@@ -269,31 +240,27 @@ pub(crate) fn extreme(d: DType, outputs: usize, level: Level, min: bool) -> Box<
 }
 
 /// A row that stands behind all that has been seen, to be compared with what is held.
-#[derive(Clone, Copy)]
-struct PositionArgs {
-    x: *const u8,
-    n: usize,
-    best: *mut u8,
-    index: *mut i64,
+struct PositionArgs<'a, T> {
+    x: &'a [T],
+    best: &'a mut [T],
+    index: &'a mut [i64],
     /// The position of the row.
     at: i64,
 }
 
-struct PositionRow<T, const MIN: bool>(PhantomData<T>);
-impl<T: Lane, const MIN: bool> Body for PositionRow<T, MIN> {
-    type Args = PositionArgs;
+struct Behind<T>(PhantomData<T>);
+impl<T: 'static> Call for Behind<T> {
+    type Args<'a> = PositionArgs<'a, T>;
+    type Out = ();
+}
 
+struct PositionRow<const MIN: bool>;
+impl<T: Lane, const MIN: bool> Body<Behind<T>> for PositionRow<MIN> {
     #[inline(always)]
-    unsafe fn run<const FMA: bool>(args: PositionArgs) {
-        let n = args.n;
-        // SAFETY: the caller promises a row and two accumulator arrays of n elements, which do not overlap.
-        let (x, best, index) = unsafe {
-            (
-                std::slice::from_raw_parts(args.x.cast::<T>(), n),
-                std::slice::from_raw_parts_mut(args.best.cast::<T>(), n),
-                std::slice::from_raw_parts_mut(args.index, n),
-            )
-        };
+    fn run<const FMA: bool>(args: PositionArgs<'_, T>) {
+        let best = args.best;
+        let n = best.len();
+        let (x, index) = (&args.x[..n], &mut args.index[..n]);
         for j in 0..n {
             let (v, held) = (x[j], best[j]);
             // Equal elements leave the earlier position; only the first NaN takes the place.
@@ -304,11 +271,11 @@ impl<T: Lane, const MIN: bool> Body for PositionRow<T, MIN> {
     }
 }
 
-struct Position<T, const MIN: bool> {
+struct Position<T: Lane, const MIN: bool> {
     best: Vec<T>,
     index: Vec<i64>,
-    segment: unsafe fn(SegmentArgs),
-    row: unsafe fn(PositionArgs),
+    segment: Loop<Segment<T, T>>,
+    row: Loop<Behind<T>>,
     level: Level,
 }
 
@@ -317,8 +284,8 @@ impl<T: Lane, const MIN: bool> Position<T, MIN> {
         Self {
             best: filled(start::<T, MIN>(), outputs),
             index: filled(0, outputs),
-            segment: clone_for::<ExtremeSegment<T, MIN>>(level),
-            row: clone_for::<PositionRow<T, MIN>>(level),
+            segment: Loop::of::<ExtremeSegment<MIN>>(level),
+            row: Loop::of::<PositionRow<MIN>>(level),
             level,
         }
     }
@@ -343,43 +310,28 @@ fn wins<T: Lane, const MIN: bool>(a: T, ia: i64, b: T, ib: i64) -> bool {
 }
 
 impl<T: Lane, const MIN: bool> Accumulate for Position<T, MIN> {
-    unsafe fn segment(&mut self, at: usize, x: *const u8, n: usize, index: u64) {
-        let mut value = start::<T, MIN>();
-        // SAFETY: the caller promises n elements of T.
-        unsafe {
-            (self.segment)(SegmentArgs {
-                x,
-                n,
-                out: (&raw mut value).cast(),
-            });
-        };
+    fn segment(&mut self, at: usize, x: AnySlice<'_>, index: u64) {
+        let x = x.get::<T>();
+        let value = self.segment.call(x);
         // Only a run that beats what is held is searched for the place.
         if !wins::<T, MIN>(value, index as i64, self.best[at], self.index[at]) {
             return;
         }
-        // SAFETY: as above.
-        let x = unsafe { std::slice::from_raw_parts(x.cast::<T>(), n) };
         let place = x
             .iter()
             .position(|&v| v == value || (v.is_nan() && value.is_nan()));
         self.offer(at, value, index as i64 + place.unwrap_or(0) as i64);
     }
 
-    unsafe fn rows(&mut self, at: usize, rows: &[*const u8], n: usize, index: u64, step: u64) {
-        let best: *mut u8 = self.best[at..at + n].as_mut_ptr().cast();
-        let places = self.index[at..at + n].as_mut_ptr();
-        for (i, &x) in rows.iter().enumerate() {
-            let at = (index + i as u64 * step) as i64;
-            // SAFETY: the caller promises the row; the accumulators have been sliced to n elements.
-            unsafe {
-                (self.row)(PositionArgs {
-                    x,
-                    n,
-                    best,
-                    index: places,
-                    at,
-                });
-            }
+    fn rows(&mut self, at: usize, rows: &[AnySlice<'_>], index: u64, step: u64) {
+        let outputs = at..at + rows[0].len();
+        for (i, row) in rows.iter().enumerate() {
+            self.row.call(PositionArgs {
+                x: row.get(),
+                best: &mut self.best[outputs.clone()],
+                index: &mut self.index[outputs.clone()],
+                at: (index + i as u64 * step) as i64,
+            });
         }
     }
 

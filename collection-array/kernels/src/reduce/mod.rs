@@ -8,6 +8,7 @@ mod extremes;
 mod moments;
 mod partial;
 mod products;
+mod rows;
 mod sums;
 mod walk;
 
@@ -16,7 +17,7 @@ use serde::{Deserialize, Serialize};
 pub use partial::Partial;
 
 use self::accumulate::{Accumulate, Finished};
-use super::chunk::AnyChunk;
+use super::any::AnyChunk;
 use super::error::KernelError;
 use super::eval::{check_inputs, input_strides, turn, walking_order};
 use super::level::Level;
@@ -205,7 +206,7 @@ pub fn reduce_chunk_at(
     let count: usize = through.iter().map(|&a| shape[a]).product();
     let mut acc = accumulator(reduce, working.dtype(), outputs, count, level);
     if outputs > 0 && count > 0 {
-        let mut tiles = Tiles::new(&working, inputs, &space, level)?;
+        let mut tiles = Tiles::new(&working, inputs, &space, level, None)?;
         walk::walk(&mut tiles, &space, inputs.len(), acc.as_mut());
     }
     let kept_c: Vec<usize> = (0..shape.len()).filter(|&a| !reduced[a]).collect();

@@ -8,7 +8,8 @@ use std::any::Any;
 
 use kvern_pages::filled;
 
-use super::super::level::{Body, Level, clone_for};
+use super::super::any_slice::AnySlice;
+use super::super::level::{Body, Call, Level, Loop};
 use super::accumulate::{Accumulate, Finished, GROUP};
 
 const LANES: usize = 32;
@@ -26,24 +27,17 @@ pub(crate) fn merge(na: f64, a: (f64, f64), nb: f64, b: (f64, f64)) -> (f64, f64
     (a.0 + d * (nb / n), a.1 + b.1 + d * d * (na * nb / n))
 }
 
-#[derive(Clone, Copy)]
-struct SegmentArgs {
-    x: *const f64,
-    n: usize,
-    /// What the mean is told relative to.
-    shift: f64,
-    /// Mean and sum of squared distances that the loop writes.
-    out: *mut (f64, f64),
+/// A run of elements of one output, and what the mean is told relative to. Out come mean and sum of squared distances.
+struct Segment;
+impl Call for Segment {
+    type Args<'a> = (&'a [f64], f64);
+    type Out = (f64, f64);
 }
 
-struct Segment;
-impl Body for Segment {
-    type Args = SegmentArgs;
-
+struct WholeRun;
+impl Body<Segment> for WholeRun {
     #[inline(always)]
-    unsafe fn run<const FMA: bool>(args: SegmentArgs) {
-        // SAFETY: the caller promises n elements at x.
-        let x = unsafe { std::slice::from_raw_parts(args.x, args.n) };
+    fn run<const FMA: bool>((x, shift): (&[f64], f64)) -> (f64, f64) {
         let n = x.len() as f64;
         let mean = lanes_sum(x, |v| v) / n;
         // The second sum is what rounding has left in the first.
@@ -56,10 +50,7 @@ impl Body for Segment {
         } else {
             squares
         };
-        // SAFETY: the caller promises room for the pair.
-        unsafe {
-            args.out.write(((mean - args.shift) + left / n, squares));
-        };
+        ((mean - shift) + left / n, squares)
     }
 }
 
@@ -82,35 +73,29 @@ fn lanes_sum(x: &[f64], f: impl Fn(f64) -> f64) -> f64 {
     rest.iter().fold(lanes[0], |s, &v| s + f(v))
 }
 
-#[derive(Clone, Copy)]
-struct RowArgs {
-    x: [*const f64; GROUP],
-    n: usize,
-    shift: *const f64,
-    mean: *mut f64,
-    m2: *mut f64,
+struct RowArgs<'a> {
+    rows: [&'a [f64]; GROUP],
+    shift: &'a [f64],
+    mean: &'a mut [f64],
+    m2: &'a mut [f64],
     /// One over the number of rows with each one.
     inverse: [f64; GROUP],
 }
 
-struct Rows<const K: usize>;
-impl<const K: usize> Body for Rows<K> {
-    type Args = RowArgs;
+struct Rows;
+impl Call for Rows {
+    type Args<'a> = RowArgs<'a>;
+    type Out = ();
+}
 
+struct UpdateRows<const K: usize>;
+impl<const K: usize> Body<Rows> for UpdateRows<K> {
     #[inline(always)]
-    unsafe fn run<const FMA: bool>(args: RowArgs) {
-        let n = args.n;
-        // SAFETY: the caller promises K rows and three arrays of n elements, which do not overlap.
-        let (rows, shift, mean, m2) = unsafe {
-            (
-                args.x.map(|p| std::slice::from_raw_parts(p, n)),
-                std::slice::from_raw_parts(args.shift, n),
-                std::slice::from_raw_parts_mut(args.mean, n),
-                std::slice::from_raw_parts_mut(args.m2, n),
-            )
-        };
-        let [r0, r1, r2, r3] = rows;
-        let (r0, r1, r2, r3) = (&r0[..n], &r1[..n], &r2[..n], &r3[..n]);
+    fn run<const FMA: bool>(args: RowArgs<'_>) {
+        let mean = args.mean;
+        let n = mean.len();
+        let (shift, m2) = (&args.shift[..n], &mut args.m2[..n]);
+        let [r0, r1, r2, r3] = args.rows.map(|row| &row[..n]);
         for j in 0..n {
             let (mut m, mut s) = (mean[j], m2[j]);
             let mut eat = |x: f64, inverse: f64| {
@@ -138,9 +123,9 @@ pub(crate) struct Moments {
     shift: Vec<f64>,
     mean: Vec<f64>,
     m2: Vec<f64>,
-    segment: unsafe fn(SegmentArgs),
-    rows: unsafe fn(RowArgs),
-    row: unsafe fn(RowArgs),
+    segment: Loop<Segment>,
+    rows: Loop<Rows>,
+    row: Loop<Rows>,
     level: Level,
 }
 
@@ -151,9 +136,9 @@ impl Moments {
             shift: filled(0.0, outputs),
             mean: filled(0.0, outputs),
             m2: filled(0.0, outputs),
-            segment: clone_for::<Segment>(level),
-            rows: clone_for::<Rows<GROUP>>(level),
-            row: clone_for::<Rows<1>>(level),
+            segment: Loop::of::<WholeRun>(level),
+            rows: Loop::of::<UpdateRows<GROUP>>(level),
+            row: Loop::of::<UpdateRows<1>>(level),
             level,
         }
     }
@@ -166,53 +151,46 @@ impl Moments {
 }
 
 impl Accumulate for Moments {
-    unsafe fn segment(&mut self, at: usize, x: *const u8, n: usize, _index: u64) {
-        let mut moments = (0.0, 0.0);
-        // SAFETY: the caller promises n elements of f64, and a run has at least one.
-        unsafe {
-            if self.count[at] == 0 {
-                self.shift[at] = *x.cast::<f64>();
-            }
-            let (shift, out) = (self.shift[at], &raw mut moments);
-            (self.segment)(SegmentArgs {
-                x: x.cast(),
-                n,
-                shift,
-                out,
-            });
+    fn segment(&mut self, at: usize, x: AnySlice<'_>, _index: u64) {
+        let x = x.get::<f64>();
+        if self.count[at] == 0 {
+            self.shift[at] = x[0];
         }
-        self.add(at, n as u64, moments);
+        let moments = self.segment.call((x, self.shift[at]));
+        self.add(at, x.len() as u64, moments);
     }
 
-    unsafe fn rows(&mut self, at: usize, rows: &[*const u8], n: usize, _index: u64, _step: u64) {
+    fn rows(&mut self, at: usize, rows: &[AnySlice<'_>], _index: u64, _step: u64) {
+        let outputs = at..at + rows[0].len();
         // All outputs of a row have had equally many elements.
         let before = self.count[at];
         if before == 0 {
-            // SAFETY: the caller promises n elements of f64 in every row.
-            let first = unsafe { std::slice::from_raw_parts(rows[0].cast::<f64>(), n) };
-            self.shift[at..at + n].copy_from_slice(first);
+            self.shift[outputs.clone()].copy_from_slice(rows[0].get());
         }
-        let mut args = RowArgs {
-            x: [rows[0].cast(); GROUP],
-            n,
-            shift: self.shift[at..at + n].as_ptr(),
-            mean: self.mean[at..at + n].as_mut_ptr(),
-            m2: self.m2[at..at + n].as_mut_ptr(),
-            inverse: std::array::from_fn(|i| 1.0 / (before + 1 + i as u64) as f64),
-        };
-        // SAFETY: the caller promises the rows; the accumulators have been sliced to n elements.
-        unsafe {
-            if let Ok(x) = <[*const u8; GROUP]>::try_from(rows) {
-                args.x = x.map(<*const u8>::cast);
-                (self.rows)(args);
-            } else {
-                for (&x, inverse) in rows.iter().zip(args.inverse) {
-                    (args.x, args.inverse) = ([x.cast(); GROUP], [inverse; GROUP]);
-                    (self.row)(args);
-                }
+        let shift = &self.shift[outputs.clone()];
+        let mean = &mut self.mean[outputs.clone()];
+        let m2 = &mut self.m2[outputs.clone()];
+        let inverse = std::array::from_fn(|i| 1.0 / (before + 1 + i as u64) as f64);
+        if let Ok(group) = <[AnySlice<'_>; GROUP]>::try_from(rows) {
+            self.rows.call(RowArgs {
+                rows: group.map(AnySlice::get),
+                shift,
+                mean,
+                m2,
+                inverse,
+            });
+        } else {
+            for (row, inverse) in rows.iter().zip(inverse) {
+                self.row.call(RowArgs {
+                    rows: [row.get(); GROUP],
+                    shift,
+                    mean,
+                    m2,
+                    inverse: [inverse; GROUP],
+                });
             }
         }
-        self.count[at..at + n].fill(before + rows.len() as u64);
+        self.count[outputs].fill(before + rows.len() as u64);
     }
 
     fn fresh(&self, outputs: usize) -> Box<dyn Accumulate> {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::super::chunk::{AnyChunk, AnyVec};
+use super::super::any::{AnyChunk, AnyVec};
 use super::super::error::KernelError;
 use super::accumulate::Finished;
 use super::moments::merge;
@@ -140,7 +140,7 @@ impl Partial {
         }
         // Sums of f32 are kept in f64 until here.
         super::super::eval(
-            &super::super::Program::identity(from).cast(to),
+            &super::super::program::Program::identity(from).cast(to),
             &[chunk],
             &shape,
         )

@@ -5,9 +5,10 @@ use std::any::Any;
 
 use kvern_pages::filled;
 
-use super::super::level::{Body, Level, clone_for};
+use super::super::any_slice::AnySlice;
+use super::super::level::{Body, Level, Loop};
 use super::accumulate::{Accumulate, Finished, GROUP, ShortRows};
-use super::sums::{RowArgs, SegmentArgs, call_rows};
+use super::rows::{RowArgs, Rows, Segment, call_rows};
 
 /// A product: `mantissa * 2^exponent`. The mantissa is of `[1, 2)` with a sign; or it is 0, infinite or NaN, and the exponent means
 /// nothing.
@@ -77,14 +78,10 @@ fn slow_product(x: &[f64]) -> Product {
     x.iter().fold((1.0, 0), |all, &v| times(all, apart(v)))
 }
 
-struct Segment;
-impl Body for Segment {
-    type Args = SegmentArgs;
-
+struct WholeRun;
+impl Body<Segment<f64, Product>> for WholeRun {
     #[inline(always)]
-    unsafe fn run<const FMA: bool>(args: SegmentArgs) {
-        // SAFETY: the caller promises n elements of f64 at x.
-        let x = unsafe { std::slice::from_raw_parts(args.x.cast::<f64>(), args.n) };
+    fn run<const FMA: bool>(x: &[f64]) -> Product {
         let mut all: Product = (1.0, 0);
         let mut special = false;
         for run in x.chunks(LANES * RUN) {
@@ -116,28 +113,19 @@ impl Body for Segment {
         if special {
             all = slow_product(x);
         }
-        // SAFETY: the caller promises room for one product.
-        unsafe { args.out.cast::<Product>().write(all) };
+        all
     }
 }
 
 /// Rows into mantissas (`acc`) and exponents (`aux`).
-struct Rows<const K: usize>;
-impl<const K: usize> Body for Rows<K> {
-    type Args = RowArgs;
-
+struct MultiplyRows<const K: usize>;
+impl<const K: usize> Body<Rows<f64, f64, i64>> for MultiplyRows<K> {
     #[inline(always)]
-    unsafe fn run<const FMA: bool>(args: RowArgs) {
-        let n = args.n;
-        // SAFETY: the caller promises K rows and two accumulator arrays of n elements, which do not overlap.
-        let (rows, acc, aux) = unsafe {
-            (
-                args.x
-                    .map(|p| std::slice::from_raw_parts(p.cast::<f64>(), n)),
-                std::slice::from_raw_parts_mut(args.acc.cast::<f64>(), n),
-                std::slice::from_raw_parts_mut(args.aux.cast::<i64>(), n),
-            )
-        };
+    fn run<const FMA: bool>(args: RowArgs<'_, f64, f64, i64>) {
+        let acc = args.acc;
+        let n = acc.len();
+        let aux = &mut args.aux[..n];
+        let rows = args.rows.map(|row| &row[..n]);
         for row in &rows[..K] {
             let mut special = false;
             for j in 0..n {
@@ -176,9 +164,9 @@ fn mend_row(row: &[f64], acc: &mut [f64], aux: &mut [i64]) {
 pub(super) struct Products {
     mantissa: Vec<f64>,
     exponent: Vec<i64>,
-    segment: unsafe fn(SegmentArgs),
-    rows: unsafe fn(RowArgs),
-    row: unsafe fn(RowArgs),
+    segment: Loop<Segment<f64, Product>>,
+    rows: Loop<Rows<f64, f64, i64>>,
+    row: Loop<Rows<f64, f64, i64>>,
     level: Level,
 }
 
@@ -187,9 +175,9 @@ impl Products {
         Self {
             mantissa: filled(1.0, outputs),
             exponent: filled(0, outputs),
-            segment: clone_for::<Segment>(level),
-            rows: clone_for::<Rows<GROUP>>(level),
-            row: clone_for::<Rows<1>>(level),
+            segment: Loop::of::<WholeRun>(level),
+            rows: Loop::of::<MultiplyRows<GROUP>>(level),
+            row: Loop::of::<MultiplyRows<1>>(level),
             level,
         }
     }
@@ -221,35 +209,24 @@ fn short_product(row: &[f64]) -> Product {
 }
 
 impl Accumulate for Products {
-    unsafe fn segment(&mut self, at: usize, x: *const u8, n: usize, _index: u64) {
-        let mut value: Product = (1.0, 0);
-        // SAFETY: the caller promises the elements; the level was chosen for this machine.
-        unsafe {
-            (self.segment)(SegmentArgs {
-                x,
-                n,
-                out: (&raw mut value).cast(),
-            });
-        };
+    fn segment(&mut self, at: usize, x: AnySlice<'_>, _index: u64) {
+        let value = self.segment.call(x.get());
         self.multiply(at, value);
     }
 
-    unsafe fn rows(&mut self, at: usize, rows: &[*const u8], n: usize, _index: u64, _step: u64) {
-        let acc: *mut u8 = self.mantissa[at..at + n].as_mut_ptr().cast();
-        let aux: *mut u8 = self.exponent[at..at + n].as_mut_ptr().cast();
-        let args = RowArgs {
-            x: [rows[0]; GROUP],
-            n,
-            acc,
-            aux,
-        };
-        // SAFETY: the caller promises the rows; the accumulators have been sliced to n elements.
-        unsafe { call_rows(self.rows, self.row, rows, args) };
+    fn rows(&mut self, at: usize, rows: &[AnySlice<'_>], _index: u64, _step: u64) {
+        let outputs = at..at + rows[0].len();
+        call_rows(
+            self.rows,
+            self.row,
+            rows,
+            &mut self.mantissa[outputs.clone()],
+            &mut self.exponent[outputs],
+        );
     }
 
-    unsafe fn short_rows(&mut self, run: ShortRows) {
-        // SAFETY: the caller promises the rows.
-        for (at, row) in unsafe { run.each::<f64>() } {
+    fn short_rows(&mut self, run: ShortRows<'_>) {
+        for (at, row) in run.each::<f64>() {
             self.multiply(at, short_product(row));
         }
     }

@@ -9,29 +9,12 @@ use std::marker::PhantomData;
 
 use kvern_pages::filled;
 
-use super::super::level::{Body, Level, clone_for};
+use super::super::any_slice::AnySlice;
+use super::super::level::{Body, Level, Loop};
 use super::accumulate::{Accumulate, Finished, GROUP, ShortRows};
 use super::products::Products;
+use super::rows::{RowArgs, Rows, Segment, call_rows};
 use crate::dtype::{DType, Element};
-
-/// Elements of one output.
-#[derive(Clone, Copy)]
-pub(crate) struct SegmentArgs {
-    pub(crate) x: *const u8,
-    pub(crate) n: usize,
-    /// One value that the loop writes.
-    pub(crate) out: *mut u8,
-}
-
-/// A group of rows, to be added to accumulators element by element.
-#[derive(Clone, Copy)]
-pub(crate) struct RowArgs {
-    pub(crate) x: [*const u8; GROUP],
-    pub(crate) n: usize,
-    pub(crate) acc: *mut u8,
-    /// A second accumulator array, where the reduction has one.
-    pub(crate) aux: *mut u8,
-}
 
 const LANES: usize = 32;
 
@@ -86,14 +69,10 @@ impl Fold<u64> for Mul {
     }
 }
 
-struct FoldSegment<T, F>(PhantomData<(T, F)>);
-impl<T: Copy, F: Fold<T>> Body for FoldSegment<T, F> {
-    type Args = SegmentArgs;
-
+struct FoldSegment<F>(PhantomData<F>);
+impl<T: Copy + 'static, F: Fold<T>> Body<Segment<T, T>> for FoldSegment<F> {
     #[inline(always)]
-    unsafe fn run<const FMA: bool>(args: SegmentArgs) {
-        // SAFETY: the caller promises n elements of T at x.
-        let x = unsafe { std::slice::from_raw_parts(args.x.cast::<T>(), args.n) };
+    fn run<const FMA: bool>(x: &[T]) -> T {
         let mut lanes = [F::START; LANES];
         let (whole, rest) = x.as_chunks::<LANES>();
         for chunk in whole {
@@ -105,30 +84,19 @@ impl<T: Copy, F: Fold<T>> Body for FoldSegment<T, F> {
         for &v in rest {
             tail = F::f(tail, v);
         }
-        // SAFETY: the caller promises room for one value of T.
-        unsafe { args.out.cast::<T>().write(F::f(join(lanes, F::f), tail)) };
+        F::f(join(lanes, F::f), tail)
     }
 }
 
 /// Rows of f64 into sums (`acc`) and their rounding errors (`aux`).
 struct AddRowsF64<const K: usize>;
-impl<const K: usize> Body for AddRowsF64<K> {
-    type Args = RowArgs;
-
+impl<const K: usize> Body<Rows<f64, f64, f64>> for AddRowsF64<K> {
     #[inline(always)]
-    unsafe fn run<const FMA: bool>(args: RowArgs) {
-        let n = args.n;
-        // SAFETY: the caller promises K rows and two accumulator arrays of n elements, which do not overlap.
-        let (rows, acc, aux) = unsafe {
-            (
-                args.x
-                    .map(|p| std::slice::from_raw_parts(p.cast::<f64>(), n)),
-                std::slice::from_raw_parts_mut(args.acc.cast::<f64>(), n),
-                std::slice::from_raw_parts_mut(args.aux.cast::<f64>(), n),
-            )
-        };
-        let [r0, r1, r2, r3] = rows;
-        let (r0, r1, r2, r3) = (&r0[..n], &r1[..n], &r2[..n], &r3[..n]);
+    fn run<const FMA: bool>(args: RowArgs<'_, f64, f64, f64>) {
+        let acc = args.acc;
+        let n = acc.len();
+        let aux = &mut args.aux[..n];
+        let [r0, r1, r2, r3] = args.rows.map(|row| &row[..n]);
         for j in 0..n {
             let s = if K == 1 {
                 r0[j]
@@ -143,22 +111,13 @@ impl<const K: usize> Body for AddRowsF64<K> {
 }
 
 /// Rows into accumulators without error terms.
-struct FoldRows<T, F, const K: usize>(PhantomData<(T, F)>);
-impl<T: Copy, F: Fold<T>, const K: usize> Body for FoldRows<T, F, K> {
-    type Args = RowArgs;
-
+struct FoldRows<F, const K: usize>(PhantomData<F>);
+impl<T: Copy + 'static, F: Fold<T>, const K: usize> Body<Rows<T, T>> for FoldRows<F, K> {
     #[inline(always)]
-    unsafe fn run<const FMA: bool>(args: RowArgs) {
-        let n = args.n;
-        // SAFETY: the caller promises K rows and an accumulator array of n elements, which do not overlap.
-        let (rows, acc) = unsafe {
-            (
-                args.x.map(|p| std::slice::from_raw_parts(p.cast::<T>(), n)),
-                std::slice::from_raw_parts_mut(args.acc.cast::<T>(), n),
-            )
-        };
-        let [r0, r1, r2, r3] = rows;
-        let (r0, r1, r2, r3) = (&r0[..n], &r1[..n], &r2[..n], &r3[..n]);
+    fn run<const FMA: bool>(args: RowArgs<'_, T, T, ()>) {
+        let acc = args.acc;
+        let n = acc.len();
+        let [r0, r1, r2, r3] = args.rows.map(|row| &row[..n]);
         for j in 0..n {
             let s = if K == 1 {
                 r0[j]
@@ -187,16 +146,13 @@ fn fold_short<T: Copy, F: Fold<T>>(row: &[T]) -> T {
     )
 }
 
-type SegmentLoop = unsafe fn(SegmentArgs);
-type RowLoop = unsafe fn(RowArgs);
-
 /// Sums in f64 with their rounding errors.
 struct SumF64 {
     sum: Vec<f64>,
     error: Vec<f64>,
-    segment: SegmentLoop,
-    rows: RowLoop,
-    row: RowLoop,
+    segment: Loop<Segment<f64, f64>>,
+    rows: Loop<Rows<f64, f64, f64>>,
+    row: Loop<Rows<f64, f64, f64>>,
     level: Level,
 }
 
@@ -205,9 +161,9 @@ impl SumF64 {
         Self {
             sum: filled(0.0, outputs),
             error: filled(0.0, outputs),
-            segment: clone_for::<FoldSegment<f64, Add>>(level),
-            rows: clone_for::<AddRowsF64<GROUP>>(level),
-            row: clone_for::<AddRowsF64<1>>(level),
+            segment: Loop::of::<FoldSegment<Add>>(level),
+            rows: Loop::of::<AddRowsF64<GROUP>>(level),
+            row: Loop::of::<AddRowsF64<1>>(level),
             level,
         }
     }
@@ -220,41 +176,24 @@ impl SumF64 {
 }
 
 impl Accumulate for SumF64 {
-    unsafe fn segment(&mut self, at: usize, x: *const u8, n: usize, _index: u64) {
-        let mut value = 0.0_f64;
-        // SAFETY: the caller promises the elements; the level was chosen for this machine.
-        unsafe {
-            (self.segment)(SegmentArgs {
-                x,
-                n,
-                out: (&raw mut value).cast(),
-            });
-        };
+    fn segment(&mut self, at: usize, x: AnySlice<'_>, _index: u64) {
+        let value = self.segment.call(x.get());
         self.add(at, value);
     }
 
-    unsafe fn rows(&mut self, at: usize, rows: &[*const u8], n: usize, _index: u64, _step: u64) {
-        let acc: *mut u8 = self.sum[at..at + n].as_mut_ptr().cast();
-        let aux: *mut u8 = self.error[at..at + n].as_mut_ptr().cast();
-        // SAFETY: the caller promises the rows; the accumulators have been sliced to n elements.
-        unsafe {
-            call_rows(
-                self.rows,
-                self.row,
-                rows,
-                RowArgs {
-                    x: [rows[0]; GROUP],
-                    n,
-                    acc,
-                    aux,
-                },
-            );
-        };
+    fn rows(&mut self, at: usize, rows: &[AnySlice<'_>], _index: u64, _step: u64) {
+        let outputs = at..at + rows[0].len();
+        call_rows(
+            self.rows,
+            self.row,
+            rows,
+            &mut self.sum[outputs.clone()],
+            &mut self.error[outputs],
+        );
     }
 
-    unsafe fn short_rows(&mut self, run: ShortRows) {
-        // SAFETY: the caller promises the rows.
-        for (at, row) in unsafe { run.each::<f64>() } {
+    fn short_rows(&mut self, run: ShortRows<'_>) {
+        for (at, row) in run.each::<f64>() {
             self.add(at, fold_short::<f64, Add>(row));
         }
     }
@@ -288,36 +227,13 @@ impl Accumulate for SumF64 {
     }
 }
 
-/// Calls the loop for a full group, or that for one row as often as there are rows.
-///
-/// # Safety
-/// Every row is valid for `args.n` elements, and the accumulators are what both loops need.
-pub(crate) unsafe fn call_rows(
-    group: RowLoop,
-    single: RowLoop,
-    rows: &[*const u8],
-    mut args: RowArgs,
-) {
-    if let Ok(x) = <[*const u8; GROUP]>::try_from(rows) {
-        args.x = x;
-        // SAFETY: the caller's promise.
-        unsafe { group(args) };
-    } else {
-        for &x in rows {
-            args.x = [x; GROUP];
-            // SAFETY: the caller's promise.
-            unsafe { single(args) };
-        }
-    }
-}
-
 /// Sums and products without error terms. Signed integers are handled as unsigned ones.
-struct Folded<T, F> {
+struct Folded<T: Element, F> {
     acc: Vec<T>,
     signed: bool,
-    segment: SegmentLoop,
-    rows: RowLoop,
-    row: RowLoop,
+    segment: Loop<Segment<T, T>>,
+    rows: Loop<Rows<T, T>>,
+    row: Loop<Rows<T, T>>,
     level: Level,
     op: PhantomData<F>,
 }
@@ -327,9 +243,9 @@ impl<T: Element, F: Fold<T> + 'static> Folded<T, F> {
         Self {
             acc: filled(F::START, outputs),
             signed,
-            segment: clone_for::<FoldSegment<T, F>>(level),
-            rows: clone_for::<FoldRows<T, F, GROUP>>(level),
-            row: clone_for::<FoldRows<T, F, 1>>(level),
+            segment: Loop::of::<FoldSegment<F>>(level),
+            rows: Loop::of::<FoldRows<F, GROUP>>(level),
+            row: Loop::of::<FoldRows<F, 1>>(level),
             level,
             op: PhantomData,
         }
@@ -337,40 +253,17 @@ impl<T: Element, F: Fold<T> + 'static> Folded<T, F> {
 }
 
 impl<T: Element, F: Fold<T> + 'static> Accumulate for Folded<T, F> {
-    unsafe fn segment(&mut self, at: usize, x: *const u8, n: usize, _index: u64) {
-        let mut value = F::START;
-        // SAFETY: the caller promises the elements; the level was chosen for this machine.
-        unsafe {
-            (self.segment)(SegmentArgs {
-                x,
-                n,
-                out: (&raw mut value).cast(),
-            });
-        };
-        self.acc[at] = F::f(self.acc[at], value);
+    fn segment(&mut self, at: usize, x: AnySlice<'_>, _index: u64) {
+        self.acc[at] = F::f(self.acc[at], self.segment.call(x.get()));
     }
 
-    unsafe fn rows(&mut self, at: usize, rows: &[*const u8], n: usize, _index: u64, _step: u64) {
-        let acc: *mut u8 = self.acc[at..at + n].as_mut_ptr().cast();
-        // SAFETY: the caller promises the rows; the accumulators have been sliced to n elements.
-        unsafe {
-            call_rows(
-                self.rows,
-                self.row,
-                rows,
-                RowArgs {
-                    x: [rows[0]; GROUP],
-                    n,
-                    acc,
-                    aux: acc,
-                },
-            );
-        };
+    fn rows(&mut self, at: usize, rows: &[AnySlice<'_>], _index: u64, _step: u64) {
+        let acc = &mut self.acc[at..at + rows[0].len()];
+        call_rows(self.rows, self.row, rows, acc, &mut []);
     }
 
-    unsafe fn short_rows(&mut self, run: ShortRows) {
-        // SAFETY: the caller promises the rows.
-        for (at, row) in unsafe { run.each::<T>() } {
+    fn short_rows(&mut self, run: ShortRows<'_>) {
+        for (at, row) in run.each::<T>() {
             self.acc[at] = F::f(self.acc[at], fold_short::<T, F>(row));
         }
     }
@@ -427,14 +320,10 @@ pub(crate) fn product(d: DType, outputs: usize, level: Level) -> Box<dyn Accumul
 
 /// Bytes that are 0 or 1, counted in byte lanes that are emptied before they can overflow.
 struct CountSegment;
-impl Body for CountSegment {
-    type Args = SegmentArgs;
-
+impl Body<Segment<u8, u64>> for CountSegment {
     #[inline(always)]
-    unsafe fn run<const FMA: bool>(args: SegmentArgs) {
+    fn run<const FMA: bool>(x: &[u8]) -> u64 {
         const WIDE: usize = 64;
-        // SAFETY: the caller promises n bytes at x.
-        let x = unsafe { std::slice::from_raw_parts(args.x, args.n) };
         let mut total = 0_u64;
         for part in x.chunks(WIDE * 255) {
             let mut lanes = [0_u8; WIDE];
@@ -446,25 +335,15 @@ impl Body for CountSegment {
             }
             total += lanes.iter().chain(rest).map(|&v| u64::from(v)).sum::<u64>();
         }
-        // SAFETY: the caller promises room for one u64.
-        unsafe { args.out.cast::<u64>().write(total) };
+        total
     }
 }
 
 struct CountRow;
-impl Body for CountRow {
-    type Args = RowArgs;
-
+impl Body<Rows<u8, i64>> for CountRow {
     #[inline(always)]
-    unsafe fn run<const FMA: bool>(args: RowArgs) {
-        // SAFETY: the caller promises a row of n bytes and n accumulators, which do not overlap.
-        let (x, acc) = unsafe {
-            (
-                std::slice::from_raw_parts(args.x[0], args.n),
-                std::slice::from_raw_parts_mut(args.acc.cast::<i64>(), args.n),
-            )
-        };
-        for (a, &v) in acc.iter_mut().zip(x) {
+    fn run<const FMA: bool>(args: RowArgs<'_, u8, i64, ()>) {
+        for (a, &v) in args.acc.iter_mut().zip(args.rows[0]) {
             *a += i64::from(v);
         }
     }
@@ -473,8 +352,8 @@ impl Body for CountRow {
 /// How many elements of `bool` are true.
 pub(crate) struct Count {
     acc: Vec<i64>,
-    segment: SegmentLoop,
-    row: RowLoop,
+    segment: Loop<Segment<u8, u64>>,
+    row: Loop<Rows<u8, i64>>,
     level: Level,
 }
 
@@ -482,39 +361,24 @@ impl Count {
     pub(crate) fn new(outputs: usize, level: Level) -> Self {
         Self {
             acc: filled(0, outputs),
-            segment: clone_for::<CountSegment>(level),
-            row: clone_for::<CountRow>(level),
+            segment: Loop::of::<CountSegment>(level),
+            row: Loop::of::<CountRow>(level),
             level,
         }
     }
 }
 
 impl Accumulate for Count {
-    unsafe fn segment(&mut self, at: usize, x: *const u8, n: usize, _index: u64) {
-        let mut value = 0_u64;
-        // SAFETY: the caller promises n elements of bool, which are the bytes 0 and 1.
-        unsafe {
-            (self.segment)(SegmentArgs {
-                x,
-                n,
-                out: (&raw mut value).cast(),
-            });
-        };
-        self.acc[at] += value as i64;
+    fn segment(&mut self, at: usize, x: AnySlice<'_>, _index: u64) {
+        self.acc[at] += self.segment.call(x.get()) as i64;
     }
 
-    unsafe fn rows(&mut self, at: usize, rows: &[*const u8], n: usize, _index: u64, _step: u64) {
-        let acc: *mut u8 = self.acc[at..at + n].as_mut_ptr().cast();
-        for &x in rows {
-            // SAFETY: the caller promises the row; the accumulators have been sliced to n elements.
-            unsafe {
-                (self.row)(RowArgs {
-                    x: [x; GROUP],
-                    n,
-                    acc,
-                    aux: acc,
-                });
-            };
+    fn rows(&mut self, at: usize, rows: &[AnySlice<'_>], _index: u64, _step: u64) {
+        let acc = &mut self.acc[at..at + rows[0].len()];
+        for row in rows {
+            let rows = [row.get(); GROUP];
+            let (acc, aux) = (&mut *acc, &mut [][..]);
+            self.row.call(RowArgs { rows, acc, aux });
         }
     }
 

@@ -1,8 +1,10 @@
 //! Feeds the tiles of a space to accumulators, along rows or across them, whichever follows memory.
 
+use super::super::any_slice::AnySlice;
 use super::super::eval::tile_len;
+use super::super::register::{Register, TILE};
 use super::super::space::Space;
-use super::super::tiles::{TILE, Tiles};
+use super::super::tiles::Tiles;
 use super::accumulate::{Accumulate, GROUP, ShortRows};
 
 /// Columns whose accumulators are kept at hand while rows are added to them: they fit the second-level cache.
@@ -25,15 +27,13 @@ pub(crate) fn walk(tiles: &mut Tiles<'_>, space: &Space, inputs: usize, acc: &mu
 /// The innermost axis is reduced: every row goes to one output.
 fn along(tiles: &mut Tiles<'_>, space: &Space, inputs: usize, acc: &mut dyn Accumulate) {
     let (len, inner) = (space.len(), space.inner());
-    let width = tiles.itemsize();
     let step = tile_len(space);
     let nd = space.ndim();
     let short = nd >= 2 && inner <= SHORT;
     let mut start = 0;
     while start < len {
         let n = step(start).min(len - start);
-        // SAFETY: the tile is inside the space and no longer than TILE.
-        let x = unsafe { tiles.tile(start, n, None) };
+        let x = tiles.tile(start, n);
         let mut done = 0;
         if short && start % inner == 0 && n % inner == 0 {
             // Rows by the block, in which outputs are evenly spaced.
@@ -42,17 +42,14 @@ fn along(tiles: &mut Tiles<'_>, space: &Space, inputs: usize, acc: &mut dyn Accu
                 let row = (start + done) / inner;
                 let rows = (block - row % block).min((n - done) / inner);
                 let run = ShortRows {
-                    x: x.wrapping_add(done * width),
-                    itemsize: width,
-                    rows,
+                    x: x.slice(done..done + rows * inner),
                     n: inner,
                     at: space.row_offset(inputs, row) as usize,
                     step: space.stride(inputs, nd - 2) as usize,
                     index: space.row_offset(inputs + 1, row) as u64,
                     pitch: space.stride(inputs + 1, nd - 2) as u64,
                 };
-                // SAFETY: the tile has `n` elements from `x` on.
-                unsafe { acc.short_rows(run) };
+                acc.short_rows(run);
                 done += rows * inner;
             }
         }
@@ -62,8 +59,7 @@ fn along(tiles: &mut Tiles<'_>, space: &Space, inputs: usize, acc: &mut dyn Accu
             let at = space.row_offset(inputs, row) as usize;
             let index = space.row_offset(inputs + 1, row) as u64
                 + col as u64 * space.inner_stride(inputs + 1) as u64;
-            // SAFETY: the tile has `n` elements from `x` on.
-            unsafe { acc.segment(at, x.add(done * width), part, index) };
+            acc.segment(at, x.slice(done..done + part), index);
             done += part;
         }
         start += n;
@@ -84,7 +80,7 @@ fn across(tiles: &mut Tiles<'_>, space: &Space, inputs: usize, acc: &mut dyn Acc
         0
     };
     let blocks = space.len() / (rows * inner);
-    let mut buffer = RowBuffer::new();
+    let mut buffer: [Register; GROUP] = std::array::from_fn(|_| Register::new());
     if stacked && inner <= NARROW && rows > 1 {
         let taken = (TILE / inner).min(rows);
         let width = taken * inner;
@@ -151,26 +147,6 @@ fn across(tiles: &mut Tiles<'_>, space: &Space, inputs: usize, acc: &mut dyn Acc
     }
 }
 
-/// Room for a group of computed rows.
-struct RowBuffer {
-    words: Vec<u64>,
-}
-
-impl RowBuffer {
-    fn new() -> Self {
-        Self { words: Vec::new() }
-    }
-
-    fn row(&mut self, i: usize) -> *mut u8 {
-        if self.words.is_empty() {
-            self.words.resize(GROUP * TILE, 0);
-        }
-        debug_assert!(i < GROUP);
-        // SAFETY: there are GROUP rows of TILE words.
-        unsafe { self.words.as_mut_ptr().add(i * TILE).cast() }
-    }
-}
-
 /// Adds the columns `cols` of `rows` rows that start at element `start` and are `pitch` elements apart.
 #[allow(
     clippy::too_many_arguments,
@@ -178,7 +154,7 @@ impl RowBuffer {
 )]
 fn add_rows(
     tiles: &mut Tiles<'_>,
-    buffer: &mut RowBuffer,
+    buffer: &mut [Register; GROUP],
     acc: &mut dyn Accumulate,
     start: usize,
     pitch: usize,
@@ -188,29 +164,23 @@ fn add_rows(
     index: u64,
     step: u64,
 ) {
-    let width = tiles.itemsize();
     for r in (0..rows).step_by(GROUP) {
         let group = GROUP.min(rows - r);
         let mut col = cols.start;
         while col < cols.end {
             let n = TILE.min(cols.end - col);
-            let mut list = [std::ptr::null(); GROUP];
-            for (i, place) in list.iter_mut().enumerate().take(group) {
-                let out = buffer.row(i);
-                // SAFETY: the tile is inside the space, no longer than TILE, and the buffer's row has room for it. A tile
-                // that lies in a register would be overwritten by the next row and is copied out.
-                unsafe {
-                    let x = tiles.tile(start + (r + i) * pitch + col, n, Some(out));
-                    if tiles.is_transient(x) {
-                        std::ptr::copy_nonoverlapping(x, out, n * width);
-                        *place = out.cast_const();
-                    } else {
-                        *place = x;
-                    }
-                }
+            let mut in_place = [None; GROUP];
+            for (i, (place, register)) in in_place
+                .iter_mut()
+                .zip(&mut *buffer)
+                .take(group)
+                .enumerate()
+            {
+                *place = tiles.tile_or_in(start + (r + i) * pitch + col, n, register);
             }
-            // SAFETY: each row has `n` elements.
-            unsafe { acc.rows(at + col, &list[..group], n, index + r as u64 * step, step) };
+            let list: [AnySlice<'_>; GROUP] =
+                std::array::from_fn(|i| in_place[i].unwrap_or_else(|| buffer[i].read()));
+            acc.rows(at + col, &list[..group], index + r as u64 * step, step);
             col += n;
         }
     }
