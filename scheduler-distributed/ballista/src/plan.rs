@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion};
-use datafusion::common::{JoinType, Result as DfResult};
+use datafusion::common::{JoinSide, JoinType, Result as DfResult};
 use datafusion::datasource::memory::MemorySourceConfig;
 use datafusion::datasource::physical_plan::FileScanConfig;
 use datafusion::datasource::source::DataSourceExec;
@@ -15,6 +15,7 @@ use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
 use datafusion::physical_plan::coop::CooperativeExec;
 use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::filter::FilterExec;
+use datafusion::physical_plan::joins::utils::JoinFilter;
 use datafusion::physical_plan::joins::{
     CrossJoinExec, HashJoinExec, NestedLoopJoinExec, SortMergeJoinExec,
 };
@@ -77,14 +78,14 @@ fn node(plan: &dyn ExecutionPlan) -> Result<()> {
         return exchange(repartition);
     }
     if let Some(join) = plan.downcast_ref::<NestedLoopJoinExec>()
-        && join.filter().is_none_or(|f| f.column_indices().is_empty())
+        && join.filter().is_none_or(of_one_side)
         && *join.join_type() != JoinType::Inner
     {
         return Err(Error::new(
             ErrorKind::Unsupported,
             format!(
-                "EXISTS or NOT EXISTS of a subquery that is about no row, or an outer join ON TRUE, is a join without a condition, whose \
-                 sides Ballista exchanges when it runs, and rows come twice: {INSTEAD}"
+                "EXISTS or NOT EXISTS of a subquery that is about no row, or an outer, semi or anti join ON TRUE or about one side, is a join \
+                 without a condition, whose sides Ballista exchanges when it runs, and rows come twice: {INSTEAD}"
             ),
         ));
     }
@@ -129,6 +130,12 @@ fn node(plan: &dyn ExecutionPlan) -> Result<()> {
             plan.name()
         ),
     ))
+}
+
+/// Whether a condition is about the columns of one side of a join at most.
+fn of_one_side(filter: &JoinFilter) -> bool {
+    let sides = filter.column_indices().iter().map(|c| c.side);
+    !sides.clone().any(|s| s == JoinSide::Left) || !sides.clone().any(|s| s == JoinSide::Right)
 }
 
 /// Dictionaries arrive as what is in them, under a schema that still says dictionary.
